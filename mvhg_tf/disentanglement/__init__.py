@@ -1,0 +1,1 @@
+"""Everything that touches disentanglement_lib: data, models, training, programs."""
