@@ -1,0 +1,58 @@
+"""Annealing of temperatures and weights over the training steps."""
+
+import math
+
+import keras
+import tensorflow as tf
+
+__all__ = ["ExponentialAnnealing"]
+
+
+@keras.saving.register_keras_serializable(package="mvhg_tf")
+class ExponentialAnnealing(keras.optimizers.schedules.LearningRateSchedule):
+    """From `initial` to `final` at a constant rate, then constant.
+
+        value(t) = initial * exp(-r t),  r = (log initial - log final) / num_steps
+
+    for `t <= num_steps`, and `final` after (paper, eqs. 52 and 53). It is a Keras
+    learning-rate schedule, so it also serves as one.
+
+    Args:
+      initial: positive value at step 0.
+      final: positive value from step `num_steps` on.
+      num_steps: positive number of steps in between.
+
+    Raises:
+      ValueError: if an argument is not positive.
+    """
+
+    def __init__(
+        self, initial: float = 10.0, final: float = 0.01, num_steps: int = 50_000
+    ):
+        super().__init__()
+        for name, value in (
+            ("initial", initial),
+            ("final", final),
+            ("num_steps", num_steps),
+        ):
+            if not value > 0:
+                raise ValueError(
+                    f"ExponentialAnnealing's {name} is {value}, but must be positive: "
+                    "give a number above 0."
+                )
+        self.initial = float(initial)
+        self.final = float(final)
+        self.num_steps = int(num_steps)
+
+    def __call__(self, step: int | tf.Tensor) -> tf.Tensor:
+        """The value at `step` (integer scalar), a float32 scalar."""
+        done = tf.minimum(tf.cast(step, tf.float32) / self.num_steps, 1.0)
+        start, end = math.log(self.initial), math.log(self.final)
+        return tf.exp(start + (end - start) * done)
+
+    def get_config(self) -> dict:
+        return {
+            "initial": self.initial,
+            "final": self.final,
+            "num_steps": self.num_steps,
+        }
