@@ -1,0 +1,60 @@
+"""What a GroupVAE minimises, from the terms of a batch of pairs.
+
+Both objectives are negative evidence bounds in nats for one image. They differ in
+who pays for a shared latent.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+from keras.saving import register_keras_serializable
+
+
+class PairTerms(NamedTuple):
+    """Costs of B pairs, in nats.
+
+    Attributes:
+      reconstruction_1: `[B]`, of the first views.
+      reconstruction_2: `[B]`, of the second views.
+      kl_1: `[B, d]`, KL to the prior of the first views' own posteriors.
+      kl_2: `[B, d]`, of the second views' own.
+      kl_shared: `[B, d]`, of the average of the two.
+      independent: `[B, d]`, 1 where a latent is independent, 0 where it is shared.
+      divergence: `[B]`, KL of the selection to its prior.
+    """
+
+    reconstruction_1: tf.Tensor
+    reconstruction_2: tf.Tensor
+    kl_1: tf.Tensor
+    kl_2: tf.Tensor
+    kl_shared: tf.Tensor
+    independent: tf.Tensor
+    divergence: tf.Tensor
+
+
+@register_keras_serializable(package="mvhg_tf")
+def paper(terms: PairTerms) -> tf.Tensor:
+    """The regulariser of the paper and of the library's GroupVAEs, `[B]`.
+
+    Each view pays for all of its latents, shared or not, so that sharing saves
+    nothing; the selection is free.
+    """
+    own = 0.5 * terms.independent * (terms.kl_1 + terms.kl_2)
+    shared = (1.0 - terms.independent) * terms.kl_shared
+    return tf.reduce_sum(own + shared, axis=-1)
+
+
+@register_keras_serializable(package="mvhg_tf")
+def pair_elbo(terms: PairTerms) -> tf.Tensor:
+    """The regulariser of the bound of a pair's joint likelihood, halved, `[B]`.
+
+    In the paper's generative story k is drawn, the shared latents are drawn once for
+    a pair, and the independent ones once a view. So a shared latent is paid for once
+    a pair, and the selection pays its divergence from the prior over k.
+    """
+    own = terms.independent * (terms.kl_1 + terms.kl_2)
+    shared = (1.0 - terms.independent) * terms.kl_shared
+    return 0.5 * (tf.reduce_sum(own + shared, axis=-1) + terms.divergence)
+
+
+OBJECTIVES = {"paper": paper, "pair_elbo": pair_elbo}
