@@ -8,8 +8,9 @@ Nothing is patched globally. A finder on `sys.meta_path` loads the library's
 modules, and those alone, with an `__import__` of their own, which hands them
 adapted modules in place of those that changed under them: NumPy with the names
 that NumPy 2 took away, gin with the argument names that gin-config 0.4 changed,
-small replacements of what is gone (`tensorflow.contrib`, `distutils`,
-`pkg_resources`, TF-Hub v1). Every other module of the program sees the real ones.
+Pillow and imageio as they were, small replacements of what is gone
+(`tensorflow.contrib`, `distutils`, `pkg_resources`, TF-Hub v1). Every other module
+of the program sees the real ones.
 
 One module of the library is replaced: `data.ground_truth.named_data`, by
 `mvhg_tf.disentanglement.data.named_data`, which knows more data sets. Both would
@@ -25,6 +26,7 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import json
 import shutil
 import sys
 import types
@@ -32,6 +34,7 @@ from pathlib import Path
 
 import gin
 import numpy as np
+import PIL.Image
 import tensorflow as tf
 
 from mvhg_tf.errors import UserError
@@ -102,18 +105,63 @@ def _eval_function_for_module(path: str):
     yield call
 
 
+def _frombuffer(buffer, dtype=float, count=-1, offset=0):
+    """`np.frombuffer`; one number is a scalar: the library calls `int` on it."""
+    array = np.frombuffer(buffer, dtype, count, offset)
+    return array[0] if count == 1 else array
+
+
+def _with_old_thumbnail(open_image):
+    """Makes images whose `thumbnail` takes a shape `[h, w, 3]`, as it used to."""
+
+    def open_adapted(*args, **kwargs):
+        image = open_image(*args, **kwargs)
+        thumbnail = image.thumbnail
+        image.thumbnail = lambda size, *args: thumbnail(size[:2], *args)
+        return image
+
+    return open_adapted
+
+
+def _save_animation(path: str, frames, fps: int) -> None:
+    """Writes images `[h, w, 3]` in [0, 1] as a GIF, as imageio's `mimwrite` did."""
+    images = [PIL.Image.fromarray(np.uint8(255 * frame + 0.5)) for frame in frames]
+    images[0].save(
+        path, save_all=True, append_images=images[1:], duration=1000 / fps, loop=0
+    )
+
+
+class _JSONEncoder(json.JSONEncoder):
+    """The base of the library's encoder, which hands on what it made of arrays."""
+
+    def default(self, o):
+        if isinstance(o, list):
+            return o
+        return bool(o) if isinstance(o, np.bool_) else super().default(o)
+
+
 def _resource(package: str, path: str) -> Path:
     return Path(importlib.util.find_spec(package).submodule_search_locations[0], path)
 
 
 def _adapted_modules() -> dict[str, types.ModuleType]:
     """The modules that the library is given, by the name it imports them by."""
-    gin_module = _module("gin", gin, configurable=_configurable, tf=_module("gin.tf"))
+    pillow_image = _module(
+        "PIL.Image",
+        PIL.Image,
+        ANTIALIAS=PIL.Image.LANCZOS,
+        fromarray=_with_old_thumbnail(PIL.Image.fromarray),
+        open=_with_old_thumbnail(PIL.Image.open),
+    )
     return {
-        "gin": gin_module,
-        "gin.tf": gin_module.tf,
-        "gin.tf.external_configurables": _module("gin.tf.external_configurables"),
-        "numpy": _module("numpy", np, float_=np.float64),
+        # Also for `import gin.tf`, which binds `gin` alone: today's gin.tf needs
+        # `tf.estimator` and `distutils`, which are gone.
+        "gin": _module("gin", gin, configurable=_configurable),
+        "numpy": _module("numpy", np, float_=np.float64, frombuffer=_frombuffer),
+        "PIL": _module("PIL", PIL, Image=pillow_image),
+        "imageio": _module("imageio", mimwrite=_save_animation),
+        # Today's simplejson refuses NaN, which a metric may well be.
+        "simplejson": _module("simplejson", json, JSONEncoder=_JSONEncoder),
         "tensorflow.contrib": _module(
             "tensorflow.contrib",
             framework=_needs_tensorflow_1("tensorflow.contrib.framework"),
@@ -173,8 +221,15 @@ class _Replacement(importlib.abc.Loader):
 class _Finder(importlib.abc.MetaPathFinder):
     """Finds the library's modules, and no others."""
 
+    adapts = _LIBRARY
+
     def __init__(self):
         self._adapted = _adapted_modules()
+
+    def would_adapt(self, module: types.ModuleType) -> bool:
+        """Whether a module of the library uses one that it should get adapted."""
+        used = {getattr(value, "__name__", None) for value in vars(module).values()}
+        return module.__name__ in _REPLACED or not used.isdisjoint(self._adapted)
 
     def find_spec(self, fullname, path=None, target=None):
         if fullname.partition(".")[0] != _LIBRARY:
@@ -190,18 +245,21 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 def _install() -> None:
-    if any(
-        type(finder).__name__ == _Finder.__name__
-        and type(finder).__module__ == __name__
-        for finder in sys.meta_path
-    ):
+    if any(getattr(finder, "adapts", None) == _LIBRARY for finder in sys.meta_path):
         return
     if importlib.util.find_spec(_LIBRARY) is None:
         raise UserError(
             "disentanglement_lib is not installed; install it without its outdated "
             "requirements: pip install --no-deps disentanglement-lib==1.5"
         )
-    sys.meta_path.insert(0, _Finder())
+    finder = _Finder()
+    for name, module in list(sys.modules.items()):
+        if name.startswith(f"{_LIBRARY}.") and finder.would_adapt(module):
+            raise UserError(
+                f"{name} was imported too early to be adapted; import "
+                f"{__name__} before it."
+            )
+    sys.meta_path.insert(0, finder)
 
 
 _install()

@@ -5,20 +5,14 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from mvhg_tf.disentanglement import compat  # noqa: F401
-from mvhg_tf.disentanglement.data import arm3d_renderer
-
-from disentanglement_lib.data.ground_truth import (  # isort: skip
-    ground_truth_data,
-    util,
-)
+from mvhg_tf.disentanglement.data import arm3d_renderer, grid
 
 # Drawing in pieces of a power of two, filled up, bounds the number of batch sizes
 # that the renderer is compiled for.
 _LARGEST_PIECE = 64
 
 
-class Arm3D(ground_truth_data.GroundTruthData):
+class Arm3D(grid.GridData):
     """A robot arm that holds an object, drawn on the fly.
 
     The factors of variation, in mpi3d's order and with the sizes of its first
@@ -35,27 +29,12 @@ class Arm3D(ground_truth_data.GroundTruthData):
     | 6 vertical axis | 40 angles of elevation, -35 to 55 degrees |
     """
 
-    factor_names = list(arm3d_renderer.FACTOR_NAMES)
-
     def __init__(self) -> None:
-        sizes = list(arm3d_renderer.FACTOR_SIZES)
-        self._state_space = util.SplitDiscreteStateSpace(sizes, list(range(len(sizes))))
-
-    @property
-    def num_factors(self) -> int:
-        return len(arm3d_renderer.FACTOR_SIZES)
-
-    @property
-    def factors_num_values(self) -> list[int]:
-        return list(arm3d_renderer.FACTOR_SIZES)
+        super().__init__(arm3d_renderer.FACTOR_NAMES, arm3d_renderer.FACTOR_SIZES)
 
     @property
     def observation_shape(self) -> list[int]:
         return [arm3d_renderer.IMAGE_SIZE, arm3d_renderer.IMAGE_SIZE, 3]
-
-    def sample_factors(self, num: int, random_state: np.random.RandomState):
-        """Draws factors uniformly: int64 `[num, 7]`."""
-        return self._state_space.sample_latent_factors(num, random_state)
 
     def render(self, factors: tf.Tensor) -> tf.Tensor:
         """Draws images in TensorFlow: see `arm3d_renderer.render`."""
@@ -76,28 +55,14 @@ class Arm3D(ground_truth_data.GroundTruthData):
         Raises:
           ValueError: If `factors` has another shape or a value out of range.
         """
-        factors = _checked(factors)
+        factors = self.check_factors(factors)
         images = np.empty([len(factors), *self.observation_shape], np.float32)
         for start in range(0, len(factors), _LARGEST_PIECE):
             piece = factors[start : start + _LARGEST_PIECE]
-            filled = np.zeros([1 << (len(piece) - 1).bit_length(), 7], np.int32)
+            filled = np.zeros(
+                [1 << (len(piece) - 1).bit_length(), self.num_factors], np.int32
+            )
             filled[: len(piece)] = piece
             drawn = self.render(filled).numpy()
             images[start : start + len(piece)] = drawn[: len(piece)]
         return images
-
-
-def _checked(factors: np.ndarray) -> np.ndarray:
-    factors = np.asarray(factors)
-    sizes = np.array(arm3d_renderer.FACTOR_SIZES)
-    if factors.ndim != 2 or factors.shape[1] != len(sizes):
-        raise ValueError(
-            f"arm3d's factors are integers of shape [N, {len(sizes)}]; "
-            f"got shape {list(factors.shape)}."
-        )
-    if np.any(factors < 0) or np.any(factors >= sizes):
-        raise ValueError(
-            f"arm3d's factors go from 0 to {list(sizes - 1)}; got values from "
-            f"{factors.min(0).tolist()} to {factors.max(0).tolist()}."
-        )
-    return factors

@@ -1,0 +1,116 @@
+"""The mpi3d data sets: photographs and renderings of a robot arm.
+
+Gondal et al., "On the Transfer of Inductive Bias from Simulation to the Real
+World: a New Disentanglement Dataset", NeurIPS 2019.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mvhg_tf.disentanglement.data import grid, npz
+from mvhg_tf.errors import UserError
+
+NAMES = ("mpi3d_toy", "mpi3d_realistic", "mpi3d_real", "mpi3d_real_complex")
+FACTOR_NAMES = (
+    "object color",
+    "object shape",
+    "object size",
+    "camera height",
+    "background color",
+    "horizontal axis",
+    "vertical axis",
+)
+# The files published as toy, realistic and real; and the first toy file and
+# real_complex.
+PUBLISHED_SIZES = ((6, 6, 2, 3, 3, 40, 40), (4, 4, 2, 3, 3, 40, 40))
+_IMAGE_SHAPE = (64, 64, 3)
+
+
+class MPI3D(grid.GridData):
+    """An mpi3d data set, read lazily from a memory-mapped file.
+
+    The file is `<folder>/<name>/<name>.npz`, as published. Its array "images" is
+    unpacked beside it once (see `npz.open_array`); 12 GB for 1 036 800 images.
+
+    How many values the factors have is told from how many images there are.
+    (disentanglement_lib's own class goes by the data set's name, and takes files
+    of 6 colors and 6 shapes for files of 4 and 4: then nearly every image is
+    returned for another image's factors, without an error.)
+    """
+
+    def __init__(
+        self,
+        name: str = "mpi3d_toy",
+        folder: str | os.PathLike | None = None,
+        factor_sizes: Sequence[Sequence[int]] = PUBLISHED_SIZES,
+    ):
+        """Opens the data set.
+
+        Args:
+          name: One of `NAMES`.
+          folder: Where the data sets are; by default the environment variable
+            `DISENTANGLEMENT_LIB_DATA` or else the working directory.
+          factor_sizes: The sizes that a file may have, recognised by their
+            product. Other than the published ones they serve tests, which can
+            so read small files of the same layout.
+
+        Raises:
+          UserError: If the file is missing, damaged or not an mpi3d file.
+        """
+        if name not in NAMES:
+            raise UserError(f"name must be one of {', '.join(NAMES)}; got {name!r}.")
+        if folder is None:
+            folder = os.environ.get("DISENTANGLEMENT_LIB_DATA", ".")
+        path = Path(folder, name, f"{name}.npz")
+        if not path.exists() and not path.with_suffix(".npy").exists():
+            raise UserError(
+                f"The data of {name} are missing: no file {path}. Get it from "
+                "https://github.com/rr-learning/disentanglement_dataset and set "
+                f"DISENTANGLEMENT_LIB_DATA to the folder that holds {name}/."
+            )
+        self._images = npz.open_array(path, "images")
+        super().__init__(FACTOR_NAMES, _sizes_of(self._images, path, factor_sizes))
+
+    @property
+    def observation_shape(self) -> list[int]:
+        return list(_IMAGE_SHAPE)
+
+    def sample_observations_from_factors(
+        self, factors: np.ndarray, random_state: np.random.RandomState | None = None
+    ) -> np.ndarray:
+        """Reads the images of the given factors.
+
+        Args:
+          factors: Integers `[N, 7]`, from 0 to `factors_num_values` less one.
+          random_state: Not used; here because other data sets need it.
+
+        Returns:
+          Images `[N, 64, 64, 3]`, float32 in [0, 1].
+
+        Raises:
+          ValueError: If `factors` has another shape or a value out of range.
+        """
+        factors = self.check_factors(factors)
+        rows = np.ravel_multi_index(tuple(factors.T), self.factors_num_values)
+        return np.divide(self._images[rows], 255.0, dtype=np.float32)
+
+
+def _sizes_of(
+    images: np.ndarray, path: Path, factor_sizes: Sequence[Sequence[int]]
+) -> Sequence[int]:
+    if images.dtype == np.uint8 and images.shape[1:] == _IMAGE_SHAPE:
+        for sizes in factor_sizes:
+            if len(images) == math.prod(sizes):
+                return sizes
+    lengths = " or ".join(str(math.prod(sizes)) for sizes in factor_sizes)
+    raise UserError(
+        f"The file {path} is not an mpi3d file: these hold {lengths} images of "
+        f"{list(_IMAGE_SHAPE)} uint8, but this one holds "
+        f"{list(images.shape)} {images.dtype}."
+    )

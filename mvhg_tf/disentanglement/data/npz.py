@@ -1,0 +1,160 @@
+"""Opens an array of an npz file as a memory map, whatever its size.
+
+NumPy can map `.npy` files, but reads the members of an `.npz` file whole. So the
+array is copied once to a `.npy` file, as a stream, and mapped from there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import tqdm
+
+from mvhg_tf.errors import UserError
+
+_CHUNK_BYTES = 1 << 24
+
+
+def open_array(npz_path: Path, member: str) -> np.ndarray:
+    """Maps an array of an npz file into memory, read-only.
+
+    The array is kept in a `.npy` file beside the npz file or, where that folder
+    can't be written to, in `$XDG_CACHE_HOME/mvhg_tf` (`~/.cache/mvhg_tf`). It is
+    made at the first call, under another name until it is whole, by one process
+    while others wait. It is made anew if the npz file is younger. The npz file
+    may be deleted afterwards.
+
+    Args:
+      npz_path: The npz file.
+      member: The array's name in it.
+
+    Returns:
+      The array, backed by the file.
+
+    Raises:
+      UserError: If neither file exists, the npz file is damaged, holds no such
+        array or one of Python objects, or the disk is full.
+    """
+    candidates = [npz_path.with_suffix(".npy"), _cache_path(npz_path)]
+    for path in candidates:
+        if _is_current(path, npz_path):
+            return _map(path)
+    if not npz_path.exists():
+        raise UserError(f"The file {npz_path} does not exist.")
+    target = candidates[0 if os.access(npz_path.parent, os.W_OK) else 1]
+    with _only_writer(target) as part:
+        if not _is_current(target, npz_path):  # else another process has made it
+            _extract(npz_path, member, part)
+            os.replace(part.name, target)
+    return _map(target)
+
+
+def _cache_path(npz_path: Path) -> Path:
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    digest = hashlib.sha256(str(npz_path.resolve()).encode()).hexdigest()[:16]
+    return Path(root, "mvhg_tf", f"{npz_path.stem}-{digest}.npy")
+
+
+def _is_current(path: Path, npz_path: Path) -> bool:
+    if not path.exists():
+        return False
+    return not npz_path.exists() or (
+        path.stat().st_mtime_ns >= npz_path.stat().st_mtime_ns
+    )
+
+
+def _map(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"The file {path} is damaged ({error}); delete it, and it is made again "
+            "from the npz file."
+        ) from error
+
+
+@contextlib.contextmanager
+def _only_writer(target: Path) -> Iterator[BinaryIO]:
+    """Yields the part file of `target`, empty, to one process at a time."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    path = target.with_name(target.name + ".part")
+    while True:
+        part = open(path, "ab")
+        fcntl.flock(part, fcntl.LOCK_EX)
+        # The process that held the lock may have renamed or deleted the file.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(part.fileno()), path.stat()):
+                break
+        part.close()
+    with part:
+        try:
+            part.truncate(0)
+            yield part
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _extract(npz_path: Path, member: str, part: BinaryIO) -> None:
+    """Copies the npy file of an array out of an npz file, and checks its sum."""
+    try:
+        with zipfile.ZipFile(npz_path) as archive:
+            names = [name.removesuffix(".npy") for name in archive.namelist()]
+            if member not in names:
+                raise UserError(
+                    f"The file {npz_path} holds no array {member!r}, only {names}."
+                )
+            size = archive.getinfo(f"{member}.npy").file_size
+            with archive.open(f"{member}.npy") as source:
+                _refuse_objects(source, npz_path, member)
+            free = shutil.disk_usage(Path(part.name).parent).free
+            if free < size:
+                raise UserError(
+                    f"Unpacking {npz_path} to {Path(part.name).parent} takes "
+                    f"{size / 1e9:.1f} GB, but {free / 1e9:.1f} GB are free there; "
+                    "make room."
+                )
+            with archive.open(f"{member}.npy") as source:
+                _copy(source, part, size, f"Unpacking {npz_path.name}, once")
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(
+            f"The file {npz_path} is damaged ({error}); get it again."
+        ) from error
+    except OSError as error:
+        raise UserError(f"Unpacking {npz_path} failed: {error}.") from error
+
+
+def _refuse_objects(source: BinaryIO, npz_path: Path, member: str) -> None:
+    version = np.lib.format.read_magic(source)
+    read_header = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
+    if read_header(source)[2].hasobject:
+        raise UserError(
+            f"The array {member!r} of {npz_path} holds Python objects, which are "
+            "not read, because a file of these can run any code."
+        )
+
+
+def _copy(source: BinaryIO, target: BinaryIO, size: int, description: str) -> None:
+    with tqdm.tqdm(
+        total=size, desc=description, unit="B", unit_scale=True, leave=False
+    ) as progress:
+        while chunk := source.read(_CHUNK_BYTES):
+            target.write(chunk)
+            progress.update(len(chunk))
+    target.flush()
+    os.fsync(target.fileno())
