@@ -1,0 +1,197 @@
+"""A gin configuration for one call, with mistakes told in one sentence."""
+
+import contextlib
+import importlib.util  # noqa: F401  (gin uses it without importing it)
+import inspect
+import logging
+import re
+import tokenize
+import types
+import typing
+from collections.abc import Callable, Iterator, Sequence
+
+import gin
+
+from mvhg_tf.errors import UserError
+
+# Parsing runs only what the files and bindings say, so these are the user's.
+_PARSE_ERRORS = (
+    AttributeError,
+    ImportError,
+    NameError,
+    OSError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    tokenize.TokenError,
+)
+_PACKAGES = ("mvhg_tf.", "disentanglement_lib.")
+_TYPE_NAMES = {
+    bool: "True or False",
+    dict: "a dictionary",
+    float: "a number",
+    int: "an integer",
+    list: "a list",
+    str: "a string",
+    tuple: "a tuple",
+    type(None): "None",
+}
+_OTHER = "something made by @name or @name()"
+
+
+@contextlib.contextmanager
+def configured(
+    config_files: Sequence[str] | None = None, bindings: Sequence[str] | None = None
+) -> Iterator[None]:
+    """Runs the block under a gin configuration, and clears it afterwards.
+
+    Args:
+      config_files: paths of gin files, read in their order.
+      bindings: such as "model.random_seed = 1"; they win over the files.
+
+    Raises:
+      UserError: if a file is missing or does not parse, a name is unknown, a value
+        is of the wrong type, or, in the block, a required value is missing.
+    """
+    try:
+        _parse(config_files or [], bindings or [])
+        with _missing_values_explained():
+            yield
+    finally:
+        gin.clear_config()
+
+
+def query(parameter: str, default: object = None) -> object:
+    """The value bound to a parameter such as "dataset.name", or the default."""
+    try:
+        return gin.query_parameter(parameter)
+    except ValueError:
+        return default
+
+
+def message_of(error: BaseException) -> str:
+    """The error's message in one line, without gin's notes of where it passed."""
+    text = str(error).partition("\n  In call to configurable")[0]
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def _parse(config_files: Sequence[str], bindings: Sequence[str]) -> None:
+    for path in config_files:
+        with _parse_errors_explained(f"The gin file {path}"), _quiet_gin():
+            gin.parse_config_file(path)
+    for binding in bindings:
+        with _parse_errors_explained(f"The gin binding {binding!r}"), _quiet_gin():
+            gin.parse_config(binding)
+    with _parse_errors_explained("The gin configuration"):
+        gin.finalize()
+
+
+@contextlib.contextmanager
+def _quiet_gin() -> Iterator[None]:
+    """Keeps gin from logging the files that it doesn't find, which raise as well."""
+    previous = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(previous)
+
+
+@contextlib.contextmanager
+def _parse_errors_explained(what: str) -> Iterator[None]:
+    try:
+        yield
+    except UserError:
+        raise
+    except _PARSE_ERRORS as error:
+        raise UserError(f"{what} {_parse_problem(error)}.") from error
+
+
+def _parse_problem(error: Exception) -> str:
+    message = message_of(error)
+    token = re.search(r"Failed to parse token '(.*?)'", message)
+    if token:
+        return f"gives {token[1]}, which is no value (strings need quotes)"
+    if isinstance(error, UnicodeDecodeError):
+        return "is not a text file"
+    unopened = re.search(r"Unable to open file: (.*?)\. Searched", message)
+    if unopened:
+        return f"can't be read, as there is no file {unopened[1]}: check the path"
+    return f"can't be used: {message}".rstrip(".")
+
+
+@gin.config.register_finalize_hook
+def _check_types(config: dict) -> None:
+    """Compares literal values with the parameters' annotations.
+
+    Raises:
+      UserError: if a value can't be right.
+    """
+    for (_, selector), bindings in config.items():
+        if not selector.startswith(_PACKAGES):
+            continue
+        function = gin.get_configurable(selector)
+        allowed_types = _parameter_types(function)
+        for parameter, value in bindings.items():
+            allowed = allowed_types.get(parameter, ())
+            if type(value) in _TYPE_NAMES and allowed and not _fits(value, allowed):
+                name = f"{selector.rpartition('.')[2]}.{parameter}"
+                wanted = " or ".join(_TYPE_NAMES.get(t, _OTHER) for t in allowed)
+                raise UserError(
+                    f"{name} is {value!r}, but must be {wanted}: bind it to one."
+                )
+
+
+def _parameter_types(function: Callable) -> dict[str, tuple[type, ...]]:
+    """The types that each parameter may have; none where that is not known."""
+    hints = typing.get_type_hints(inspect.unwrap(function))
+    result = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name in hints:
+            result[name] = _types_of(hints[name])
+        elif name.startswith("num_") or name in ("batch_size", "random_seed"):
+            # The library annotates nothing, but names its counts alike.
+            default = type(parameter.default)
+            result[name] = (int, default) if default in _TYPE_NAMES else (int,)
+    return result
+
+
+def _types_of(hint: object) -> tuple[type, ...]:
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        members = [_types_of(member) for member in typing.get_args(hint)]
+        return sum(members, ()) if all(members) else ()
+    hint = typing.get_origin(hint) or hint
+    return (hint,) if isinstance(hint, type) and hint is not object else ()
+
+
+def _fits(value: object, allowed: tuple[type, ...]) -> bool:
+    if isinstance(value, bool):
+        return bool in allowed
+    if isinstance(value, int) and float in allowed:
+        return True
+    return isinstance(value, allowed)
+
+
+@contextlib.contextmanager
+def _missing_values_explained() -> Iterator[None]:
+    """Explains gin's errors of values that are bound nowhere."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (RuntimeError, TypeError) as error:
+        found = re.search(
+            r"Required bindings for `(.+?)` not provided in config: \[(.+?)\]"
+            r"|No values supplied by Gin or caller for arguments: \[(?P<names>.+?)\]"
+            r".*?In call to configurable '(?P<name>.+?)'",
+            str(error),
+            re.DOTALL,
+        )
+        if found is None:
+            raise
+        owner, names = found[1] or found["name"], found[2] or found["names"]
+        missing = [f"{owner}.{name}" for name in re.findall(r"'(.+?)'", names)]
+        raise UserError(
+            f"No value is bound to {', '.join(missing)}: give one in a gin file or with "
+            f"--gin_bindings='{missing[0]} = ...'."
+        ) from error

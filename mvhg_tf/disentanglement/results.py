@@ -1,0 +1,52 @@
+"""Results in the library's layout, with the versions that made them."""
+
+import json
+import os
+import platform
+from importlib import metadata
+
+import keras
+import numpy as np
+import sklearn
+import tensorflow as tf
+
+import mvhg_tf
+from mvhg_tf.disentanglement import compat  # noqa: F401
+
+from disentanglement_lib.utils import results as library_results  # isort: skip
+
+
+def write_results(
+    output_dir: str, step_name: str, results: dict, input_dir: str | None = None
+) -> None:
+    """Writes `<output_dir>/results`, with the operative gin configuration.
+
+    The files and keys are the library's: `gin/<step>.gin`, `json/<step>_config.json`,
+    `json/<step>_results.json` and `aggregate/<step>.json`. Beside them,
+    `json/<step>_versions.json`, which is aggregated like the others.
+
+    Args:
+      output_dir: the run's folder.
+      step_name: "train", "postprocess" or "evaluation".
+      results: names and values; values are numbers, strings, arrays or dictionaries.
+      input_dir: the folder of the step before, whose results are carried over.
+    """
+    folder = os.path.join(output_dir, "results")
+    os.makedirs(os.path.join(folder, "json"), exist_ok=True)
+    path = os.path.join(folder, "json", f"{step_name}_versions.json")
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(_versions(), file, indent=2)
+    earlier = os.path.join(input_dir, "results") if input_dir else None
+    library_results.update_result_directory(folder, step_name, dict(results), earlier)
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "disentanglement_lib": metadata.version("disentanglement-lib"),
+        "keras": keras.__version__,
+        "mvhg_tf": mvhg_tf.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "scikit-learn": sklearn.__version__,
+        "tensorflow": tf.__version__,
+    }

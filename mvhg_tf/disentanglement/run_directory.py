@@ -1,0 +1,209 @@
+"""One rule for the folders that training, postprocessing and evaluation make.
+
+The same command on the folder of its own unfinished run goes on with it. On a
+finished run, or one of another configuration, it refuses unless told to overwrite.
+A folder that no run made is never touched.
+
+A run's folder holds `run.json`, which says what made it. Overwriting takes away only
+what runs make (`RUN_ENTRIES`), and not before there is something new in its place:
+until the new run has finished, the old one waits in `.replaced`, and comes back if
+the new one ends before it has made anything.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+
+import gin
+
+from mvhg_tf.errors import UserError
+
+RUN_ENTRIES = (
+    "artifacts",
+    "checkpoints",
+    "figures",
+    "results",
+    "tensorboard",
+    "tfhub",
+    "tfhub.part",
+)
+_RECORD = "run.json"
+_LOCK = ".run.lock"
+_REPLACED = ".replaced"
+
+
+@contextlib.contextmanager
+def open_run(
+    directory: str, step_name: str, overwrite: bool = False, input_dir: str = ""
+) -> Iterator[bool]:
+    """Reserves a folder for one run, of the active gin configuration.
+
+    When the block ends, the run counts as finished. When it raises, the run stays
+    unfinished, and if it made nothing, the folder is as it was before.
+
+    Args:
+      directory: the folder, made if there is none.
+      step_name: "train", "postprocess" or "evaluation".
+      overwrite: whether an earlier run there may be replaced.
+      input_dir: the folder that the run reads; with another one it is another run.
+
+    Yields:
+      Whether an unfinished run of the same configuration is there to go on with.
+
+    Raises:
+      UserError: if the folder is not free, or cannot be made.
+    """
+    run = {
+        "step": step_name,
+        "config": gin.config_str(),
+        "input_dir": os.path.realpath(input_dir) if input_dir else "",
+        "finished": False,
+    }
+    _check_ours(directory)
+    is_new = _make_folder(directory)
+    with _locked(directory):
+        _restore(directory)
+        resume = _may_resume(directory, run, overwrite)
+        if not resume:
+            _set_aside(directory)
+        _write_record(directory, run)
+        try:
+            yield resume
+        except BaseException:
+            if not _made_entries(directory):
+                _remove(directory, _RECORD)
+                _restore(directory)
+                if is_new:
+                    _remove(directory, _LOCK)
+                    os.rmdir(directory)
+            raise
+        _write_record(directory, run | {"finished": True})
+        shutil.rmtree(os.path.join(directory, _REPLACED), ignore_errors=True)
+
+
+def _check_ours(directory: str) -> None:
+    """Refuses a folder that holds anything, but not a run."""
+    if os.path.lexists(directory) and not os.path.isdir(directory):
+        raise UserError(f"{directory} is not a folder: choose another one.")
+    entries = set(os.listdir(directory)) if os.path.isdir(directory) else set()
+    if entries - {_LOCK} and entries.isdisjoint({_RECORD, _REPLACED}):
+        raise UserError(
+            f"The folder {directory} holds files that no run of mvhg_tf made, so it is "
+            "left alone (even with --overwrite): choose an empty or a new one."
+        )
+
+
+def _make_folder(directory: str) -> bool:
+    """Makes the folder if there is none, and says whether it did."""
+    if os.path.isdir(directory):
+        return False
+    try:
+        os.makedirs(directory)
+    except OSError as error:
+        raise UserError(
+            f"The folder {directory} cannot be made ({error.strerror}): choose one "
+            "that you may write to."
+        ) from error
+    return True
+
+
+@contextlib.contextmanager
+def _locked(directory: str) -> Iterator[None]:
+    """Keeps other runs out. The system lets go of the lock if this one is killed."""
+    try:
+        lock = open(os.path.join(directory, _LOCK), "w")
+    except OSError as error:
+        raise UserError(
+            f"The folder {directory} cannot be written to ({error.strerror}): choose "
+            "another one."
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"Another run is at work in {directory}: wait for it to end, or choose "
+                "another folder."
+            ) from error
+        yield
+
+
+def _may_resume(directory: str, run: dict, overwrite: bool) -> bool:
+    """Whether the folder holds the same run, unfinished; refuses any other run."""
+    if overwrite or not _made_entries(directory):
+        return False
+    try:
+        with open(os.path.join(directory, _RECORD), encoding="utf-8") as file:
+            earlier = json.load(file)
+    except ValueError as error:
+        raise UserError(
+            f"{os.path.join(directory, _RECORD)} is damaged, so it can't be told which "
+            "run the folder holds: use --overwrite to replace it, or choose another."
+        ) from error
+    if earlier == run:
+        return True
+    if earlier == run | {"finished": True}:
+        what = "a finished run of this very command"
+    elif earlier["step"] != run["step"]:
+        what = f"a run of another kind ({earlier['step']})"
+    else:
+        what = f"a run of another configuration{_first_difference(earlier, run)}"
+    raise UserError(
+        f"The folder {directory} holds {what}: use --overwrite to replace it, or "
+        "choose another folder."
+    )
+
+
+def _first_difference(earlier: dict, run: dict) -> str:
+    """Such as " (there model.random_seed = 1, here model.random_seed = 2)"."""
+    if earlier["input_dir"] != run["input_dir"]:
+        return f" (there input {earlier['input_dir']}, here {run['input_dir']})"
+    there, here = earlier["config"].splitlines(), run["config"].splitlines()
+    only_there = next((line for line in there if line not in here), "nothing")
+    only_here = next((line for line in here if line not in there), "nothing")
+    return f" (there {only_there}, here {only_here})"
+
+
+def _write_record(directory: str, record: dict) -> None:
+    path = os.path.join(directory, _RECORD)
+    with open(path + ".part", "w", encoding="utf-8") as file:
+        json.dump(record, file, indent=2)
+    os.replace(path + ".part", path)
+
+
+def _made_entries(directory: str) -> list[str]:
+    """What runs have made in the folder."""
+    return [
+        name for name in RUN_ENTRIES if os.path.lexists(os.path.join(directory, name))
+    ]
+
+
+def _set_aside(directory: str) -> None:
+    """Moves an earlier run to `.replaced`."""
+    replaced = os.path.join(directory, _REPLACED)
+    entries = _made_entries(directory)
+    if not entries:
+        return
+    shutil.rmtree(replaced, ignore_errors=True)
+    os.mkdir(replaced)
+    # The record goes last, and comes back first: a folder with entries has one.
+    for name in [*entries, _RECORD]:
+        os.replace(os.path.join(directory, name), os.path.join(replaced, name))
+
+
+def _restore(directory: str) -> None:
+    """Brings an earlier run back from `.replaced`, if the later one made nothing."""
+    replaced = os.path.join(directory, _REPLACED)
+    if _made_entries(directory) or not os.path.isdir(replaced):
+        return
+    for name in sorted(os.listdir(replaced), key=lambda name: name != _RECORD):
+        os.replace(os.path.join(replaced, name), os.path.join(directory, name))
+    os.rmdir(replaced)
+
+
+def _remove(directory: str, name: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(os.path.join(directory, name))
