@@ -27,6 +27,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import json
+import multiprocessing.pool
 import shutil
 import sys
 import types
@@ -160,6 +161,11 @@ def _adapted_modules() -> dict[str, types.ModuleType]:
         "numpy": _module("numpy", np, float_=np.float64, frombuffer=_frombuffer),
         "PIL": _module("PIL", PIL, Image=pillow_image),
         "imageio": _module("imageio", mimwrite=_save_animation),
+        # Threads, for its one use, reading files: a new process would import the
+        # library without this module.
+        "multiprocessing": _module(
+            "multiprocessing", multiprocessing, Pool=multiprocessing.pool.ThreadPool
+        ),
         # Today's simplejson refuses NaN, which a metric may well be.
         "simplejson": _module("simplejson", json, JSONEncoder=_JSONEncoder),
         "tensorflow.contrib": _module(

@@ -137,7 +137,7 @@ def get_named_ground_truth_data(
       UserError: If there is no data set of that name, or its files are missing or
         damaged.
     """
-    if name not in _DATA_SETS:
+    if name not in NAMES:
         raise UserError(
             f"There is no data set {name!r}; dataset.name is one of {', '.join(NAMES)}."
         )
