@@ -143,7 +143,7 @@ def _hypergeometric(
       gradient_estimator: "mean" or "gumbel_softmax", of a draw of k.
       log_divergences: whether log(1 + gamma) is used in place of gamma.
       initial_log_odds: of an independent against a shared latent, at the start.
-      learn_prior: whether the prior over k is learned.
+      learn_prior: whether the prior over k, which only the pair bound has, is learned.
       initial_temperature: tau at step 0.
       final_temperature: tau from `temperature_steps` on.
       temperature_steps: steps of the exponential annealing (eq. 52).
@@ -162,7 +162,7 @@ def _hypergeometric(
         gradient_estimator=gradient_estimator,
         log_divergences=log_divergences,
         initial_log_odds=initial_log_odds,
-        learn_prior=learn_prior,
+        learn_prior=learn_prior and objective == "pair_elbo",
     )
     return functools.partial(
         build,

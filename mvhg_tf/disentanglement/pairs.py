@@ -136,12 +136,17 @@ class PairSource:
         `render` function in TensorFlow, the images are drawn on the device.
       batch_size: pairs a batch, B.
       seed: of the whole stream.
+
+    Raises:
+      UserError: if `dynamics` is configured wrongly for the data set.
     """
 
     def __init__(self, ground_truth_data, batch_size: int, seed: int):
         self._data = ground_truth_data
         self._batch_size = batch_size
         self._seed = seed
+        # Draws a pair so that a mistake shows here, and not inside a trace.
+        sample_factor_pairs(ground_truth_data.factors_num_values, 1, [seed, 0])
 
     @property
     def on_device(self) -> bool:

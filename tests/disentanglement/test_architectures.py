@@ -1,0 +1,67 @@
+"""Layer shapes and parameter counts, by hand from the library's description."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mvhg_tf.disentanglement import architectures
+from mvhg_tf.errors import UserError
+
+SHAPE = (64, 64, 3)
+
+
+def test_convolutional_encoder_has_the_library_s_layers():
+    encoder = architectures.make_gaussian_encoder(
+        SHAPE, num_latent=10, encoder_fn=architectures.conv_encoder
+    )
+    assert encoder.count_params() == (
+        (4 * 4 * 3 * 32 + 32)
+        + (4 * 4 * 32 * 32 + 32)
+        + (2 * 2 * 32 * 64 + 64)
+        + (2 * 2 * 64 * 64 + 64)
+        + (4 * 4 * 64 * 256 + 256)
+        + 2 * (256 * 10 + 10)
+    )
+    mean, log_variance = encoder(tf.zeros([2, *SHAPE]))
+    assert mean.shape == log_variance.shape == (2, 10)
+
+
+def test_deconvolutional_decoder_has_the_library_s_layers():
+    decoder = architectures.make_decoder(
+        10, SHAPE, decoder_fn=architectures.deconv_decoder
+    )
+    assert decoder.count_params() == (
+        (10 * 256 + 256)
+        + (256 * 1024 + 1024)
+        + (4 * 4 * 64 * 64 + 64)
+        + (4 * 4 * 64 * 32 + 32)
+        + (4 * 4 * 32 * 32 + 32)
+        + (4 * 4 * 32 * 3 + 3)
+    )
+    assert decoder(tf.zeros([2, 10])).shape == (2, *SHAPE)
+
+
+def test_dense_networks_have_the_library_s_layers():
+    pixels = 64 * 64 * 3
+    encoder = architectures.fc_encoder(SHAPE, 6)
+    assert encoder.count_params() == (
+        (pixels * 1200 + 1200) + (1200 * 1200 + 1200) + 2 * (1200 * 6 + 6)
+    )
+    decoder = architectures.fc_decoder(6, SHAPE)
+    assert decoder.count_params() == (
+        (6 * 1200 + 1200) + 2 * (1200 * 1200 + 1200) + (1200 * pixels + pixels)
+    )
+    assert decoder(np.zeros([2, 6])).shape == (2, *SHAPE)
+
+
+@pytest.mark.parametrize("num_latent", [0, -1, 2.5, "ten"])
+def test_a_wrong_number_of_latents_is_one_clear_sentence(num_latent):
+    with pytest.raises(UserError, match="encoder.num_latent is .* positive integer"):
+        architectures.make_gaussian_encoder(
+            SHAPE, num_latent=num_latent, encoder_fn=architectures.conv_encoder
+        )
+
+
+def test_images_of_another_size_are_refused_by_the_deconvolutional_decoder():
+    with pytest.raises(UserError, match="64 x 64 images, but the data set's are 32 x"):
+        architectures.deconv_decoder(10, (32, 48, 1))

@@ -1,0 +1,91 @@
+"""The gin names of the models build what they say."""
+
+import gin
+import pytest
+
+from mvhg_tf.disentanglement import gaussian, models, objectives, selection
+from mvhg_tf.errors import UserError
+from mvhg_tf.schedules import ExponentialAnnealing
+
+SHARED = """
+encoder.num_latent = 6
+encoder.encoder_fn = @fc_encoder
+decoder.decoder_fn = @fc_decoder
+group_vae.beta = 2.0
+mlvae.beta = 3.0
+"""
+
+
+def build(name, *bindings):
+    gin.parse_config([SHARED, *bindings])
+    return getattr(models, name)()((4, 4, 1), seed=7)
+
+
+@pytest.mark.parametrize(
+    "name, kind, average, beta",
+    [
+        (f"{base}_{suffix}", kind, average, beta)
+        for base, average, beta in (
+            ("group_vae", gaussian.average_moments, 2.0),
+            ("mlvae", gaussian.average_precisions, 3.0),
+        )
+        for suffix, kind in (
+            ("labels", selection.LabelSelection),
+            ("argmax", selection.ArgmaxSelection),
+            ("hypergeometric", selection.HypergeometricSelection),
+        )
+    ],
+)
+def test_models_differ_in_selection_and_average(name, kind, average, beta):
+    model = build(name)
+    assert type(model.selection) is kind
+    assert model.average is average
+    assert model.beta == beta
+    assert model.num_latent == 6
+    assert model.seed == 7
+    if kind is selection.HypergeometricSelection:
+        assert model.regularizer is objectives.pair_elbo
+    else:
+        assert model.regularizer is objectives.paper
+
+
+def test_every_option_of_hgvae_arrives():
+    model = build(
+        "group_vae_hypergeometric",
+        'hgvae.objective = "paper"',
+        'hgvae.gradient_estimator = "gumbel_softmax"',
+        "hgvae.log_divergences = False",
+        "hgvae.initial_log_odds = 1.5",
+        "hgvae.learn_prior = False",
+        "hgvae.initial_temperature = 2.0",
+        "hgvae.final_temperature = 0.5",
+        "hgvae.temperature_steps = 7",
+    )
+    assert model.regularizer is objectives.paper
+    chosen = model.selection
+    assert chosen.gradient_estimator == "gumbel_softmax"
+    assert not chosen.log_divergences
+    assert not chosen.learn_prior
+    assert chosen.log_weights.bias.numpy().tolist() == [1.5, 0.0]
+    assert float(chosen.prior_log_odds) == 1.5
+    assert chosen.temperature.get_config() == {
+        "initial": 2.0,
+        "final": 0.5,
+        "num_steps": 7,
+    }
+
+
+def test_beta_may_be_a_schedule():
+    model = build(
+        "group_vae_hypergeometric",
+        "group_vae.beta = @ExponentialAnnealing()",
+        "ExponentialAnnealing.initial = 8.0",
+    )
+    assert isinstance(model.beta, ExponentialAnnealing)
+    assert model.beta.initial == 8.0
+
+
+@pytest.mark.parametrize("option", ["objective", "gradient_estimator"])
+def test_an_unknown_choice_is_one_clear_sentence(option):
+    with pytest.raises(UserError, match=f"hgvae.{option} is 'elbo', but must be"):
+        build("group_vae_hypergeometric", f"hgvae.{option} = 'elbo'")

@@ -1,0 +1,185 @@
+"""Training by gin: what it leaves, that it repeats, and that it resumes exactly."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mvhg_tf.disentanglement import training
+from mvhg_tf.errors import UserError
+
+BINDINGS = [
+    "dataset.name = 'arm3d'",
+    "dynamics.k = 2",
+    "model.model = @group_vae_hypergeometric()",
+    "model.batch_size = 4",
+    "model.training_steps = 9",
+    "model.eval_steps = 2",
+    "model.random_seed = 3",
+    "train.log_steps = 2",
+    "train.checkpoint_steps = 4",
+    "encoder.num_latent = 10",
+    "encoder.encoder_fn = @conv_encoder",
+    "decoder.decoder_fn = @deconv_decoder",
+    "reconstruction_loss.loss_fn = @bernoulli_loss",
+    "vae_optimizer.optimizer_fn = @AdamOptimizer",
+    "group_vae.beta = 1.0",
+]
+
+
+def train(model_dir, *bindings, overwrite=False):
+    training.train_with_gin(
+        str(model_dir), overwrite, gin_bindings=[*BINDINGS, *bindings]
+    )
+    return model_dir
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("run") / "model")
+
+
+def curve(model_dir):
+    """TensorBoard's scalars: {name: {step: value}}, the later event winning."""
+    folder = os.path.join(model_dir, "tensorboard")
+    found = {}
+    for name in sorted(os.listdir(folder)):
+        path = os.path.join(folder, name)
+        for event in tf.compat.v1.train.summary_iterator(path):
+            for value in event.summary.value:
+                number = float(tf.make_ndarray(value.tensor))
+                found.setdefault(value.tag, {})[event.step] = number
+    return found
+
+
+def weights(model_dir):
+    checkpoint = tf.train.latest_checkpoint(os.path.join(model_dir, "checkpoints"))
+    reader = tf.train.load_checkpoint(checkpoint)
+    return {
+        name: reader.get_tensor(name)
+        for name in reader.get_variable_to_shape_map()
+        if name.endswith("VARIABLE_VALUE")
+    }
+
+
+def test_scalars_are_written_at_each_log_step(trained):
+    scalars = curve(trained)
+    assert set(scalars) == {
+        "loss",
+        "reconstruction_loss",
+        "regularizer",
+        "kl_loss",
+        "elbo",
+        "k_hat",
+        "temperature",
+        "prior_log_odds",
+    }
+    for values in scalars.values():
+        assert sorted(values) == [2, 4, 6, 8, 9]
+    np.testing.assert_allclose(scalars["temperature"][2], 10, rtol=1e-3)
+
+
+def test_results_are_in_the_library_s_layout(trained):
+    results = trained / "results"
+    config = (results / "gin" / "train.gin").read_text()
+    assert "model.random_seed = 3" in config
+    assert "dynamics.k = 2" in config
+    values = json.loads((results / "json" / "train_results.json").read_text())
+    assert values["global_step"] == 9
+    for name in ("loss", "reconstruction_loss", "elbo", "regularizer", "kl_loss"):
+        assert np.isfinite(values[name])
+    np.testing.assert_allclose(
+        values["loss"], values["reconstruction_loss"] + values["regularizer"], rtol=1e-5
+    )
+    aggregate = json.loads((results / "aggregate" / "train.json").read_text())
+    assert aggregate["train_config.model.batch_size"] == "4"
+    assert aggregate["train_versions.tensorflow"] == tf.__version__
+
+
+def test_exported_signatures_agree_with_each_other(trained):
+    saved = tf.saved_model.load(str(trained / "tfhub")).signatures
+    images = tf.random.stateless_uniform([2, 5, 64, 64, 3], [0, 1])
+    encoded = [saved["gaussian_encoder"](images=x) for x in images]
+    pair = saved["pair"](images_1=images[0], images_2=images[1])
+    shared = pair["shared"].numpy().astype(bool)
+    np.testing.assert_array_equal(pair["k_hat"], 10 - shared.sum(1))
+    np.testing.assert_array_equal(
+        pair["mean_1"].numpy()[shared], pair["mean_2"].numpy()[shared]
+    )
+    for i, own in enumerate(encoded):
+        mean = np.where(
+            shared, (encoded[0]["mean"] + encoded[1]["mean"]) / 2, own["mean"]
+        )
+        np.testing.assert_allclose(pair[f"mean_{i + 1}"], mean, atol=1e-5)
+    decoded = saved["decoder"](latent_vectors=encoded[0]["mean"])["images"]
+    np.testing.assert_allclose(
+        saved["reconstructions"](images=images[0])["images"], decoded, atol=1e-5
+    )
+    assert decoded.shape == (5, 64, 64, 3)
+
+
+def test_the_same_seed_gives_the_same_curve_and_another_does_not(trained, tmp_path):
+    assert curve(train(tmp_path / "again")) == curve(trained)
+    other = curve(train(tmp_path / "other", "model.random_seed = 4"))
+    assert other["loss"] != curve(trained)["loss"]
+
+
+def test_a_run_that_was_stopped_ends_like_one_that_was_not(
+    trained, tmp_path, monkeypatch
+):
+    scalar = tf.summary.scalar
+
+    def power_cut(name, value, step):
+        if step > 6:
+            raise KeyboardInterrupt
+        scalar(name, value, step=step)
+
+    model_dir = tmp_path / "model"
+    with monkeypatch.context() as patch:
+        patch.setattr(tf.summary, "scalar", power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            train(model_dir)
+    assert weights(model_dir).keys() == weights(trained).keys()
+    assert not (model_dir / "tfhub").exists()
+    train(model_dir)
+    for name, value in weights(trained).items():
+        np.testing.assert_array_equal(weights(model_dir)[name], value)
+    assert curve(model_dir) == curve(trained)
+
+
+def test_labels_reach_labelvae(tmp_path):
+    model_dir = train(tmp_path / "m", "model.model = @group_vae_labels()")
+    saved = tf.saved_model.load(str(model_dir / "tfhub")).signatures
+    images = tf.zeros([3, 64, 64, 3])
+    pair = saved["pair"](
+        images_1=images, images_2=images, labels=tf.constant([0, 6, -1])
+    )
+    np.testing.assert_array_equal(pair["k_hat"], [1, 1, 0])
+    assert pair["shared"][1, 6] == 0
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_last_good_checkpoint(tmp_path):
+    with pytest.raises(UserError, match="loss became .* between steps .*lower the"):
+        train(
+            tmp_path / "m",
+            "model.training_steps = 400",
+            "AdamOptimizer.learning_rate = 1.0e30",
+        )
+
+
+@pytest.mark.parametrize(
+    "binding, message",
+    [
+        ("model.batch_size = 0", "model.batch_size is 0, but must be a positive int"),
+        ("model.training_steps = -5", "training_steps is -5, but must be a positive"),
+        ("train.checkpoint_steps = 5", "checkpoint_steps is 5, but must be a multiple"),
+        ("dynamics.k = 9", "dynamics.k is 9, but must be an integer from 0 to 7"),
+        ("dataset.name = 'mnist'", "mnist"),
+    ],
+)
+def test_mistakes_are_one_clear_sentence_and_leave_nothing(tmp_path, binding, message):
+    with pytest.raises(UserError, match=message):
+        train(tmp_path / "m", binding)
+    assert not (tmp_path / "m").exists()
