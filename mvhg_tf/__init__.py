@@ -1,0 +1,45 @@
+"""The differentiable multivariate noncentral hypergeometric distribution in TF 2.
+
+Sutter, Manduchi, Ryser and Vogt: "Learning Group Importance using the
+Differentiable Hypergeometric Distribution", ICLR 2023.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mvhg_tf.distributions import (
+        FisherNoncentralHypergeometric,
+        MultivariateFisherNoncentralHypergeometric,
+    )
+    from mvhg_tf.schedules import ExponentialAnnealing
+    from mvhg_tf.sorting import neural_sort
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ExponentialAnnealing",
+    "FisherNoncentralHypergeometric",
+    "MultivariateFisherNoncentralHypergeometric",
+    "neural_sort",
+    "__version__",
+]
+
+_HOMES = {
+    "ExponentialAnnealing": "mvhg_tf.schedules",
+    "FisherNoncentralHypergeometric": "mvhg_tf.distributions",
+    "MultivariateFisherNoncentralHypergeometric": "mvhg_tf.distributions",
+    "neural_sort": "mvhg_tf.sorting",
+}
+
+
+def __getattr__(name: str):
+    # Late, so that the programs can answer --help, or a mistake in their flags, at
+    # once: TensorFlow takes seconds to import.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
