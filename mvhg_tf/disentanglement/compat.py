@@ -12,9 +12,8 @@ Pillow and imageio as they were, small replacements of what is gone
 (`tensorflow.contrib`, `distutils`, `pkg_resources`, TF-Hub v1). Every other module
 of the program sees the real ones.
 
-One module of the library is replaced: `data.ground_truth.named_data`, by
-`mvhg_tf.disentanglement.data.named_data`, which knows more data sets. Both would
-register the gin name "dataset".
+The few modules of the library that have a counterpart here, with the same functions
+and gin names (of which there can only be one of each), are replaced by it.
 """
 
 from __future__ import annotations
@@ -42,9 +41,14 @@ from mvhg_tf.errors import UserError
 
 _LIBRARY = "disentanglement_lib"
 _REPLACED = {
-    "disentanglement_lib.data.ground_truth.named_data": (
-        "mvhg_tf.disentanglement.data.named_data"
-    ),
+    f"{_LIBRARY}.{theirs}": f"mvhg_tf.disentanglement.{ours}"
+    for theirs, ours in {
+        "data.ground_truth.named_data": "data.named_data",
+        "evaluation.evaluate": "evaluate",
+        "methods.unsupervised.train": "training",
+        "postprocessing.methods": "postprocess",
+        "postprocessing.postprocess": "postprocess",
+    }.items()
 }
 
 

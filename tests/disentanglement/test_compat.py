@@ -3,13 +3,16 @@
 Its metrics are tested in test_compat_metrics.py, its data sets in data/.
 """
 
+import ast
 import importlib
 import importlib.util
+import inspect
 import json
 import pkgutil
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import disentanglement_lib
 import gin
@@ -314,10 +317,22 @@ class TestHub:
         )
 
 
-def test_library_is_the_wheel():
-    """Nothing of it is ours but the one module that is replaced."""
-    for name, module in sys.modules.items():
-        if name.startswith("disentanglement_lib."):
-            folder = disentanglement_lib.__path__[0]
-            inside = str(module.__file__).startswith(folder)
-            assert inside != name.endswith("ground_truth.named_data")
+class TestReplacements:
+    def test_are_called_as_the_library_calls_its_own(self):
+        for theirs, ours in compat._REPLACED.items():
+            source = Path(disentanglement_lib.__path__[0], *theirs.split(".")[1:])
+            tree = ast.parse(source.with_suffix(".py").read_text())
+            module = importlib.import_module(theirs)
+            assert module is importlib.import_module(ours)
+            for function in tree.body:
+                if isinstance(function, ast.FunctionDef) and function.name[0] != "_":
+                    names = [argument.arg for argument in function.args.args]
+                    signature = inspect.signature(getattr(module, function.name))
+                    assert list(signature.parameters)[: len(names)] == names, theirs
+
+    def test_are_the_only_modules_that_are_not_the_library_s(self):
+        for name, module in sys.modules.items():
+            if name.startswith("disentanglement_lib."):
+                folder = disentanglement_lib.__path__[0]
+                inside = str(module.__file__).startswith(folder)
+                assert inside != (name in compat._REPLACED), name
