@@ -192,6 +192,6 @@ def _missing_values_explained() -> Iterator[None]:
         owner, names = found[1] or found["name"], found[2] or found["names"]
         missing = [f"{owner}.{name}" for name in re.findall(r"'(.+?)'", names)]
         raise UserError(
-            f"No value is bound to {', '.join(missing)}: give one in a gin file or with "
+            f"No value is bound to {', '.join(missing)}: bind one in a gin file or by "
             f"--gin_bindings='{missing[0]} = ...'."
         ) from error

@@ -105,16 +105,21 @@ def sample_factor_pairs(
     )
 
 
-def sample_pairs(ground_truth_data, num: int, random_state) -> ImagePairs:
+def sample_pairs(
+    ground_truth_data, num: int, random_state, **dynamics: object
+) -> ImagePairs:
     """Draws `num` pairs of images and their truth, as `dynamics` is configured.
 
     Args:
       ground_truth_data: a disentanglement_lib `GroundTruthData`.
       num: B, the number of pairs.
       random_state: `np.random.RandomState`; the draw depends on it alone.
+      **dynamics: `k` and `mode`, in place of the configured ones.
     """
     seed = tf.constant(random_state.randint(2**31, size=2), tf.int32)
-    pairs = sample_factor_pairs(ground_truth_data.factors_num_values, num, seed)
+    pairs = sample_factor_pairs(
+        ground_truth_data.factors_num_values, num, seed, **dynamics
+    )
     first, second = pairs.factors_1.numpy(), pairs.factors_2.numpy()
     observe = ground_truth_data.sample_observations_from_factors
     return ImagePairs(

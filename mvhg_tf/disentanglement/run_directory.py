@@ -35,6 +35,10 @@ _LOCK = ".run.lock"
 _REPLACED = ".replaced"
 
 
+class AlreadyFinished(UserError):
+    """The folder holds a finished run of the very same command."""
+
+
 @contextlib.contextmanager
 def open_run(
     directory: str, step_name: str, overwrite: bool = False, input_dir: str = ""
@@ -54,7 +58,8 @@ def open_run(
       Whether an unfinished run of the same configuration is there to go on with.
 
     Raises:
-      UserError: if the folder is not free, or cannot be made.
+      AlreadyFinished: if the folder holds the same run, finished.
+      UserError: if the folder is not free for another reason, or cannot be made.
     """
     run = {
         "step": step_name,
@@ -146,8 +151,11 @@ def _may_resume(directory: str, run: dict, overwrite: bool) -> bool:
     if earlier == run:
         return True
     if earlier == run | {"finished": True}:
-        what = "a finished run of this very command"
-    elif earlier["step"] != run["step"]:
+        raise AlreadyFinished(
+            f"The folder {directory} holds a finished run of this very command: use "
+            "--overwrite to replace it, or choose another folder."
+        )
+    if earlier["step"] != run["step"]:
         what = f"a run of another kind ({earlier['step']})"
     else:
         what = f"a run of another configuration{_first_difference(earlier, run)}"

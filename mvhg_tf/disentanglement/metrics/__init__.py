@@ -1,0 +1,1 @@
+"""Evaluation metrics beside disentanglement_lib's own."""

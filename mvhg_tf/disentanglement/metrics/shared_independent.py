@@ -1,0 +1,246 @@
+"""What the shared and the independent latents of pairs know, and how many there are.
+
+The downstream task of Sutter et al. (2023), section 5.2 and appendix C.2.5.
+"""
+
+import warnings
+from typing import NamedTuple
+
+import gin
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+from threadpoolctl import threadpool_limits
+
+from mvhg_tf.disentanglement.pairs import sample_pairs
+from mvhg_tf.errors import UserError
+
+# lbfgs needs some hundred iterations for standardised inputs.
+_MAX_ITERATIONS = 5_000
+# A latent whose posterior mean has a lower variance tells nothing of the images
+# (Burda et al., 2016).
+_ACTIVE_VARIANCE = 0.01
+
+
+class EncodedPairs(NamedTuple):
+    """N pairs over F factors and d latents: the truth, and what a model makes of it.
+
+    Attributes:
+      factors: int `[2, N, F]`, of both views.
+      means: float `[2, N, d]`, the posterior means after aggregation.
+      shared: bool `[N, d]`, which latents the model takes to be shared.
+      k_hat: int `[N]`, how many it takes to be independent.
+    """
+
+    factors: np.ndarray
+    means: np.ndarray
+    shared: np.ndarray
+    k_hat: np.ndarray
+
+    @property
+    def shared_factors(self) -> np.ndarray:
+        """bool `[N, F]`, which factors have the same value in both views."""
+        return self.factors[0] == self.factors[1]
+
+
+@gin.configurable(
+    "shared_independent_downstream",
+    denylist=[
+        "ground_truth_data",
+        "representation_function",
+        "random_state",
+        "artifact_dir",
+    ],
+)
+def compute_shared_independent(
+    ground_truth_data,
+    representation_function,
+    random_state: np.random.RandomState,
+    artifact_dir: str | None = None,
+    num_train: int = 10_000,
+    num_test: int = 5_000,
+    batch_size: int = 128,
+) -> dict[str, object]:
+    """Scores the split of the latents of pairs into shared and independent ones.
+
+    For each factor, scikit-learn's logistic regressions predict its value from the
+    shared part of the representation, and from the independent part of each view.
+    The regression on the shared part is trained and tested on the pairs that share
+    the factor, those on the independent parts on the pairs that don't: in other
+    pairs the part isn't meant to know the factor (and two views that differ give a
+    shared part no value to predict). The scores are balanced accuracies, adjusted
+    so that 0 is chance and 1 is perfect, averaged over the factors.
+
+    Which latents belong to a part varies from pair to pair, but a regression needs
+    an input of fixed size. It gets 2d numbers: the posterior means, standardised on
+    the training pairs, with zeros for the latents that aren't in the part; and the
+    mask of those that are. The zero is the average value, and the mask lets the
+    regression have an offset for it, so that absent can be told from average.
+
+    The number of shared latents is s_hat = d - k_hat. There are two numbers to
+    compare it with, as there are d latents but F factors: s = d - k, the number of
+    latents that would be shared if each factor had one latent ("latent space"), and
+    s = F - k, the number of shared factors ("factor space"). Both errors are given.
+
+    Args:
+      ground_truth_data: a disentanglement_lib `GroundTruthData`.
+      representation_function: a `Representation` of a model trained on pairs.
+      random_state: of the pairs, which are drawn as gin's `dynamics` says.
+      artifact_dir: not used.
+      num_train: training pairs.
+      num_test: test pairs, which also give the numbers of latents.
+      batch_size: pairs encoded at once.
+
+    Returns:
+      - `shared_accuracy`, `independent_accuracy`: the means over the factors, NaN if
+        no test pair has such factors; `..._per_factor`: `[F]`.
+      - `k`, `k_hat`, `s_hat`: means over the test pairs.
+      - `mse_latent_space`, `mse_factor_space`: mean (s - s_hat)^2.
+      - `confusion`: `[F + 1, d + 1]`, counts of test pairs by k and k_hat.
+      - `active_latents`: latents whose mean varies over the images (more than 0.01).
+      - `unconverged_fits`: regressions that used up their iterations.
+
+    Raises:
+      UserError: if a size is not positive, or the model was not trained on pairs.
+    """
+    del artifact_dir
+    for name, value in (
+        ("num_train", num_train),
+        ("num_test", num_test),
+        ("batch_size", batch_size),
+    ):
+        if value < 1:
+            raise UserError(
+                f"shared_independent_downstream.{name} is {value}, but must be a "
+                "positive integer: bind it to one."
+            )
+
+    def encode(num: int) -> EncodedPairs:
+        return encode_pairs(
+            ground_truth_data, representation_function, random_state, num, batch_size
+        )
+
+    train, test = encode(num_train), encode(num_test)
+    num_values = np.asarray(ground_truth_data.factors_num_values)
+    return count_scores(test) | accuracy_scores(train, test, num_values)
+
+
+def encode_pairs(
+    ground_truth_data,
+    representation,
+    random_state: np.random.RandomState,
+    num: int,
+    batch_size: int,
+) -> EncodedPairs:
+    """Draws `num` pairs, `batch_size` at a time, and encodes them."""
+    batches = []
+    # Full batches, as TensorFlow compiles for each size anew; the rest is cut off.
+    for _ in range(0, num, batch_size):
+        pairs = sample_pairs(ground_truth_data, batch_size, random_state)
+        outputs = representation.pair(pairs.images_1, pairs.images_2, pairs.labels)
+        batches.append(
+            EncodedPairs(
+                factors=np.stack([pairs.factors_1, pairs.factors_2]),
+                means=np.stack([outputs.mean_1, outputs.mean_2]),
+                shared=outputs.shared,
+                k_hat=outputs.k_hat,
+            )
+        )
+    factors, means, shared, k_hat = zip(*batches, strict=True)
+    return EncodedPairs(
+        factors=np.concatenate(factors, axis=1)[:, :num],
+        means=np.concatenate(means, axis=1)[:, :num],
+        shared=np.concatenate(shared)[:num],
+        k_hat=np.concatenate(k_hat)[:num],
+    )
+
+
+def count_scores(pairs: EncodedPairs) -> dict[str, object]:
+    """The scores of the number of shared latents, see `compute_shared_independent`."""
+    num_factors, num_latents = pairs.factors.shape[-1], pairs.means.shape[-1]
+    k = num_factors - pairs.shared_factors.sum(axis=-1)
+    s_hat = num_latents - pairs.k_hat
+    confusion = np.zeros([num_factors + 1, num_latents + 1], np.int64)
+    np.add.at(confusion, (k, pairs.k_hat), 1)
+    variances = pairs.means.reshape(-1, num_latents).var(axis=0)
+    return {
+        "k": np.mean(k),
+        "k_hat": np.mean(pairs.k_hat),
+        "s_hat": np.mean(s_hat),
+        "mse_latent_space": np.mean(np.square(num_latents - k - s_hat)),
+        "mse_factor_space": np.mean(np.square(num_factors - k - s_hat)),
+        "confusion": confusion,
+        "active_latents": int(np.sum(variances > _ACTIVE_VARIANCE)),
+    }
+
+
+def accuracy_scores(
+    train: EncodedPairs, test: EncodedPairs, num_values: np.ndarray
+) -> dict[str, object]:
+    """The scores of what the parts know, see `compute_shared_independent`.
+
+    Args:
+      train: the pairs to train on.
+      test: the pairs to test on.
+      num_values: `[F]`; a factor with one value has nothing to predict.
+    """
+    center = train.means.mean(axis=(0, 1))
+    scale = train.means.std(axis=(0, 1)) + 1e-8
+
+    def part(pairs: EncodedPairs, view: int, mask: np.ndarray) -> np.ndarray:
+        means = (pairs.means[view] - center) / scale
+        return np.concatenate([np.where(mask, means, 0.0), mask], -1, dtype=np.float32)
+
+    # Of the three regressions: the view, and whether on the shared part.
+    kinds = [(0, True), (0, False), (1, False)]
+    scores = np.full([len(kinds), len(num_values)], np.nan)
+    unconverged = 0
+    for row, (view, is_shared) in enumerate(kinds):
+        inputs, rows = [], []
+        for pairs in (train, test):
+            inputs.append(part(pairs, view, pairs.shared == is_shared))
+            rows.append(pairs.shared_factors == is_shared)
+        for factor in np.flatnonzero(num_values > 1):
+            used = [mask[:, factor] for mask in rows]
+            scores[row, factor], converged = _adjusted_accuracy(
+                inputs[0][used[0]],
+                train.factors[view][used[0], factor],
+                inputs[1][used[1]],
+                test.factors[view][used[1], factor],
+            )
+            unconverged += not converged
+    shared, independent = scores[0], scores[1:].mean(axis=0)
+    return {
+        "shared_accuracy": _mean_of_known(shared),
+        "independent_accuracy": _mean_of_known(independent),
+        "shared_accuracy_per_factor": shared,
+        "independent_accuracy_per_factor": independent,
+        "unconverged_fits": unconverged,
+    }
+
+
+def _adjusted_accuracy(
+    x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, y_test: np.ndarray
+) -> tuple[float, bool]:
+    """The adjusted balanced accuracy of a logistic regression; did it converge?
+
+    It is NaN where it has no meaning: with fewer than two values to tell apart.
+    """
+    if len(np.unique(y_train)) < 2 or len(np.unique(y_test)) < 2:
+        return np.nan, True
+    model = LogisticRegression(max_iter=_MAX_ITERATIONS)
+    # The matrices are small: on two cores, two threads take ten times as long as one.
+    with warnings.catch_warnings(), threadpool_limits(1):
+        # Told by the score `unconverged_fits`.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(x_train, y_train)
+        # Of values in the predictions that a small test set lacks.
+        warnings.simplefilter("ignore", UserWarning)
+        score = balanced_accuracy_score(y_test, model.predict(x_test), adjusted=True)
+    return score, bool(np.max(model.n_iter_) < _MAX_ITERATIONS)
+
+
+def _mean_of_known(scores: np.ndarray) -> float:
+    known = scores[np.isfinite(scores)]
+    return float(known.mean()) if known.size else np.nan

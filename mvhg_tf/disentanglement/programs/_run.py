@@ -1,0 +1,141 @@
+"""What the programs share: flags, `--help`, `--version`, and how they fail.
+
+A mistake of the user ends a program with one sentence and exit code 2, a full disk
+with one sentence and 1. A bug keeps its traceback.
+"""
+
+import contextlib
+import importlib
+import os
+import sys
+import tempfile
+import types
+from collections.abc import Callable, Iterator
+from typing import NoReturn
+
+from absl import flags
+
+import mvhg_tf
+from mvhg_tf.errors import UserError
+
+
+class Program:
+    """A program of given flags.
+
+    Args:
+      name: of the script, such as "dlib_train".
+      purpose: one sentence for `--help`.
+      module: the one that does the work; it is imported once the flags are right,
+        because TensorFlow takes seconds.
+      body: the work, given that module and the flags. It raises `UserError`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        purpose: str,
+        module: str,
+        body: Callable[[types.ModuleType, flags.FlagValues], None],
+    ):
+        self._name = name
+        self._purpose = purpose
+        self._module = module
+        self._body = body
+        self._required: list[str] = []
+        self.flags = flags.FlagValues()
+        self.define_switch("help", "Prints this and ends.")
+        self.define_switch("version", "Prints what this is and ends.")
+
+    def define_string(self, name: str, meaning: str, required: bool = False) -> None:
+        flags.DEFINE_string(name, None, meaning, flag_values=self.flags)
+        if required:
+            self._required.append(name)
+
+    def define_list(self, name: str, meaning: str) -> None:
+        """A flag that may be given many times."""
+        flags.DEFINE_multi_string(name, [], meaning, flag_values=self.flags)
+
+    def define_switch(self, name: str, meaning: str) -> None:
+        flags.DEFINE_boolean(name, False, meaning, flag_values=self.flags)
+
+    def define_gin(self) -> None:
+        """The flags that all programs with a configuration have."""
+        self.define_list("gin_config", "Path of a gin file; may be repeated.")
+        self.define_list(
+            "gin_bindings", "A gin binding such as 'a.b = 1'; may be repeated."
+        )
+        self.define_switch("overwrite", "Replaces an earlier run in the folder.")
+
+    def run(self, arguments: list[str]) -> None:
+        """Runs the program with the arguments that follow its name, and exits."""
+        try:
+            self._parse(arguments)
+            with _quiet_imports():
+                module = importlib.import_module(self._module)
+            self._body(module, self.flags)
+        except UserError as error:
+            self._fail(str(error), code=2)
+        except KeyboardInterrupt:
+            self._fail("stopped; the same command goes on from here.", code=130)
+        except Exception as error:
+            if "No space left on device" not in str(error):
+                raise
+            self._fail("The disk is full: make room, and run this again.", code=1)
+
+    def _parse(self, arguments: list[str]) -> None:
+        try:
+            rest = self.flags([self._name, *arguments])[1:]
+        except flags.Error as error:
+            raise UserError(f"{error}; see {self._name} --help.") from error
+        if self.flags.help:
+            print(self._help())
+            sys.exit()
+        if self.flags.version:
+            print(
+                f"{self._name} (mvhg_tf {mvhg_tf.__version__}, TensorFlow 2 port of "
+                "disentanglement_lib 1.5)"
+            )
+            sys.exit()
+        if rest:
+            raise UserError(
+                f"{rest[0]!r} is not the value of any flag; see {self._name} --help."
+            )
+        for name in self._required:
+            if not self.flags[name].value:
+                meaning = self.flags[name].help.rstrip(".").lower()
+                raise UserError(f"--{name} is missing: give the {meaning}.")
+
+    def _help(self) -> str:
+        lines = [self._purpose, "", f"usage: {self._name} --flag=value ...", ""]
+        for name in sorted(self.flags):
+            if self.flags[name].help and name not in ("flagfile", "undefok"):
+                needed = " (required)" if name in self._required else ""
+                lines.append(f"  --{name:28}{self.flags[name].help}{needed}")
+        return "\n".join(lines)
+
+    def _fail(self, sentence: str, code: int) -> NoReturn:
+        sentence = sentence.partition("\n  In call to configurable")[0]
+        print(f"{self._name}: {' '.join(sentence.split())}", file=sys.stderr)
+        sys.exit(code)
+
+
+@contextlib.contextmanager
+def _quiet_imports() -> Iterator[None]:
+    """Keeps from the terminal what TensorFlow's C++ code says when it is imported.
+
+    TensorFlow 2.21 tells of its CPU and GPU support before it looks at
+    TF_CPP_MIN_LOG_LEVEL. If the import fails, all that was said is shown.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            said.seek(0)
+            os.write(terminal, said.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)

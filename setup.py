@@ -1,0 +1,94 @@
+"""What mvhg_tf is made of and what it needs: the one place for both.
+
+disentanglement_lib cannot be among the requirements: its version 1.5 pins
+tensorflow_probability 0.7. Install it without its requirements, which are listed
+here, before or after this package:
+
+    pip install -e .
+    pip install --no-deps disentanglement-lib==1.5
+"""
+
+import os
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).parent
+
+# TensorFlow 2.16 and 2.17 need NumPy 1.26, later ones allow NumPy 2: pip takes what
+# the TensorFlow at hand allows. TFP needs the tf-keras of TensorFlow's own version.
+REQUIREMENTS = [
+    "tensorflow>=2.16",
+    "tensorflow-probability>=0.25",
+    "tf-keras>=2.16",
+    "keras>=3",
+    "gin-config==0.5.*",
+    "numpy>=1.26",
+    "scipy>=1.11",
+    "scikit-learn>=1.3",
+    "matplotlib>=3.7",
+    "tqdm>=4.65",
+    "h5py>=3.9",
+    "absl-py>=1.4",
+    "threadpoolctl>=3.1",
+]
+# What the parts of disentanglement_lib that we use import besides. Its other needs
+# (tensorflow_hub, simplejson, imageio, future) are served by
+# mvhg_tf.disentanglement.compat.
+DISENTANGLEMENT_LIB_REQUIREMENTS = [
+    "pandas>=2",
+    "pillow>=10",
+    "seaborn>=0.13",
+    "six>=1.16",
+]
+TEST_REQUIREMENTS = ["hypothesis>=6", "pytest>=8", "ruff>=0.8"]
+PROGRAMS = [
+    "dlib_train",
+    "dlib_train_weakly_supervised",
+    "dlib_postprocess",
+    "dlib_evaluate",
+]
+
+
+class BuildWithStartupLine(build_py):
+    """Puts `mvhg_tf_programs.pth` beside the package, in editable installs too."""
+
+    def run(self):
+        super().run()
+        if self.editable_mode:
+            site_packages = self.get_finalized_command("install").install_lib
+        else:
+            site_packages = self.build_lib
+        self.mkpath(site_packages)
+        self.copy_file(
+            str(ROOT / "mvhg_tf_programs.pth"),
+            os.path.join(site_packages, "mvhg_tf_programs.pth"),
+            preserve_mode=False,
+        )
+
+
+def version() -> str:
+    text = (ROOT / "mvhg_tf" / "__init__.py").read_text(encoding="utf-8")
+    return re.search(r'^__version__ = "(.+)"', text, re.MULTILINE)[1]
+
+
+setup(
+    name="mvhg_tf",
+    version=version(),
+    description=(
+        "The differentiable multivariate noncentral hypergeometric distribution in "
+        "TensorFlow 2, with weakly supervised disentanglement and clustering"
+    ),
+    license="Apache-2.0",
+    packages=find_packages(include=["mvhg_tf", "mvhg_tf.*"]),
+    py_modules=["mvhg_tf_programs"],
+    cmdclass={"build_py": BuildWithStartupLine},
+    python_requires=">=3.10",
+    install_requires=REQUIREMENTS + DISENTANGLEMENT_LIB_REQUIREMENTS,
+    extras_require={"test": TEST_REQUIREMENTS},
+    entry_points={
+        "console_scripts": [f"{name} = mvhg_tf_programs:main" for name in PROGRAMS]
+    },
+)
