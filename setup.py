@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent
 # the TensorFlow at hand allows. TFP needs the tf-keras of TensorFlow's own version.
 REQUIREMENTS = [
     "tensorflow>=2.16",
+    "tensorboard>=2.16",
     "tensorflow-probability>=0.25",
     "tf-keras>=2.16",
     "keras>=3",
