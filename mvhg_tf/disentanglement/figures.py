@@ -34,14 +34,14 @@ def pairs_figure(
     ]
     pairs = ImagePairs(*(np.concatenate(field) for field in zip(*pairs, strict=True)))
     outputs = model.pair(pairs.images_1, pairs.images_2, pairs.labels)
-    rows = {
-        "view 1": pairs.images_1,
-        "reconstruction": _pixels(model.decode(outputs.mean_1), activation),
-        "view 2": pairs.images_2,
-        "reconstruction ": _pixels(model.decode(outputs.mean_2), activation),
-    }
-    figure, axes = _image_grid(len(rows), num_factors + 1, left=1.4, top=0.8)
-    for row, (name, images) in zip(axes, rows.items(), strict=True):
+    rows = [
+        ("view 1", pairs.images_1),
+        ("reconstruction", _pixels(model.decode(outputs.mean_1), activation)),
+        ("view 2", pairs.images_2),
+        ("reconstruction", _pixels(model.decode(outputs.mean_2), activation)),
+    ]
+    figure, axes = _image_grid(len(rows), num_factors + 1, left=1.4, top=0.95)
+    for row, (name, images) in zip(axes, rows, strict=True):
         _label_row(row[0], name)
         for axis, image in zip(row, images, strict=True):
             _show(axis, image)

@@ -71,7 +71,7 @@ def query(parameter: str, default: object = None) -> object:
 
 def message_of(error: BaseException) -> str:
     """The error's message in one line, without gin's notes of where it passed."""
-    text = str(error).partition("\n  In call to configurable")[0]
+    text = re.split(r"\n  In (?:call to configurable|bindings string)", str(error))[0]
     return re.sub(r"\s+", " ", text).strip()
 
 

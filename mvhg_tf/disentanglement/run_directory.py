@@ -169,7 +169,10 @@ def _first_difference(earlier: dict, run: dict) -> str:
     """Such as " (there model.random_seed = 1, here model.random_seed = 2)"."""
     if earlier["input_dir"] != run["input_dir"]:
         return f" (there input {earlier['input_dir']}, here {run['input_dir']})"
-    there, here = earlier["config"].splitlines(), run["config"].splitlines()
+    there, here = (
+        [line for line in config.splitlines() if not line.startswith("#")]
+        for config in (earlier["config"], run["config"])
+    )
     only_there = next((line for line in there if line not in here), "nothing")
     only_here = next((line for line in here if line not in there), "nothing")
     return f" (there {only_there}, here {only_here})"

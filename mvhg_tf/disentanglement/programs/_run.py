@@ -60,17 +60,15 @@ class Program:
 
     def define_gin(self) -> None:
         """The flags that all programs with a configuration have."""
-        self.define_list("gin_config", "Path of a gin file; may be repeated.")
-        self.define_list(
-            "gin_bindings", "A gin binding such as 'a.b = 1'; may be repeated."
-        )
+        self.define_list("gin_config", "Path of a gin file.")
+        self.define_list("gin_bindings", "A gin binding such as 'a.b = 1'.")
         self.define_switch("overwrite", "Replaces an earlier run in the folder.")
 
     def run(self, arguments: list[str]) -> None:
         """Runs the program with the arguments that follow its name, and exits."""
         try:
             self._parse(arguments)
-            with _quiet_imports():
+            with quiet_imports():
                 module = importlib.import_module(self._module)
             self._body(module, self.flags)
         except UserError as error:
@@ -110,7 +108,8 @@ class Program:
         for name in sorted(self.flags):
             if self.flags[name].help and name not in ("flagfile", "undefok"):
                 needed = " (required)" if name in self._required else ""
-                lines.append(f"  --{name:28}{self.flags[name].help}{needed}")
+                meaning = " ".join(self.flags[name].help.split())
+                lines.append(f"  --{name:28}{meaning}{needed}")
         return "\n".join(lines)
 
     def _fail(self, sentence: str, code: int) -> NoReturn:
@@ -120,13 +119,13 @@ class Program:
 
 
 @contextlib.contextmanager
-def _quiet_imports() -> Iterator[None]:
+def quiet_imports() -> Iterator[None]:
     """Keeps from the terminal what TensorFlow's C++ code says when it is imported.
 
     TensorFlow 2.21 tells of its CPU and GPU support before it looks at
     TF_CPP_MIN_LOG_LEVEL. If the import fails, all that was said is shown.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as said:
         os.dup2(said.fileno(), 2)

@@ -1,0 +1,75 @@
+# Sourced by the scripts beside it: sets ROOT, and makes ROOT/.venv with all that
+# mvhg_tf needs (setup.py says what). Needs bash, and python3 >= 3.10.
+
+set -euo pipefail
+
+ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+VENV="$ROOT/.venv"
+
+fail() {
+    echo "$(basename "$0"): $1" >&2
+    exit 2
+}
+
+find_python() {
+    local candidate
+    for candidate in "${PYTHON:-python3}" python3.13 python3.12 python3.11 python3.10; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null
+        then
+            echo "$candidate"
+            return
+        fi
+    done
+    fail "There is no Python 3.10 or later: install one, or set PYTHON to its path."
+}
+
+# What the environment was made from; when it changes, it is brought up to date.
+environment_stamp() {
+    cat "$ROOT/setup.py" "$ROOT/pyproject.toml" "$ROOT/mvhg_tf_programs.pth" \
+        "${BASH_SOURCE[0]}" | cksum
+    echo "$ROOT"
+}
+
+# Runs a command with its output in a log; shows a running clock on a terminal.
+with_clock() {
+    local log="$1" what="$2" start=$SECONDS pid
+    shift 2
+    echo "$what" >&2
+    "$@" >>"$log" 2>&1 &
+    pid=$!
+    while kill -0 "$pid" 2>/dev/null; do
+        if [ -t 2 ]; then printf '\r  %d s ' "$((SECONDS - start))" >&2; fi
+        sleep 1
+    done
+    if [ -t 2 ]; then printf '\r        \r' >&2; fi
+    if ! wait "$pid"; then
+        tail -n 15 "$log" >&2
+        fail "This failed: $what The whole log is in $log."
+    fi
+}
+
+prepare_environment() {
+    local stamp="$VENV/mvhg_tf.stamp" log="$VENV/install.log" python pip
+    if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(environment_stamp)" ] &&
+        "$VENV/bin/python" -c '' 2>/dev/null
+    then
+        return
+    fi
+    if ! "$VENV/bin/python" -c '' 2>/dev/null; then
+        python="$(find_python)"
+        if [ -e "$VENV" ] && [ ! -e "$VENV/pyvenv.cfg" ]; then
+            fail "$VENV is in the way of the environment: move it."
+        fi
+        echo "Making the environment $VENV with $("$python" --version)." >&2
+        "$python" -m venv --clear "$VENV" ||
+            fail "$python can't make a virtual environment: install its venv module."
+    fi
+    rm -f "$stamp"
+    pip=("$VENV/bin/python" -m pip install --disable-pip-version-check)
+    with_clock "$log" "Installing mvhg_tf and what it needs (once; some minutes, 2 GB)." \
+        "${pip[@]}" --editable "$ROOT[test]"
+    # Without its requirements, which are those of TensorFlow 1: setup.py lists the rest.
+    with_clock "$log" "Installing disentanglement_lib." \
+        "${pip[@]}" --no-deps disentanglement-lib==1.5
+    environment_stamp >"$stamp"
+}
