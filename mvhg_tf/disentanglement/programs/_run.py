@@ -108,7 +108,10 @@ class Program:
         for name in sorted(self.flags):
             if self.flags[name].help and name not in ("flagfile", "undefok"):
                 needed = " (required)" if name in self._required else ""
-                meaning = " ".join(self.flags[name].help.split())
+                meaning = " ".join(self.flags[name].help.split()).replace(
+                    "; repeat this option to specify a list of values",
+                    " May be repeated.",
+                )
                 lines.append(f"  --{name:28}{meaning}{needed}")
         return "\n".join(lines)
 

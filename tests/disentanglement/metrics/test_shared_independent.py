@@ -1,0 +1,167 @@
+import gin
+import numpy as np
+import pytest
+
+from mvhg_tf.disentanglement.metrics import shared_independent
+from mvhg_tf.disentanglement.metrics.shared_independent import (
+    EncodedPairs,
+    accuracy_scores,
+    compute_shared_independent,
+    count_scores,
+)
+from mvhg_tf.disentanglement.saved_model import PairOutputs
+from mvhg_tf.errors import UserError
+
+SIZES = [2, 3, 2, 1]
+NUM_LATENTS = 5
+
+
+class TinyData:
+    """Images `[N, 1, 1, 4]` that are the factors themselves."""
+
+    factors_num_values = SIZES
+    num_factors = len(SIZES)
+
+    def sample_observations_from_factors(self, factors, random_state):
+        return np.asarray(factors, np.float32)[:, None, None, :]
+
+
+class Oracle:
+    """Five latents: three factors, the second one as two, and one of noise."""
+
+    def __init__(self, inverted=False):
+        self.inverted = inverted
+        self.random_state = np.random.RandomState(1)
+
+    def encode(self, images):
+        factors = images[:, 0, 0, :]
+        noise = self.random_state.normal(size=len(images))
+        return np.stack(
+            [
+                factors[:, 0],
+                factors[:, 1] == 1,
+                factors[:, 1] == 2,
+                factors[:, 2],
+                noise,
+            ],
+            axis=-1,
+        ).astype(np.float32)
+
+    def pair(self, images_1, images_2, labels):
+        same = images_1[:, 0, 0, :] == images_2[:, 0, 0, :]
+        shared = same[:, [0, 1, 1, 2, 3]] != self.inverted
+        mean_1, mean_2 = self.encode(images_1), self.encode(images_2)
+        mean_1, mean_2 = (
+            np.where(shared, (mean_1 + mean_2) / 2, mean) for mean in (mean_1, mean_2)
+        )
+        zeros = np.zeros_like(mean_1)
+        return PairOutputs(mean_1, zeros, mean_2, zeros, shared, (~shared).sum(-1))
+
+
+def score(model, k, num_train=600, num_test=400, seed=0):
+    gin.bind_parameter("dynamics.k", k)
+    return compute_shared_independent(
+        TinyData(),
+        model,
+        np.random.RandomState(seed),
+        num_train=num_train,
+        num_test=num_test,
+        batch_size=128,
+    )
+
+
+def test_an_oracle_scores_one():
+    scores = score(Oracle(), k=1)
+    assert scores["shared_accuracy"] == 1
+    assert scores["independent_accuracy"] == 1
+    assert scores["unconverged_fits"] == 0
+    # The factor with one value has no score.
+    np.testing.assert_array_equal(
+        np.isnan(scores["shared_accuracy_per_factor"]), [False, False, False, True]
+    )
+
+
+def test_a_model_that_swaps_the_parts_scores_chance():
+    scores = score(Oracle(inverted=True), k=1)
+    # 12 balanced accuracies over at least 100 pairs each: the standard deviation of
+    # their mean is below 0.05.
+    assert abs(scores["shared_accuracy"]) < 0.25
+    assert abs(scores["independent_accuracy"]) < 0.25
+
+
+def test_counts_of_the_oracle():
+    scores = score(Oracle(), k=3)
+    assert scores["k"] == 3
+    assert scores["k_hat"] == 4  # the second factor has two latents
+    assert scores["s_hat"] == 1
+    assert scores["mse_latent_space"] == (5 - 3 - 1) ** 2
+    assert scores["mse_factor_space"] == (4 - 3 - 1) ** 2
+    assert scores["active_latents"] == 5
+
+
+def test_no_shared_factor_has_no_shared_accuracy():
+    scores = score(Oracle(), k=3)
+    assert np.isnan(scores["shared_accuracy"])
+    assert scores["independent_accuracy"] == 1
+
+
+def random_pairs(num=200, num_factors=3, num_latents=5):
+    random_state = np.random.RandomState(0)
+    shared = random_state.rand(num, num_latents) < 0.4
+    return EncodedPairs(
+        factors=random_state.randint(3, size=[2, num, num_factors]),
+        means=random_state.normal(size=[2, num, num_latents])
+        * np.array([1, 1, 0.05, 1, 0]),
+        shared=shared,
+        k_hat=(~shared).sum(-1),
+    )
+
+
+def test_count_scores_against_loops():
+    pairs = random_pairs()
+    scores = count_scores(pairs)
+    latent_errors, factor_errors = [], []
+    confusion = np.zeros([4, 6])
+    for i in range(200):
+        k = sum(pairs.factors[0, i, f] != pairs.factors[1, i, f] for f in range(3))
+        s_hat = sum(pairs.shared[i])
+        latent_errors.append((5 - k - s_hat) ** 2)
+        factor_errors.append((3 - k - s_hat) ** 2)
+        confusion[k, 5 - s_hat] += 1
+    assert scores["mse_latent_space"] == pytest.approx(np.mean(latent_errors))
+    assert scores["mse_factor_space"] == pytest.approx(np.mean(factor_errors))
+    np.testing.assert_array_equal(scores["confusion"], confusion)
+    assert scores["active_latents"] == 3
+
+
+def test_accuracies_do_not_depend_on_the_scale_of_the_latents():
+    train, test = random_pairs(), random_pairs(100)
+    scale = np.array([1e-3, 1, 10, 1e3, 1])
+    shift = np.array([0, 5, -3, 1e3, 0])
+
+    def rescaled(pairs):
+        return pairs._replace(means=pairs.means * scale + shift)
+
+    num_values = np.array([3, 3, 3])
+    first = accuracy_scores(train, test, num_values)
+    second = accuracy_scores(rescaled(train), rescaled(test), num_values)
+    for key in ("shared_accuracy", "independent_accuracy"):
+        assert first[key] == pytest.approx(second[key], abs=0.02)
+
+
+def test_a_fit_that_does_not_converge_is_counted(monkeypatch):
+    monkeypatch.setattr(shared_independent, "_MAX_ITERATIONS", 1)
+    scores = accuracy_scores(random_pairs(), random_pairs(), np.array([3, 3, 3]))
+    assert scores["unconverged_fits"] == 9
+
+
+def test_the_same_seed_gives_the_same_scores():
+    np.testing.assert_equal(score(Oracle(), k=1), score(Oracle(), k=1))
+
+
+@pytest.mark.parametrize("name", ["num_train", "num_test", "batch_size"])
+def test_sizes_must_be_positive(name):
+    with pytest.raises(UserError, match=f"{name} is 0"):
+        compute_shared_independent(
+            TinyData(), Oracle(), np.random.RandomState(0), **{name: 0}
+        )
