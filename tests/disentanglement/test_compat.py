@@ -78,7 +78,7 @@ from disentanglement_lib.utils import aggregate_results, results
 for module, names in zip(modules, before):
     for name, value in names.items():
         assert vars(module)[name] is value, (module, name)
-assert not hasattr(numpy, "float_") and not hasattr(PIL.Image, "ANTIALIAS")
+assert not hasattr(PIL.Image, "ANTIALIAS")
 for name in ("tensorflow_hub", "tensorflow.contrib", "gin.tf"):
     assert name not in sys.modules, name
 """

@@ -43,7 +43,8 @@ def open_array(npz_path: Path, member: str) -> np.ndarray:
 
     Raises:
       UserError: If neither file exists, the npz file is damaged, holds no such
-        array or one of Python objects, or the disk is full.
+        array or one of Python objects, or no place to unpack it can be written
+        or has room.
     """
     candidates = [npz_path.with_suffix(".npy"), _cache_path(npz_path)]
     for path in candidates:
@@ -52,10 +53,16 @@ def open_array(npz_path: Path, member: str) -> np.ndarray:
     if not npz_path.exists():
         raise UserError(f"The file {npz_path} does not exist.")
     target = candidates[0 if os.access(npz_path.parent, os.W_OK) else 1]
-    with _only_writer(target) as part:
-        if not _is_current(target, npz_path):  # else another process has made it
-            _extract(npz_path, member, part)
-            os.replace(part.name, target)
+    try:
+        with _only_writer(target) as part:
+            if not _is_current(target, npz_path):  # else another process has made it
+                _extract(npz_path, member, part)
+                os.replace(part.name, target)
+    except OSError as error:
+        raise UserError(
+            f"Unpacking {npz_path} to {target} failed ({error}); see to it that the "
+            "one can be read and the other written."
+        ) from error
     return _map(target)
 
 
@@ -125,14 +132,18 @@ def _extract(npz_path: Path, member: str, part: BinaryIO) -> None:
                 )
             with archive.open(f"{member}.npy") as source:
                 _copy(source, part, size, f"Unpacking {npz_path.name}, once")
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
-        if isinstance(error, UserError):
-            raise
+    except UserError:
+        raise
+    except (
+        EOFError,
+        RuntimeError,
+        ValueError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise UserError(
             f"The file {npz_path} is damaged ({error}); get it again."
         ) from error
-    except OSError as error:
-        raise UserError(f"Unpacking {npz_path} failed: {error}.") from error
 
 
 def _refuse_objects(source: BinaryIO, npz_path: Path, member: str) -> None:

@@ -202,6 +202,14 @@ class TestBadInput:
             npz.open_array(path, "images")
         assert [p.name for p in path.parent.iterdir()] == ["a.npz"]
 
+    def test_no_place_to_unpack(self, tmp_path, monkeypatch):
+        path = _write(tmp_path, "a", {"images": np.zeros([3])})
+        (tmp_path / "cache").write_text("a file, where a folder is wanted")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        monkeypatch.setattr(os, "access", lambda path, mode: False)
+        with pytest.raises(UserError, match=r"Unpacking .*a\.npz to .* failed"):
+            npz.open_array(path, "images")
+
     def test_disk_that_fills_while_unpacking(self, tmp_path, monkeypatch):
         path = _write(tmp_path, "a", {"images": np.zeros([1000])})
 
