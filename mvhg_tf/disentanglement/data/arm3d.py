@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from mvhg_tf.disentanglement.data import arm3d_renderer, grid
+from mvhg_tf.disentanglement.data import arm3d_renderer, grid, mpi3d
 
 # Drawing in pieces of a power of two, filled up, bounds the number of batch sizes
 # that the renderer is compiled for.
@@ -30,7 +30,7 @@ class Arm3D(grid.GridData):
     """
 
     def __init__(self) -> None:
-        super().__init__(arm3d_renderer.FACTOR_NAMES, arm3d_renderer.FACTOR_SIZES)
+        super().__init__(mpi3d.FACTOR_NAMES, arm3d_renderer.FACTOR_SIZES)
 
     @property
     def observation_shape(self) -> list[int]:

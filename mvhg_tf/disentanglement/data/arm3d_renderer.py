@@ -20,19 +20,12 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-FACTOR_NAMES = (
-    "object color",
-    "object shape",
-    "object size",
-    "camera height",
-    "background color",
-    "horizontal axis",
-    "vertical axis",
-)
+# In mpi3d's order: object color, shape and size, camera height, background color,
+# horizontal and vertical axis.
 FACTOR_SIZES = (4, 4, 2, 3, 3, 40, 40)
 IMAGE_SIZE = 64
 
-# Linear RGB in [0, 1]. The values are kept off 0 and 1, where a Bernoulli
+# RGB in [0, 1]. The values are kept off 0 and 1, where a Bernoulli
 # likelihood is unbounded, and were balanced by measuring each factor's loudness
 # (docs/arm3d.md).
 _OBJECT_COLORS = np.array(
@@ -47,7 +40,7 @@ _JOINT_COLOR = np.array([0.45, 0.45, 0.48], np.float32)
 
 # One formula draws the four shapes (an image costs one of them, not four): a point
 # is inside where all three of these are negative, with x and y (downwards) from
-# the centre in units of the object's radius, and q = sqrt(x^2 + y^2):
+# the center in units of the object's radius, and q = sqrt(x^2 + y^2):
 #     side_x |x| + side_y y - side,    |y| - height,    |q - radius| - width.
 # Columns: side_x, side_y, side, height, radius, width; a 9 never binds.
 _SHAPES = np.array(
@@ -76,7 +69,7 @@ def _floor_squash(sine_of_pitch):
 
 
 def _coverage(distance: np.ndarray) -> np.ndarray:
-    """How much of a pixel a shape covers, from its centre's signed distance."""
+    """How much of a pixel a shape covers, from its center's signed distance."""
     return np.clip(0.5 - distance, 0.0, 1.0)
 
 
@@ -161,7 +154,7 @@ def _paint(image, distance, color) -> tf.Tensor:
 
 
 def _paint_object(image, x, y, factors) -> tf.Tensor:
-    """Lays the object over the image; x and y count from its centre, in pixels."""
+    """Lays the object over the image; x and y count from its center, in pixels."""
     radius = tf.gather(_OBJECT_RADII, factors[:, 2])[:, tf.newaxis, tf.newaxis]
     shape = tf.gather(_SHAPES, factors[:, 1])[:, tf.newaxis, tf.newaxis, :]
     side_x, side_y, side, height, ring, width = tf.unstack(shape, axis=-1)
@@ -208,8 +201,8 @@ def render(factors: tf.Tensor) -> tf.Tensor:
     each batch size, which takes about half a second.
 
     Args:
-      factors: Integers `[N, 7]` in the order of `FACTOR_NAMES`, each from 0 to
-        its size in `FACTOR_SIZES` less one. They are not checked here.
+      factors: Integers `[N, 7]`, each from 0 to its size in `FACTOR_SIZES` less
+        one. They are not checked here.
 
     Returns:
       Images `[N, 64, 64, 3]`, float32 in (0, 1).
