@@ -1,10 +1,13 @@
-"""Kullback-Leibler divergence, registered with TFP."""
+"""Kullback-Leibler divergences, registered with TFP."""
 
 import tensorflow as tf
 from tensorflow_probability.python.distributions import kullback_leibler
+from tensorflow_probability.python.internal import assert_util
 
-from mvhg_tf.distributions import normalizer
+from mvhg_tf.distributions.cached import cached
 from mvhg_tf.distributions.mvhg import MultivariateFisherNoncentralHypergeometric
+from mvhg_tf.distributions.straight_through import LAWS
+from mvhg_tf.distributions.univariate import FisherNoncentralHypergeometric
 
 
 @kullback_leibler.RegisterKL(
@@ -12,17 +15,52 @@ from mvhg_tf.distributions.mvhg import MultivariateFisherNoncentralHypergeometri
     MultivariateFisherNoncentralHypergeometric,
 )
 def _kl_mvhg_mvhg(p, q, name=None):
-    """`(log_weights_p - log_weights_q) . mean_p - log Z_p + log Z_q`."""
-    with tf.name_scope(name or "kl_mvhg_mvhg"):
-        urn_p, urn_q = p._urn(), q._urn()
-        # A group that p never draws from costs nothing, whatever q's weight is.
-        present = urn_p.log_weights > -float("inf")
-        change = tf.where(present, urn_p.log_weights - urn_q.log_weights, 0.0)
-        value = (
-            tf.reduce_sum(
-                tf.math.multiply_no_nan(change, normalizer.mean(urn_p)), axis=-1
-            )
-            - normalizer.log_normalizer(urn_p)
-            + normalizer.log_normalizer(urn_q)
+    """KL of two of the same `total_count`, `group_sizes` and `method`.
+
+    Raises:
+      NotImplementedError: if the methods differ: then it has no closed form.
+    """
+    if p.method != q.method:
+        raise NotImplementedError(
+            f"The KL divergence of method={p.method!r} from method={q.method!r} has "
+            "no closed form: give both distributions the same method."
         )
-        return tf.cast(tf.maximum(value, 0.0), p.dtype)
+    with tf.name_scope(name or "kl_mvhg_mvhg"):
+        urn_p, urn_q = p.urn(), q.urn()
+        with tf.control_dependencies(_assert_same_urn(p, q, urn_p, urn_q)):
+            value = _kl(urn_p, urn_q, p.method)
+        return tf.cast(value, p.dtype)
+
+
+@kullback_leibler.RegisterKL(
+    FisherNoncentralHypergeometric, FisherNoncentralHypergeometric
+)
+def _kl_fnh_fnh(p, q, name=None):
+    """KL of two of the same `total_count`, `group_size` and `other_size`."""
+    with tf.name_scope(name or "kl_fnh_fnh"):
+        urn_p, urn_q = p.urn(), q.urn()
+        with tf.control_dependencies(_assert_same_urn(p, q, urn_p, urn_q)):
+            value = _kl(urn_p, urn_q, "exact")
+        return tf.cast(value, p.dtype)
+
+
+@cached
+def _kl(urn_p, urn_q, method):
+    return LAWS[method].kl_divergence(urn_p, urn_q)
+
+
+def _assert_same_urn(p, q, urn_p, urn_q):
+    if not (p.validate_args or q.validate_args):
+        return []
+    return [
+        assert_util.assert_equal(
+            urn_p.total_count,
+            urn_q.total_count,
+            message="the total_count of both distributions must be the same",
+        ),
+        assert_util.assert_equal(
+            urn_p.group_sizes,
+            urn_q.group_sizes,
+            message="the group_sizes of both distributions must be the same",
+        ),
+    ]

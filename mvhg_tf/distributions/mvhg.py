@@ -1,19 +1,25 @@
 """The MultivariateFisherNoncentralHypergeometric distribution class."""
 
+import numpy as np
 import tensorflow as tf
 from tensorflow_probability.python.bijectors import softplus as softplus_bijector
 from tensorflow_probability.python.distributions import distribution
 from tensorflow_probability.python.internal import (
-    dtype_util,
+    assert_util,
     parameter_properties,
     reparameterization,
     samplers,
     tensor_util,
+    tensorshape_util,
 )
 from tensorflow_probability.python.internal import prefer_static as ps
 
-from mvhg_tf.distributions import normalizer, straight_through
-from mvhg_tf.distributions.urn import CORE_DTYPE, Urn, log_choose, make_urn
+from mvhg_tf.distributions import fit as fitting
+from mvhg_tf.distributions import parameters as parameter_util
+from mvhg_tf.distributions import sampling, straight_through, support
+from mvhg_tf.distributions.cached import cached
+from mvhg_tf.distributions.straight_through import LAWS, Estimator
+from mvhg_tf.distributions.urn import CORE_DTYPE, Urn, make_urn
 
 __all__ = ["MultivariateFisherNoncentralHypergeometric"]
 
@@ -24,7 +30,103 @@ class MultivariateFisherNoncentralHypergeometric(
     distribution.DiscreteDistributionMixin,
     distribution.AutoCompositeTensorDistribution,
 ):
-    """Fisher's multivariate noncentral hypergeometric distribution."""
+    """Fisher's multivariate noncentral hypergeometric distribution.
+
+    An urn holds `m_i` elements of group `i`, `i = 1..c`, each with the weight
+    `omega_i`. Each element is taken or left independently, in proportion to its
+    weight; given that `n` elements were taken in all, the counts `x` of the groups
+    follow this distribution (Fisher 1935; Fog 2008).
+
+    #### Mathematical details
+
+    ```none
+    pmf(x; n, m, omega) = prod_i C(m_i, x_i) omega_i**x_i / Z
+    Z = sum over y of prod_i C(m_i, y_i) omega_i**y_i
+    ```
+
+    over whole numbers `0 <= x_i <= m_i` that sum to `n`. Weights matter only up to
+    a common factor. It is an exponential family in `log_weights`: the mean is the
+    gradient of `log Z` and the covariance its Hessian, both exact here, and so are
+    `log_prob`, `entropy`, `mode` and `kl_divergence`. Nothing enumerates the
+    support, and the graph does not grow with the number of groups.
+
+    Equal weights give the (central) multivariate hypergeometric distribution;
+    groups of one element, subset sampling; two groups, the univariate
+    `FisherNoncentralHypergeometric`.
+
+    #### Gradients of samples
+
+    The value of a sample is always an exact draw. `gradient_estimator` says what
+    gradient it passes to the weights:
+
+    * `"mean"`: that of the mean. No temperature, a small bias and a small variance;
+      for groups of one element it is SIMPLE (Ahmed et al. 2023). The first choice.
+    * `"gumbel_softmax"`: the paper's (Sutter et al. 2023). A group's one-hot row is
+      relaxed to a softmax of its log-probabilities and Gumbel noise over
+      `temperature`. Low temperatures have little bias and a great variance.
+    * `None`: none; `reparameterization_type` is `NOT_REPARAMETERIZED`.
+
+    #### Shapes
+
+    `total_count` `[B...]`, `group_sizes` and `log_weights` `[B..., c]` and
+    `temperature` `[B...]` broadcast. The event shape is `[c]`. Parameters that hold
+    whole numbers may be integers; samples are floating, of the common dtype of the
+    floating parameters.
+
+    #### Examples
+
+    ```python
+    dist = MultivariateFisherNoncentralHypergeometric(
+        total_count=10, group_sizes=[8, 6, 4], weights=[1., 2., 4.])
+    dist.sample(seed=[0, 1])           # Shape [3], sums to 10.
+    dist.log_prob([3., 4., 3.])        # Shape [].
+    dist.mean()                        # Shape [3].
+    dist.covariance()                  # Shape [3, 3].
+    ```
+
+    Learn weights through samples:
+
+    ```python
+    log_weights = tf.Variable([[0., 0., 0.]])
+    with tf.GradientTape() as tape:
+      dist = MultivariateFisherNoncentralHypergeometric(
+          10, [8, 6, 4], log_weights=log_weights, gradient_estimator="mean")
+      loss = tf.reduce_mean((dist.sample(100) - [2., 4., 4.]) ** 2)
+    tape.gradient(loss, log_weights)   # Shape [1, 3].
+    ```
+
+    or from counts, by maximum likelihood:
+
+    ```python
+    MultivariateFisherNoncentralHypergeometric.fit(
+        [[3., 4., 3.], [2., 4., 4.]], total_count=10, group_sizes=[8, 6, 4])
+    ```
+
+    #### Pitfalls
+
+    * Under `jit_compile=True` the sizes of the tables must be known when the graph
+      is made: pass `total_count` and `group_sizes` as numbers or constants, not as
+      arguments of the function or variables.
+    * `log_weights` are determined up to a constant only: their gradients sum to
+      zero.
+    * A weight of exactly zero is a group that is never drawn; it gets no gradient.
+    * `method="merged"` depends on the order of the groups and is not Fisher's
+      distribution (see `__init__`).
+    * Counts of float32 are exact up to 2**24.
+
+    #### References
+
+    [1]: R. A. Fisher. The Logic of Inductive Inference. _Journal of the Royal
+         Statistical Society_ 98(1), 1935.
+    [2]: A. Fog. Sampling Methods for Wallenius' and Fisher's Noncentral
+         Hypergeometric Distributions. _Communications in Statistics - Simulation
+         and Computation_ 37(2), 2008.
+    [3]: T. M. Sutter, L. Manduchi, A. Ryser and J. E. Vogt. Learning Group
+         Importance using the Differentiable Hypergeometric Distribution. _ICLR_,
+         2023.
+    [4]: K. Ahmed, Z. Zeng, M. Niepert and G. Van den Broeck. SIMPLE: A Gradient
+         Estimator for k-Subset Sampling. _ICLR_, 2023.
+    """
 
     def __init__(
         self,
@@ -39,23 +141,49 @@ class MultivariateFisherNoncentralHypergeometric(
         allow_nan_stats=True,
         name="MultivariateFisherNoncentralHypergeometric",
     ):
+        """Initialize a batch of distributions.
+
+        Args:
+          total_count: `n`, the number of elements drawn; whole numbers `[B...]`.
+          group_sizes: `m`, the number of elements of each group; whole numbers
+            `[B..., c]`.
+          log_weights: Log of the groups' weights, floating `[B..., c]`; `-inf` for a
+            group that is never drawn. Only one of `log_weights` and `weights`
+            should be passed in.
+          weights: The groups' weights, floating `[B..., c]`, at least 0.
+          method: `"exact"`, or `"merged"` for the paper's approximation, which draws
+            each group against all the later ones merged into one with their mean
+            weight (Sutter et al. 2023, eq. 3).
+          gradient_estimator: `"gumbel_softmax"`, `"mean"` or `None`: the gradient
+            that samples pass to the weights.
+          temperature: Positive temperature of `"gumbel_softmax"`, floating `[B...]`.
+          validate_args: Python `bool`, default `False`. When `True` distribution
+            parameters are checked for validity despite possibly degrading runtime
+            performance. When `False` invalid inputs may silently render incorrect
+            outputs.
+          allow_nan_stats: Python `bool`, default `True`. When `True`, statistics
+            (e.g., mean, mode, variance) use the value "`NaN`" to indicate the
+            result is undefined: here, that `n` elements can't be drawn. When
+            `False`, an exception is raised if one or more of the statistic's batch
+            members are undefined.
+          name: Python `str` name prefixed to Ops created by this class.
+
+        Raises:
+          ValueError: If both or neither of `log_weights` and `weights` are passed
+            in, if `method` or `gradient_estimator` is not one of the above, or if
+            shapes don't agree where they are known.
+        """
         parameters = dict(locals())
-        if (log_weights is None) == (weights is None):
-            raise ValueError("Pass exactly one of log_weights and weights.")
-        if gradient_estimator not in _ESTIMATORS:
-            raise ValueError(
-                f"gradient_estimator is {gradient_estimator!r}, but must be one of "
-                f"{', '.join(map(repr, _ESTIMATORS))}."
-            )
+        parameter_util.one_of(log_weights, weights, "log_weights", "weights")
+        parameter_util.choice(method, tuple(LAWS), "method")
+        parameter_util.choice(gradient_estimator, _ESTIMATORS, "gradient_estimator")
         with tf.name_scope(name) as name:
-            dtype = _floating_dtype(
+            dtype = parameter_util.floating_dtype(
                 [log_weights, weights, total_count, group_sizes, temperature]
             )
 
             def convert(value, name):
-                if value is not None and not tensor_util.is_ref(value):
-                    value = tf.cast(value, dtype)
-                return tensor_util.convert_nonref_to_tensor(value, name=name)
+                return parameter_util.convert(value, dtype, name)
 
             self._total_count = convert(total_count, "total_count")
             self._group_sizes = convert(group_sizes, "group_sizes")
@@ -64,6 +192,7 @@ class MultivariateFisherNoncentralHypergeometric(
             self._temperature = convert(temperature, "temperature")
             self._method = method
             self._gradient_estimator = gradient_estimator
+            self._check_static_shapes()
             super().__init__(
                 dtype=dtype,
                 reparameterization_type=(
@@ -81,6 +210,10 @@ class MultivariateFisherNoncentralHypergeometric(
     def _parameter_properties(cls, dtype, num_classes=None):
         properties = parameter_properties.ParameterProperties
         no_bijector = parameter_properties.BIJECTOR_NOT_IMPLEMENTED
+
+        def positive():
+            return softplus_bijector.Softplus(low=np.finfo(np.float32).tiny)
+
         return {
             "total_count": properties(default_constraining_bijector_fn=no_bijector),
             "group_sizes": properties(
@@ -89,13 +222,17 @@ class MultivariateFisherNoncentralHypergeometric(
             "log_weights": properties(event_ndims=1),
             "weights": properties(
                 event_ndims=1,
-                default_constraining_bijector_fn=softplus_bijector.Softplus,
+                default_constraining_bijector_fn=positive,
                 is_preferred=False,
             ),
-            "temperature": properties(
-                default_constraining_bijector_fn=softplus_bijector.Softplus
-            ),
+            "temperature": properties(default_constraining_bijector_fn=positive),
         }
+
+    @property
+    def _composite_tensor_shape_params(self):
+        # Tables have their sizes: passed into a tf.function, the distribution
+        # keeps them static where they are known.
+        return ("total_count", "group_sizes")
 
     @property
     def total_count(self):
@@ -109,25 +246,33 @@ class MultivariateFisherNoncentralHypergeometric(
 
     @property
     def log_weights(self):
-        """`log_weights` as passed in."""
+        """Input argument `log_weights`."""
         return self._log_weights
 
     @property
     def weights(self):
-        """`weights` as passed in."""
+        """Input argument `weights`."""
         return self._weights
 
     @property
     def method(self):
+        """Input argument `method`."""
         return self._method
 
     @property
     def gradient_estimator(self):
+        """Input argument `gradient_estimator`."""
         return self._gradient_estimator
 
     @property
     def temperature(self):
+        """Input argument `temperature`."""
         return self._temperature
+
+    def log_weights_parameter(self, name=None):
+        """Log-weights `[B..., c]` from whichever of the two was passed in."""
+        with self._name_and_control_scope(name or "log_weights_parameter"):
+            return self._log_weights_no_checks()
 
     def _log_weights_no_checks(self):
         if self._log_weights is not None:
@@ -135,94 +280,377 @@ class MultivariateFisherNoncentralHypergeometric(
         weights = tf.convert_to_tensor(self._weights)
         positive = weights > 0.0
         log_weights = tf.math.log(tf.where(positive, weights, 1.0))
-        minus_infinity = tf.constant(-float("inf"), weights.dtype)
-        return tf.where(positive, log_weights, minus_infinity)
+        return tf.where(positive, log_weights, -np.inf)
 
-    def _urn(self) -> Urn:
+    def urn(self) -> Urn:
+        """The parameters as the functions of this package take them."""
         return make_urn(
             self._total_count, self._group_sizes, self._log_weights_no_checks()
         )
 
+    def _full_urn(self) -> Urn:
+        """The urns at the batch shape of the distribution, temperature included."""
+        return self.urn().broadcast(self._batch_shape_tensor_now())
+
+    def _batch_shape_tensor_now(self):
+        static = self.batch_shape
+        if tensorshape_util.is_fully_defined(static):
+            return np.array(static, np.int32)
+        return self.batch_shape_tensor()
+
+    def _weights_or_log_weights(self):
+        return self._weights if self._log_weights is None else self._log_weights
+
     def _event_shape_tensor(self):
-        weights = self._weights if self._log_weights is None else self._log_weights
-        return ps.maximum(ps.shape(weights)[-1:], ps.shape(self._group_sizes)[-1:])
+        return ps.shape(self._weights_or_log_weights())[-1:]
 
     def _event_shape(self):
-        weights = self._weights if self._log_weights is None else self._log_weights
-        return tf.broadcast_static_shape(
-            weights.shape[-1:], self._group_sizes.shape[-1:]
+        return tensorshape_util.with_rank(
+            self._weights_or_log_weights().shape[-1:], rank=1
         )
 
     def _log_prob(self, counts):
-        urn = self._urn()
-        value = _log_unnormalized(urn, tf.cast(counts, CORE_DTYPE))
-        return tf.cast(value - normalizer.log_normalizer(urn), self.dtype)
+        value = _log_prob(self.urn(), tf.cast(counts, CORE_DTYPE), self._method)
+        return self._at_batch_shape(value, event_ndims=0)
 
     def _mean(self):
-        return tf.cast(normalizer.mean(self._urn()), self.dtype)
+        return self._at_batch_shape(_statistic(self.urn(), self._method, "mean"))
 
     def _covariance(self):
-        return tf.cast(normalizer.covariance(self._urn()), self.dtype)
+        value = _statistic(self.urn(), self._method, "covariance")
+        return self._at_batch_shape(value, event_ndims=2)
+
+    def _variance(self):
+        value = _statistic(self.urn(), self._method, "covariance")
+        return self._at_batch_shape(tf.linalg.diag_part(value))
+
+    def _entropy(self):
+        value = _statistic(self.urn(), self._method, "entropy")
+        return self._at_batch_shape(value, event_ndims=0)
+
+    def _mode(self):
+        if self._method != "exact":
+            raise NotImplementedError(
+                'mode is implemented for method="exact" only: pass that method.'
+            )
+        return self._at_batch_shape(_support(self.urn(), "mode"))
+
+    def _at_batch_shape(self, value, event_ndims=1):
+        """Casts, and broadcasts to the batch shape of the distribution."""
+        value = tf.cast(value, self.dtype)
+        if tensor_util.is_ref(self._temperature) or self._temperature.shape.rank != 0:
+            shape = ps.shape(value)
+            split = ps.size(shape) - event_ndims
+            batch_shape = ps.broadcast_shape(
+                shape[:split], self._batch_shape_tensor_now()
+            )
+            value = tf.broadcast_to(value, ps.concat([batch_shape, shape[split:]], 0))
+        return value
+
+    def marginal_log_prob(self, group, name="marginal_log_prob"):
+        """Log-probabilities of the count of one group.
+
+        Args:
+          group: Python `int`, which group, from 0; negative from the end.
+          name: Python `str` name of the op.
+
+        Returns:
+          `[B..., m + 1]`, m being the size of the group (the greatest of the
+          batch), for the counts 0..m.
+
+        Raises:
+          ValueError: If there is no such group.
+        """
+        num_groups = tf.compat.dimension_value(self.event_shape[-1])
+        if num_groups is not None and not -num_groups <= group < num_groups:
+            raise ValueError(
+                f"group is {group}, but there are {num_groups} groups: pass "
+                f"{-num_groups} to {num_groups - 1}."
+            )
+        with self._name_and_control_scope(name):
+            urn = self.urn()
+            if num_groups is not None:
+                group = group % num_groups
+            size = _greatest_count(self._group_sizes, group) + 1
+            value = _marginal_log_prob(urn, group, size, self._method)
+            return self._at_batch_shape(value)
+
+    def support_size(self, name="support_size"):
+        """The number of count vectors of positive probability, `[B...]`."""
+        with self._name_and_control_scope(name):
+            value = _support(self.urn(), "support_size")
+            return self._at_batch_shape(value, event_ndims=0)
+
+    def minimum(self, name="minimum"):
+        """The least count of each group in the support, `[B..., c]`."""
+        with self._name_and_control_scope(name):
+            return self._at_batch_shape(_support(self.urn(), "minimum"))
+
+    def maximum(self, name="maximum"):
+        """The greatest count of each group in the support, `[B..., c]`."""
+        with self._name_and_control_scope(name):
+            return self._at_batch_shape(_support(self.urn(), "maximum"))
 
     def _sample_n(self, n, seed=None):
-        seed = samplers.sanitize_seed(seed, salt=type(self).__name__)
-        return straight_through.counts(
-            self._urn(), n, seed, self._estimator(), self.dtype
-        )
+        return self._draw(straight_through.counts, _counts, n, seed)
 
-    def sample_one_hot(self, sample_shape=(), seed=None, name="sample_one_hot"):
+    def sample_one_hot(
+        self, sample_shape=(), seed=None, hard=True, name="sample_one_hot"
+    ):
+        """One-hot rows of the counts of a sample.
+
+        The same seed gives the same draw as `sample`.
+
+        Args:
+          sample_shape: 0D or 1D `int32` `Tensor`. Shape of the generated samples.
+          seed: PRNG seed; see `tfp.random.sanitize_seed` for details.
+          hard: Python `bool`. If `False`, the value is the relaxed row of
+            `"gumbel_softmax"` instead of the one-hot row; its gradient is the same.
+          name: Python `str` name of the op.
+
+        Returns:
+          `[sample_shape, B..., c, max(m) + 1]`: the row of group i is 1 at the
+          count `x_i`.
+
+        Raises:
+          ValueError: If `hard` is false and the estimator is not
+            `"gumbel_softmax"`.
+        """
+        if not hard and self._gradient_estimator != "gumbel_softmax":
+            raise ValueError(
+                f"gradient_estimator is {self._gradient_estimator!r}, but relaxed rows "
+                '(hard=False) need "gumbel_softmax".'
+            )
         with self._name_and_control_scope(name):
-            seed = samplers.sanitize_seed(seed, salt=type(self).__name__)
             sample_shape = ps.convert_to_shape_tensor(
                 ps.cast(sample_shape, tf.int32), name="sample_shape"
             )
             sample_shape, n = self._expand_sample_shape_to_vector(
                 sample_shape, "sample_shape"
             )
-            rows = straight_through.rows(
-                self._urn(), n, seed, self._estimator(), self.dtype
-            )
+            rows = self._draw(straight_through.rows, _rows, n, seed, hard)
             return tf.reshape(
                 rows, ps.concat([sample_shape, ps.shape(rows)[1:]], axis=0)
             )
 
-    def marginal_log_prob(self, group, name="marginal_log_prob"):
-        with self._name_and_control_scope(name):
-            urn = self._urn()
-            row = tf.nn.log_softmax(normalizer.pair_logits(urn))
-            if group % 2:
-                row = straight_through._mirror(urn, row, -float("inf"))
-            return tf.cast(row, self.dtype)
+    def sample_filled(
+        self, sample_shape=(), seed=None, hard=True, name="sample_filled"
+    ):
+        """Masks filled up to the counts of a sample: 1 at 0..x_i, then 0.
 
-    def _estimator(self) -> straight_through.Estimator:
-        return straight_through.Estimator(
-            self._gradient_estimator, tf.convert_to_tensor(self._temperature)
+        Args:
+          sample_shape: 0D or 1D `int32` `Tensor`. Shape of the generated samples.
+          seed: PRNG seed; see `tfp.random.sanitize_seed` for details.
+          hard: As in `sample_one_hot`.
+          name: Python `str` name of the op.
+
+        Returns:
+          `[sample_shape, B..., c, max(m) + 1]`; each row sums to `x_i + 1`.
+        """
+        rows = self.sample_one_hot(sample_shape, seed=seed, hard=hard, name=name)
+        return tf.cumsum(rows, axis=-1, reverse=True)
+
+    def _draw(self, inline, compiled, n, seed, *extra):
+        seed = samplers.sanitize_seed(seed, salt=type(self).__name__)
+        urn = self._full_urn()
+        share_rows = sampling.many(urn, n)
+        estimator = Estimator(
+            self._gradient_estimator,
+            tf.convert_to_tensor(self._temperature),
+            self._method,
         )
+        if not tf.executing_eagerly():
+            return inline(urn, n, share_rows, seed, estimator, self.dtype, *extra)
+        # A tensor, so that the number of draws makes no new trace.
+        n = tf.convert_to_tensor(n, tf.int32)
+        return compiled(urn, n, share_rows, seed, estimator, self.dtype, *extra)
+
+    @classmethod
+    def fit(cls, counts, total_count, group_sizes, name="fit", **kwargs):
+        """Maximum likelihood of the weights from counts.
+
+        Args:
+          counts: Observed counts, `[S, B..., c]`, each summing to `total_count`.
+          total_count: As in `__init__`, `[B...]`.
+          group_sizes: As in `__init__`, `[B..., c]`.
+          name: Python `str` name of the op.
+          **kwargs: Further arguments of `__init__`.
+
+        Returns:
+          The distribution of the greatest likelihood, its `log_weights` centred at
+          0. A group that was never drawn has the weight 0; one that was always
+          drawn whole has no finite estimate, and is put `exp(60)` above the others.
+        """
+        counts = tf.convert_to_tensor(counts, dtype_hint=tf.float32)
+        mean = tf.reduce_mean(tf.cast(counts, CORE_DTYPE), axis=0)
+        dtype = parameter_util.floating_dtype([counts])
+        return cls.fit_mean(
+            mean, total_count, group_sizes, name=name, dtype=dtype, **kwargs
+        )
+
+    @classmethod
+    def fit_mean(
+        cls, mean, total_count, group_sizes, name="fit_mean", dtype=None, **kwargs
+    ):
+        """The weights that give a mean: BiasedUrn's `oddsMFNCHypergeo`, exactly.
+
+        Args:
+          mean: The mean, `[B..., c]`, summing to `total_count`.
+          total_count: As in `__init__`, `[B...]`.
+          group_sizes: As in `__init__`, `[B..., c]`.
+          name: Python `str` name of the op.
+          dtype: Of the result; by default that of `mean`.
+          **kwargs: Further arguments of `__init__`.
+
+        Returns:
+          The distribution, as from `fit`.
+        """
+        with tf.name_scope(name):
+            mean = tf.convert_to_tensor(mean, dtype_hint=tf.float32)
+            dtype = parameter_util.floating_dtype([mean]) if dtype is None else dtype
+            mean = tf.cast(mean, CORE_DTYPE)
+            total_count = parameter_util.convert(total_count, dtype, "total_count")
+            group_sizes = parameter_util.convert(group_sizes, dtype, "group_sizes")
+            urn = make_urn(total_count, group_sizes, tf.zeros_like(mean))
+            log_weights = tf.cast(_fit(urn, mean), dtype)
+        return cls(total_count, group_sizes, log_weights, **kwargs)
+
+    @staticmethod
+    def group_sizes_from_mean(mean, weights, population, name="group_sizes_from_mean"):
+        """The group sizes that give a mean: BiasedUrn's `numMFNCHypergeo`.
+
+        By Levin's approximation, as there. The sizes are not rounded.
+
+        Args:
+          mean: The mean of the counts, `[B..., c]`.
+          weights: The groups' weights, `[B..., c]`, positive.
+          population: The number of all elements, `[B...]`.
+          name: Python `str` name of the op.
+
+        Returns:
+          `[B..., c]`, summing to `population`.
+        """
+        with tf.name_scope(name):
+            dtype = parameter_util.floating_dtype([mean, weights, population])
+            mean, weights, population = (
+                tf.cast(value, CORE_DTYPE) for value in (mean, weights, population)
+            )
+            sizes = fitting.group_sizes_from_mean(
+                mean, tf.math.log(weights), population
+            )
+            return tf.cast(sizes, dtype)
 
     def _default_event_space_bijector(self):
         return
 
+    def _check_static_shapes(self):
+        weights = self._weights_or_log_weights()
+        name = "weights" if self._log_weights is None else "log_weights"
+        for shape, label in (
+            (self._group_sizes.shape, "group_sizes"),
+            (weights.shape, name),
+        ):
+            if shape.rank == 0:
+                raise ValueError(
+                    f"{label} is a scalar: pass one number for each group, [..., c]."
+                )
+        sizes = self._group_sizes.shape[-1:], weights.shape[-1:]
+        if not sizes[0].is_compatible_with(sizes[1]):
+            raise ValueError(
+                f"group_sizes has {sizes[0][0]} groups and {name} has {sizes[1][0]}: "
+                "pass one weight for each group."
+            )
+        parameter_util.broadcastable(
+            {
+                "total_count": self._total_count.shape,
+                "group_sizes": self._group_sizes.shape[:-1],
+                name: weights.shape[:-1],
+                "temperature": self._temperature.shape,
+            }
+        )
+
+    def _sample_control_dependencies(self, counts):
+        """Checks counts for proper values."""
+        if not self.validate_args:
+            return []
+        assertions = parameter_util.assert_whole(counts, "counts")
+        total_count = tf.cast(self._total_count, self.dtype)
+        group_sizes = tf.cast(self._group_sizes, self.dtype)
+        return assertions + [
+            assert_util.assert_equal(
+                total_count,
+                tf.reduce_sum(counts, axis=-1),
+                message="counts must sum to total_count",
+            ),
+            assert_util.assert_less_equal(
+                counts, group_sizes, message="counts must not exceed group_sizes"
+            ),
+        ]
+
     def _parameter_control_dependencies(self, is_init):
-        return []
+        if not self.validate_args:
+            return []
+        assertions = []
+        for value, name, check in (
+            (self._total_count, "total_count", parameter_util.assert_whole),
+            (self._group_sizes, "group_sizes", parameter_util.assert_whole),
+            (self._log_weights, "log_weights", parameter_util.assert_log_weights),
+            (self._weights, "weights", parameter_util.assert_weights),
+            (self._temperature, "temperature", _assert_positive),
+        ):
+            if value is not None and is_init != tensor_util.is_ref(value):
+                assertions.extend(check(tf.convert_to_tensor(value), name))
+        refs = map(
+            tensor_util.is_ref,
+            (self._total_count, self._group_sizes, self._weights_or_log_weights()),
+        )
+        if is_init != any(refs):
+            urn = self.urn()
+            assertions.append(
+                assert_util.assert_less_equal(
+                    urn.total_count,
+                    tf.reduce_sum(urn.reach(), axis=-1),
+                    message=(
+                        "total_count must not exceed the number of elements of the "
+                        "groups with a positive weight"
+                    ),
+                )
+            )
+        return assertions
 
 
-def _log_unnormalized(urn: Urn, counts: tf.Tensor) -> tf.Tensor:
-    """`sum_i log C(m_i, x_i) + x . log_weights`, `-inf` outside the support."""
-    present = urn.log_weights > -float("inf")
-    log_weights = tf.where(present, urn.log_weights, 0.0)
-    terms = log_choose(urn.group_sizes, counts) + counts * log_weights
-    possible = (tf.math.floor(counts) == counts) & (present | (counts == 0.0))
-    complete = tf.reduce_sum(counts, axis=-1) == urn.total_count
-    inside = tf.reduce_all(possible, axis=-1) & complete
-    return tf.where(inside, tf.reduce_sum(terms, axis=-1), -float("inf"))
+def _assert_positive(value, name):
+    return [assert_util.assert_positive(value, message=f"{name} must be positive")]
 
 
-def _floating_dtype(values) -> tf.DType:
-    """The dtype of those that are floating: whole numbers may come as ints."""
-    floating = [
-        value
-        for value in values
-        if (dtype := dtype_util.common_dtype([value])) is not None
-        and dtype_util.is_floating(dtype)
-    ]
-    return dtype_util.common_dtype(floating, dtype_hint=tf.float32)
+def _greatest_count(group_sizes, group):
+    """The size of a group, the greatest of its batch; static if it can be."""
+    static = tf.get_static_value(group_sizes)
+    if static is not None:
+        return int(np.max(static[..., group], initial=0))
+    return tf.cast(tf.reduce_max(group_sizes[..., group]), tf.int32)
+
+
+_counts = cached(straight_through.counts)
+_rows = cached(straight_through.rows)
+_fit = cached(fitting.log_weights_from_mean)
+
+
+@cached
+def _log_prob(urn, counts, method):
+    return LAWS[method].log_prob(urn, counts)
+
+
+@cached
+def _statistic(urn, method, statistic):
+    return getattr(LAWS[method], statistic)(urn)
+
+
+@cached
+def _support(urn, function):
+    return getattr(support, function)(urn)
+
+
+@cached
+def _marginal_log_prob(urn, group, size, method):
+    return LAWS[method].marginal_log_prob(urn, group, size)

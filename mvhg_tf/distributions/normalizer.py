@@ -2,42 +2,27 @@
 
 Fisher's distribution is an exponential family in `log_weights`: with Z the
 coefficient of t^n in prod_i (1 + omega_i t)^m_i, the mean is the gradient of
-log Z and the covariance its Hessian.
-
-The coefficient is a contour integral. On the circle whose radius t makes the
-means of the independent X_i ~ Binomial(m_i, p_i), p_i = omega_i t / (1 +
-omega_i t), sum to n, it is
-
-    Z t^n / prod_i (1 + omega_i t)^m_i = P(S = n)
-        = 1/K sum_k phi(u_k) exp(-i n u_k),    u_k = 2 pi k / K,
-    phi(u) = prod_i z_i(u)^m_i,    z_i(u) = 1 - p_i + p_i exp(i u),
-
-for S = sum_i X_i. Nothing cancels there: P(S = n) is as great as the mean of
-|phi| but for a small constant factor, so the sum keeps all its digits. The
-trapezoidal sum is exact up to P(S = n + K) + P(S = n - K) + ..., which
-Bernstein's inequality makes negligible with K of the order of 10 standard
-deviations. It costs O(c K), where convolutions cost O(c n max(m)).
-
-Two groups need none of this: the logits of x_1 are one row.
+log Z and the covariance its Hessian. They are averages over the contour of
+`contour.py`. Two groups need none: the logits of x_1 are one row.
 """
 
-import math
-from typing import NamedTuple
-
+import numpy as np
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
-from mvhg_tf.distributions.tilt import log_tilt
+from mvhg_tf.distributions.contour import (
+    Contour,
+    contour,
+    factors,
+    sums_of_others,
+)
 from mvhg_tf.distributions.urn import (
     CORE_DTYPE,
-    Size,
     Urn,
     counts_row,
     log_choose,
+    log_group_rows,
 )
-
-# Aliased probabilities are below exp(-_NATS_OF_ALIAS) of the total.
-_NATS_OF_ALIAS = 42.0
 
 
 def pair_logits(urn: Urn) -> tf.Tensor:
@@ -74,21 +59,38 @@ def log_normalizer(urn: Urn) -> tf.Tensor:
     Returns:
       float64 `[B...]`; `-inf` where `n` elements can't be drawn.
     """
-    if urn.is_pair:
-        shift = tf.stop_gradient(_finite_max(urn.log_weights, axis=-1))[..., 0]
-        return tf.reduce_logsumexp(pair_logits(urn), axis=-1) + urn.total_count * shift
-    urn = urn.broadcast()
+    possible = urn.is_possible()
+    urn = urn._replace(total_count=tf.where(possible, urn.total_count, 0.0))
+    num_groups = tf.get_static_value(urn.num_groups)
+    if num_groups == 1:
+        value = _log_normalizer_of_one(urn)
+    elif num_groups == 2:
+        # Safe where nothing can be drawn: no count is in the support there.
+        value = _log_normalizer_of_two(urn)
+    else:
+        urn = urn.broadcast()
 
-    @tf.custom_gradient
-    def value(log_weights):
-        at = urn._replace(log_weights=log_weights)
+        @tf.custom_gradient
+        def around_contour(log_weights):
+            at = urn._replace(log_weights=log_weights)
 
-        def gradient(upstream):
-            return upstream[..., tf.newaxis] * mean(at)
+            def gradient(upstream):
+                return upstream[..., tf.newaxis] * mean(at)
 
-        return _log_normalizer(at), gradient
+            return _log_normalizer(at), gradient
 
-    return value(urn.log_weights)
+        value = around_contour(urn.log_weights)
+    return tf.where(possible, value, -float("inf"))
+
+
+def _log_normalizer_of_one(urn: Urn) -> tf.Tensor:
+    ways = log_choose(urn.group_sizes[..., 0], urn.total_count)
+    return ways + tf.math.multiply_no_nan(urn.log_weights[..., 0], urn.total_count)
+
+
+def _log_normalizer_of_two(urn: Urn) -> tf.Tensor:
+    shift = tf.stop_gradient(_finite_max(urn.log_weights, axis=-1))[..., 0]
+    return tf.reduce_logsumexp(pair_logits(urn), axis=-1) + urn.total_count * shift
 
 
 def mean(urn: Urn) -> tf.Tensor:
@@ -137,16 +139,18 @@ def covariance_product(urn: Urn, vector: tf.Tensor) -> tf.Tensor:
         variance = tf.reduce_sum(row * centred**2, axis=-1)
         first = variance * (vector[..., 0] - vector[..., 1])
         return tf.stack([first, -first], axis=-1)
-    at = _contour(urn.broadcast())
+    around = contour(urn.broadcast())
     sizes = urn.group_sizes
     scaled = (sizes * vector)[..., tf.newaxis]
-    along_re = tf.reduce_sum(scaled * at.shift_re, axis=-2, keepdims=True)
-    along_im = tf.reduce_sum(scaled * at.shift_im, axis=-2, keepdims=True)
-    product_re = at.shift_re * along_re - at.shift_im * along_im
-    product_im = at.shift_re * along_im + at.shift_im * along_re
-    joint = at.average(product_re, product_im)
-    apart = at.average(at.shift_re, at.shift_im) * at.average(along_re, along_im)
-    return sizes * (joint - apart + vector * _bernoulli_variance(at))
+    along_re = tf.reduce_sum(scaled * around.shift_re, axis=-2, keepdims=True)
+    along_im = tf.reduce_sum(scaled * around.shift_im, axis=-2, keepdims=True)
+    product_re = around.shift_re * along_re - around.shift_im * along_im
+    product_im = around.shift_re * along_im + around.shift_im * along_re
+    joint = around.average(product_re, product_im)
+    apart = around.average(around.shift_re, around.shift_im) * around.average(
+        along_re, along_im
+    )
+    return sizes * (joint - apart + vector * _bernoulli_variance(around))
 
 
 def covariance(urn: Urn) -> tf.Tensor:
@@ -162,120 +166,90 @@ def covariance(urn: Urn) -> tf.Tensor:
         unit = tf.constant([1.0, 0.0], CORE_DTYPE)
         column = covariance_product(urn, unit)
         return tf.stack([column, -column], axis=-1)
-    at = _contour(urn.broadcast())
+    around = contour(urn.broadcast())
     sizes = urn.group_sizes
-    weighted_re = at.weight_re * at.shift_re - at.weight_im * at.shift_im
-    weighted_im = at.weight_re * at.shift_im + at.weight_im * at.shift_re
-    joint = tf.matmul(weighted_re, at.shift_re, transpose_b=True) - tf.matmul(
-        weighted_im, at.shift_im, transpose_b=True
+    weighted_re = (
+        around.weight_re * around.shift_re - around.weight_im * around.shift_im
     )
-    centre = at.average(at.shift_re, at.shift_im)
+    weighted_im = (
+        around.weight_re * around.shift_im + around.weight_im * around.shift_re
+    )
+    joint = tf.matmul(weighted_re, around.shift_re, transpose_b=True) - tf.matmul(
+        weighted_im, around.shift_im, transpose_b=True
+    )
+    centre = around.average(around.shift_re, around.shift_im)
     joint -= centre[..., :, tf.newaxis] * centre[..., tf.newaxis, :]
     joint *= sizes[..., :, tf.newaxis] * sizes[..., tf.newaxis, :]
-    own = sizes * _bernoulli_variance(at)
+    own = sizes * _bernoulli_variance(around)
     return tf.linalg.set_diag(joint, tf.linalg.diag_part(joint) + own)
 
 
-class _Contour(NamedTuple):
-    """The urns on the contour; K' points of the upper half circle."""
+def marginal_probs(urn: Urn) -> tf.Tensor:
+    """P(x_i = x) of every group, differentiable in `log_weights`.
 
-    log_tilt: tf.Tensor  # log t, [B...]
-    probs: tf.Tensor  # p, [B..., c]
-    spread: tf.Tensor  # p (1 - p), [B..., c, 1]
-    log_mass: tf.Tensor  # log P(S = n), [B...]
-    weight_re: tf.Tensor  # phi(u) exp(-i n u) over its sum, [B..., 1, K']
-    weight_im: tf.Tensor
-    shift_re: tf.Tensor  # p exp(i u) / z(u) - p, [B..., c, K']
-    shift_im: tf.Tensor
-    norm: tf.Tensor  # |z(u)|^2, [B..., c, K']
-    cos: tf.Tensor  # of u, [K']
-    sin: tf.Tensor
+    Its absolute error is that of rounding; `exact.marginal_log_prob` keeps the
+    relative accuracy of the tails.
 
-    def average(self, re: tf.Tensor, im: tf.Tensor) -> tf.Tensor:
-        """The mean over the contour: [B..., c, K'] -> [B..., c]."""
-        return tf.reduce_sum(self.weight_re * re - self.weight_im * im, axis=-1)
+    Args:
+      urn: the urns.
 
-
-def _contour(urn: Urn) -> _Contour:
-    # Nothing depends on the tilt but rounding, so it is held fixed.
-    tilt = tf.stop_gradient(log_tilt(urn))
-    logits = urn.log_weights + tilt[..., tf.newaxis]
-    probs = tf.math.sigmoid(logits)[..., tf.newaxis]
-    spread = probs * tf.math.sigmoid(-logits)[..., tf.newaxis]
-    num_points = _num_points(urn)
-    half = counts_row((num_points + 1) // 2) * (
-        2.0 * math.pi / tf.cast(num_points, CORE_DTYPE)
-    )
-    sin = tf.sin(half)
-    cos_minus_one = -2.0 * tf.sin(half / 2.0) ** 2
-    change = 2.0 * spread * cos_minus_one
-    phase = tf.atan2(probs * sin, 1.0 + probs * cos_minus_one)
-    sizes = urn.group_sizes[..., tf.newaxis]
-    modulus = tf.exp(0.5 * tf.reduce_sum(sizes * tf.math.log1p(change), axis=-2))
-    angle = tf.reduce_sum(sizes * phase, axis=-2)
-    angle -= urn.total_count[..., tf.newaxis] * half
-    # The lower half circle is the conjugate of the upper one.
-    modulus *= tf.where(half > 0.0, tf.constant(2.0, CORE_DTYPE), 1.0)
-    weight_re = modulus * tf.cos(angle)
-    total = tf.reduce_sum(weight_re, axis=-1, keepdims=True)
-    norm = 1.0 + change
-    return _Contour(
-        log_tilt=tilt,
-        probs=probs[..., 0],
-        spread=spread,
-        log_mass=tf.math.log(total[..., 0] / tf.cast(num_points, CORE_DTYPE)),
-        weight_re=(weight_re / total)[..., tf.newaxis, :],
-        weight_im=(modulus * tf.sin(angle) / total)[..., tf.newaxis, :],
-        shift_re=spread * cos_minus_one * (1.0 - 2.0 * probs) / norm,
-        shift_im=spread * sin / norm,
-        norm=norm,
-        cos=1.0 + cos_minus_one,
-        sin=sin,
-    )
-
-
-def _num_points(urn: Urn) -> Size:
-    """K: odd, so that no point is -1, where a z of p = 1/2 is zero.
-
-    Bernstein: P(|S - n| >= K) <= 2 exp(-K^2 / 2 / (variance + K / 3)), and the
-    variance of S is at most n (1 - n / sum(m)) and sum(m) / 4. K > max(n, sum(m)
-    - n) leaves no alias at all.
+    Returns:
+      float64 `[B..., c, R]`.
     """
-    nats = _NATS_OF_ALIAS
-    variance = ps.minimum(
-        ps.cast(urn.max_draws, tf.float64), ps.cast(urn.max_total, tf.float64) / 4.0
-    )
-    enough = nats / 3.0 + ps.sqrt((nats / 3.0) ** 2 + 2.0 * nats * variance)
-    enough = ps.minimum(ps.cast(enough, tf.int32), ps.cast(urn.max_total, tf.int32))
-    return 2 * (enough // 2) + 3
+    if urn.is_pair:
+        row = tf.nn.softmax(pair_logits(urn))
+        return tf.stack([row, _mirror(urn, row)], axis=-2)
+    urn = urn.broadcast()
+    at = factors(urn)
+    rest = urn.total_count[..., tf.newaxis, tf.newaxis] - counts_row(urn.num_counts)
+    joint = tf.exp(log_group_rows(urn, at.log_tilt)) * sums_of_others(at, rest)
+    joint = tf.where(rest >= 0.0, joint, 0.0)
+    return joint / tf.reduce_sum(joint, axis=-1, keepdims=True)
 
 
-def _bernoulli_variance(at: _Contour) -> tf.Tensor:
-    """The mean of q (1 - q), q = p exp(i u) / z, over the contour: [B..., c]."""
+def _mirror(urn: Urn, row: tf.Tensor) -> tf.Tensor:
+    """`row[..., n - x]` for x = 0..R-1, 0 where there is none."""
+    other = urn.total_count[..., tf.newaxis] - counts_row(urn.num_counts)
+    inside = (other >= 0.0) & (other < tf.cast(urn.num_counts, CORE_DTYPE))
+    index = tf.cast(tf.where(inside, other, 0.0), tf.int32)
+    index = tf.broadcast_to(index, ps.shape(row))
+    value = tf.gather(row, index, batch_dims=ps.rank(row) - 1)
+    return tf.where(inside, value, 0.0)
+
+
+def _bernoulli_variance(around: Contour) -> tf.Tensor:
+    """The mean of q (1 - q), q = p exp(i u) / z, over the contour: `[B..., c]`."""
     # p exp(iu) (1 - p) conj(z)^2 / |z|^4, with z = re + i im.
-    p = at.probs[..., tf.newaxis]
-    re = 1.0 + p * (at.cos - 1.0)
-    im = p * at.sin
-    square_re = re * re - im * im
-    square_im = 2.0 * re * im
+    at = around.at
+    cos, sin = 1.0 + at.cos_minus_one, tf.sin(at.angles)
+    re, im = 1.0 + at.probs * at.cos_minus_one, at.probs * sin
+    square_re, square_im = re * re - im * im, 2.0 * re * im
     scale = at.spread / at.norm**2
-    return at.average(
-        scale * (at.cos * square_re + at.sin * square_im),
-        scale * (at.sin * square_re - at.cos * square_im),
+    return around.average(
+        scale * (cos * square_re + sin * square_im),
+        scale * (sin * square_re - cos * square_im),
     )
 
 
 def _log_normalizer(urn: Urn) -> tf.Tensor:
-    at = _contour(urn)
-    logits = urn.log_weights + at.log_tilt[..., tf.newaxis]
+    around = contour(urn)
+    tilt = around.at.log_tilt
+    logits = urn.log_weights + tilt[..., tf.newaxis]
     scale = tf.reduce_sum(urn.group_sizes * tf.math.softplus(logits), axis=-1)
-    return at.log_mass + scale - urn.total_count * at.log_tilt
+    return around.log_mass + scale - urn.total_count * tilt
 
 
 def _mean(urn: Urn) -> tf.Tensor:
-    at = _contour(urn)
-    value = urn.group_sizes * (at.probs + at.average(at.shift_re, at.shift_im))
-    return value
+    possible = urn.is_possible()[..., tf.newaxis]
+    around = contour(urn)
+    shift = around.average(around.shift_re, around.shift_im)
+    value = urn.group_sizes * (around.at.probs[..., 0] + shift)
+    # Rounding can't leave the support; n = 0 and n = sum(m) are exact.
+    others = tf.reduce_sum(urn.group_sizes, axis=-1, keepdims=True) - urn.group_sizes
+    total_count = urn.total_count[..., tf.newaxis]
+    least = tf.maximum(total_count - others, 0.0)
+    most = tf.minimum(urn.group_sizes, total_count)
+    return tf.where(possible, tf.clip_by_value(value, least, most), np.nan)
 
 
 def _finite_max(values: tf.Tensor, axis: int) -> tf.Tensor:

@@ -5,12 +5,22 @@ hand: that gives the same draw for the same seed in eager mode, in a graph and
 under XLA, which the float samplers of TensorFlow don't.
 """
 
+from collections.abc import Callable
+
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
-from mvhg_tf.distributions import normalizer, tables
-from mvhg_tf.distributions.tilt import log_tilt
-from mvhg_tf.distributions.urn import CORE_DTYPE, Urn, counts_row
+from mvhg_tf.distributions import normalizer
+from mvhg_tf.distributions.contour import factors, later_sums
+from mvhg_tf.distributions.urn import (
+    CORE_DTYPE,
+    Size,
+    Urn,
+    classes_first,
+    classes_last,
+    counts_row,
+    log_group_rows,
+)
 
 
 def uniform(shape, seed: tf.Tensor, dtype: tf.DType = CORE_DTYPE) -> tf.Tensor:
@@ -35,12 +45,31 @@ def uniform(shape, seed: tf.Tensor, dtype: tf.DType = CORE_DTYPE) -> tf.Tensor:
     return (value + 0.5) * tf.constant(2.0**-bits, dtype)
 
 
-def draw(urn: Urn, num_draws, seed: tf.Tensor) -> tf.Tensor:
+def many(urn: Urn, num_draws: Size) -> bool:
+    """Whether a search in shared rows costs less than a row for each draw.
+
+    Args:
+      urn: the urns.
+      num_draws: S; taken for few if it is not known when the graph is made.
+
+    Returns:
+      The `share_rows` of `draw`.
+    """
+    num_draws = tf.get_static_value(num_draws)
+    num_rows = 1 if urn.is_pair else tf.get_static_value(urn.num_sums)
+    if num_draws is None or num_rows is None:
+        return False
+    return bool(num_draws > num_rows + 8)
+
+
+def draw(urn: Urn, num_draws: Size, share_rows: bool, seed: tf.Tensor) -> tf.Tensor:
     """Exact draws.
 
     Args:
       urn: the urns.
       num_draws: S, int or int32 scalar.
+      share_rows: whether to make a row for each number that can be left, and
+        search it, rather than a row for each draw: see `many`.
       seed: stateless seed, int32 `[2]`.
 
     Returns:
@@ -48,76 +77,155 @@ def draw(urn: Urn, num_draws, seed: tf.Tensor) -> tf.Tensor:
     """
     urn = urn.broadcast()
     if urn.is_pair:
-        return _draw_pair(urn, num_draws, seed)
-    tilt = log_tilt(urn)
-    log_rows = tables.log_group_rows(urn, tilt)
-    rows = tables.classes_first(tf.exp(log_rows))
-    later = tables.later_sums(urn, log_rows)
+        return _draw_pair(urn, num_draws, share_rows, seed)
+    at = factors(urn)
+    rows = classes_first(tf.exp(log_group_rows(urn, at.log_tilt)))
+    later = classes_first(later_sums(urn, at))
+
+    def weights(i, left):
+        row, sums = tf.gather(rows, i), tf.gather(later, i)
+        rest = left[..., tf.newaxis] - counts_row(urn.num_counts)
+        return row * tf.where(rest >= 0.0, _at_period(sums, rest), 0.0)
+
+    return draw_in_order(urn, weights, num_draws, share_rows, seed)
+
+
+def draw_in_order(
+    urn: Urn,
+    weights: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    num_draws: Size,
+    share_rows: bool,
+    seed: tf.Tensor,
+) -> tf.Tensor:
+    """Draws group after group, given the law of each given the earlier ones.
+
+    Args:
+      urn: the urns, of a full batch shape.
+      weights: takes a group i (int32 scalar) and how many elements are left to
+        draw (`[A, B...]`), and gives the unnormalised probabilities of the
+        group's counts, `[A, B..., R]`.
+      num_draws: S, int or int32 scalar.
+      share_rows: as in `draw`.
+      seed: stateless seed, int32 `[2]`.
+
+    Returns:
+      float64 `[S, B..., c]`.
+    """
+    shape = ps.concat([[num_draws], ps.shape(urn.total_count)], axis=0)
     num_steps = urn.num_groups - 1
-    draws_shape = ps.concat([[num_draws], urn.batch_shape()], axis=0)
-    uniforms = uniform(ps.concat([[num_steps], draws_shape], axis=0), seed)
-    sizes = tables.classes_first(
-        tf.broadcast_to(urn.group_sizes, ps.shape(urn.log_weights))[..., tf.newaxis]
-    )[..., 0]
-    drawn = tf.TensorArray(CORE_DTYPE, size=num_steps)
+    uniforms = uniform(ps.concat([[num_steps], shape], axis=0), seed)
+    sizes, later_sizes = _sizes_within_reach(urn)
+    invert = _invert_shared if share_rows else _invert_own
+    drawn = tf.TensorArray(CORE_DTYPE, size=num_steps + 1)
 
     def step(i, left, drawn):
-        value = _draw_group(
-            tf.gather(rows, i), tf.gather(later, i), left, tf.gather(uniforms, i)
-        )
-        value = tf.minimum(value, tf.minimum(tf.gather(sizes, i), left))
-        return i + 1, left - value, drawn.write(i, value)
+        count = invert(urn, lambda k: weights(i, k), left, tf.gather(uniforms, i))
+        # Rounding can't leave the support.
+        count = tf.maximum(count, left - tf.gather(later_sizes, i))
+        count = tf.minimum(count, tf.minimum(tf.gather(sizes, i), left))
+        return i + 1, left - count, drawn.write(i, count)
 
-    _, last, drawn = tf.while_loop(
+    _, left, drawn = tf.while_loop(
         lambda i, *_: i < num_steps,
         step,
-        (tf.constant(0), tf.broadcast_to(urn.total_count, draws_shape), drawn),
+        (tf.constant(0), tf.broadcast_to(urn.total_count, shape), drawn),
         maximum_iterations=num_steps,
     )
-    drawn = tf.concat([drawn.stack(), last[tf.newaxis]], axis=0)
-    rank = ps.rank(drawn)
-    return tf.transpose(drawn, ps.concat([ps.range(1, rank), [0]], axis=0))
+    drawn = drawn.write(num_steps, left).stack()
+    return classes_last(drawn[..., tf.newaxis])[..., 0]
 
 
-def _draw_pair(urn: Urn, num_draws, seed: tf.Tensor) -> tf.Tensor:
+def _draw_pair(
+    urn: Urn, num_draws: Size, share_rows: bool, seed: tf.Tensor
+) -> tf.Tensor:
+    """Two groups need no table and no loop."""
     row = tf.nn.softmax(normalizer.pair_logits(urn))
     shape = ps.concat([[num_draws], urn.batch_shape()], axis=0)
-    first = _invert(row, uniform(shape, seed))
-    # Rounding of the cumulative sum can't leave the support.
+    sizes, later_sizes = _sizes_within_reach(urn)
+    uniforms = uniform(shape, seed)
+    if share_rows:
+        first = _search(tf.cumsum(row, axis=-1)[tf.newaxis], tf.zeros(shape), uniforms)
+    else:
+        first = _count_below(tf.cumsum(row, axis=-1), uniforms)
     first = tf.clip_by_value(
         first,
-        tf.maximum(urn.total_count - urn.group_sizes[..., 1], 0.0),
-        tf.minimum(urn.group_sizes[..., 0], urn.total_count),
+        tf.maximum(urn.total_count - later_sizes[0], 0.0),
+        tf.minimum(sizes[0], urn.total_count),
     )
     return tf.stack([first, urn.total_count - first], axis=-1)
 
 
-def _draw_group(
-    row: tf.Tensor, later: tf.Tensor, left: tf.Tensor, uniforms: tf.Tensor
+def _sizes_within_reach(urn: Urn) -> tuple[tf.Tensor, tf.Tensor]:
+    """What each group can give, and all the groups after it: `[c, B...]` each."""
+    sizes = classes_first(urn.reach()[..., tf.newaxis])[..., 0]
+    return sizes, tf.cumsum(sizes, axis=0, reverse=True, exclusive=True)
+
+
+def _at_period(sums: tf.Tensor, rest: tf.Tensor) -> tf.Tensor:
+    """`sums[..., rest mod W]`: `[B..., W]`, `[A, B..., R]` -> `[A, B..., R]`."""
+    width = ps.shape(sums)[-1]
+    index = tf.math.floormod(tf.cast(rest, tf.int32), width)
+    sums = tf.broadcast_to(sums, ps.concat([ps.shape(rest)[:-1], [width]], axis=0))
+    return tf.gather(sums, index, batch_dims=ps.rank(rest) - 1)
+
+
+def _invert_own(urn: Urn, weights, left: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
+    """Inverse CDF with a row for each draw."""
+    del urn
+    cumulative = tf.cumsum(weights(left), axis=-1)
+    return _count_below(cumulative, uniforms * cumulative[..., -1])
+
+
+def _invert_shared(
+    urn: Urn, weights, left: tf.Tensor, uniforms: tf.Tensor
 ) -> tf.Tensor:
-    """One group's counts `[S, B...]`, `left` elements still to be drawn.
+    """Inverse CDF with a row for each number that can be left, and a search."""
+    batch_shape = ps.shape(urn.total_count)
+    all_left = tf.reshape(
+        counts_row(urn.num_sums),
+        ps.concat([[-1], ps.ones_like(batch_shape)], axis=0),
+    )
+    all_left = tf.broadcast_to(
+        all_left, ps.concat([[urn.num_sums], batch_shape], axis=0)
+    )
+    cumulative = tf.cumsum(weights(all_left), axis=-1)
+    total = cumulative[..., -1:]
+    cumulative = tf.math.divide_no_nan(cumulative, total)
+    return _search(cumulative, left, uniforms)
+
+
+def _count_below(cumulative: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    below = tf.cast(cumulative <= target[..., tf.newaxis], CORE_DTYPE)
+    return tf.reduce_sum(below, axis=-1)
+
+
+def _search(cumulative: tf.Tensor, rows: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """Binary search for how many entries of a row are at most the target.
 
     Args:
-      row: the group's own probabilities, `[B..., R]`.
-      later: those of the sum of the groups after it, `[B..., N + 1]`.
-      left: `[S, B...]`.
-      uniforms: `[S, B...]`.
+      cumulative: `[A, B..., R]`, ascending.
+      rows: which of the A rows, whole numbers `[S, B...]`.
+      target: `[S, B...]`.
 
     Returns:
-      `[S, B...]`.
+      float64 `[S, B...]`.
     """
-    num_sums = ps.shape(later)[-1]
-    rest = left[..., tf.newaxis] - counts_row(ps.shape(row)[-1])
-    batch_rank = ps.rank(row) - 1
-    later = tf.broadcast_to(later, ps.concat([ps.shape(left), [num_sums]], axis=0))
-    index = tf.cast(tf.maximum(rest, 0.0), tf.int32)
-    possible = tf.gather(later, index, batch_dims=batch_rank + 1)
-    return _invert(row * tf.where(rest >= 0.0, possible, 0.0), uniforms)
+    size = ps.shape(cumulative)[-1]
+    num_batch = ps.reduce_prod(ps.shape(cumulative)[1:-1])
+    flat = tf.reshape(cumulative, [-1])
+    within = tf.reshape(tf.range(num_batch), ps.shape(cumulative)[1:-1])
+    start = (tf.cast(rows, tf.int32) * num_batch + within) * size
+    found = tf.zeros_like(start)
+    # found entries are known to be at most the target; steps of halving size.
+    for bit in _bits(size):
+        further = found + bit
+        value = tf.gather(flat, start + tf.minimum(further, size) - 1)
+        found = tf.where((further <= size) & (value <= target), further, found)
+    return tf.cast(found, CORE_DTYPE)
 
 
-def _invert(row: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
-    """Inverse CDF of unnormalised rows `[..., R]` at `uniforms` `[...]`."""
-    cumulative = tf.cumsum(row, axis=-1)
-    target = (uniforms * cumulative[..., -1])[..., tf.newaxis]
-    below = tf.cast(cumulative <= target, CORE_DTYPE)
-    return tf.reduce_sum(below, axis=-1)
+def _bits(size) -> list[int]:
+    """Powers of two up to `size`, the greatest first."""
+    static = tf.get_static_value(size)
+    bits = 30 if static is None else int(static).bit_length()
+    return [1 << bit for bit in range(bits - 1, -1, -1)]

@@ -1,6 +1,6 @@
 """Gradients through exact draws: the value is the draw, whatever the estimator.
 
-Two estimators of the gradient of E[loss(x)] with respect to `log_weights`:
+Two estimators of the gradient of E[loss(x)] in `log_weights`:
 
 * `mean_cotangent`: as if x were its mean. The backward pass multiplies by the
   covariance. For groups of one element this is SIMPLE (Ahmed et al., ICLR
@@ -16,15 +16,22 @@ perturbed logits and -log(E_0 + E_x / p_x) are the others. The law is that of
 perturbing first and taking the argmax.
 """
 
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
-from mvhg_tf.distributions import normalizer, sampling, tables
-from mvhg_tf.distributions.tilt import log_tilt
-from mvhg_tf.distributions.urn import CORE_DTYPE, Urn, counts_row
+from mvhg_tf.distributions import exact, merged, sampling
+from mvhg_tf.distributions.conditionals import (
+    conditional_logits,
+    reflect,
+    reflect_shared,
+)
+from mvhg_tf.distributions.urn import CORE_DTYPE, Size, Urn, counts_row
+
+LAWS = {"exact": exact, "merged": merged}
 
 # Apart from the draw's own seed, so that noise and draw are independent.
 _NOISE_SALT = np.array([0x5EED, 0x6A09E667], np.int32)
@@ -36,28 +43,39 @@ class Estimator(NamedTuple):
     Attributes:
       name: "gumbel_softmax", "mean" or None.
       temperature: of "gumbel_softmax", broadcastable to `[B...]`.
+      method: "exact" or "merged".
     """
 
     name: str | None
     temperature: tf.Tensor
+    method: str
+
+    @property
+    def law(self) -> ModuleType:
+        """The module with the functions of the method."""
+        return LAWS[self.method]
 
     def cotangent(self, urn, drawn, seed, counts_bar, rows_bar):
         """The cotangent of `log_weights`; arguments as below."""
         if self.name == "mean":
-            return mean_cotangent(urn, counts_bar, rows_bar)
-        return gumbel_softmax_cotangent(
-            urn, drawn, seed, self.temperature, counts_bar, rows_bar
-        )
+            return mean_cotangent(urn, self.law, counts_bar, rows_bar)
+        return gumbel_softmax_cotangent(urn, self, drawn, seed, counts_bar, rows_bar)
 
 
 def counts(
-    urn: Urn, num_draws, seed: tf.Tensor, estimator: Estimator, dtype: tf.DType
+    urn: Urn,
+    num_draws: Size,
+    share_rows: bool,
+    seed: tf.Tensor,
+    estimator: Estimator,
+    dtype: tf.DType,
 ) -> tf.Tensor:
     """Exact draws that pass gradients to `log_weights`.
 
     Args:
-      urn: the urns.
+      urn: the urns, of a full batch shape.
       num_draws: S.
+      share_rows: see `sampling.draw`.
       seed: stateless seed, int32 `[2]`.
       estimator: of the gradient.
       dtype: of the result.
@@ -65,58 +83,72 @@ def counts(
     Returns:
       `[S, B..., c]`.
     """
-    urn = urn.broadcast()
 
     @tf.custom_gradient
     def value(log_weights):
         at = urn._replace(log_weights=log_weights)
-        drawn = sampling.draw(at, num_draws, seed)
+        drawn = estimator.law.draw(at, num_draws, share_rows, seed)
 
         def gradient(counts_bar):
             return estimator.cotangent(at, drawn, seed, counts_bar, None)
 
         return tf.cast(drawn, dtype), gradient
 
-    if estimator.name is None:
-        return tf.stop_gradient(tf.cast(sampling.draw(urn, num_draws, seed), dtype))
-    return value(urn.log_weights)
+    result = value(urn.log_weights)
+    return tf.stop_gradient(result) if estimator.name is None else result
 
 
 def rows(
-    urn: Urn, num_draws, seed: tf.Tensor, estimator: Estimator, dtype: tf.DType
+    urn: Urn,
+    num_draws: Size,
+    share_rows: bool,
+    seed: tf.Tensor,
+    estimator: Estimator,
+    dtype: tf.DType,
+    hard: bool = True,
 ) -> tf.Tensor:
     """One-hot rows of the same draws as `counts`, with their gradients.
+
+    Args:
+      urn: the urns, of a full batch shape.
+      num_draws: S.
+      share_rows: see `sampling.draw`.
+      seed: stateless seed, int32 `[2]`.
+      estimator: of the gradient.
+      dtype: of the result.
+      hard: one-hot rows if true, else the relaxed rows of "gumbel_softmax".
 
     Returns:
       `[S, B..., c, max(m) + 1]`.
     """
-    urn = urn.broadcast()
     width = urn.max_size + 1
 
     @tf.custom_gradient
     def value(log_weights):
         at = urn._replace(log_weights=log_weights)
-        drawn = sampling.draw(at, num_draws, seed)
+        drawn = estimator.law.draw(at, num_draws, share_rows, seed)
 
         def gradient(rows_bar):
             rows_bar = rows_bar[..., : urn.num_counts]
-            return estimator.cotangent(
-                at, drawn, seed, tf.zeros(ps.shape(drawn), dtype), rows_bar
-            )
+            no_bar = tf.zeros(ps.shape(drawn), dtype)
+            return estimator.cotangent(at, drawn, seed, no_bar, rows_bar)
 
-        return tf.one_hot(tf.cast(drawn, tf.int32), width, dtype=dtype), gradient
+        if hard:
+            return tf.one_hot(tf.cast(drawn, tf.int32), width, dtype=dtype), gradient
+        return _all_relaxed(at, estimator, drawn, seed, dtype, width), gradient
 
     result = value(urn.log_weights)
     return tf.stop_gradient(result) if estimator.name is None else result
 
 
 def mean_cotangent(
-    urn: Urn, counts_bar: tf.Tensor, rows_bar: tf.Tensor | None
+    urn: Urn, law: ModuleType, counts_bar: tf.Tensor, rows_bar: tf.Tensor | None
 ) -> tf.Tensor:
     """The cotangent of `log_weights` if draws were their means.
 
     Args:
       urn: the urns, of a full batch shape.
+      law: the module `exact` or `merged`.
       counts_bar: the loss's gradient in the counts, `[S, B..., c]`.
       rows_bar: the same in the one-hot rows, `[S, B..., c, R]`, or None. The
         rows stand for the groups' marginal probabilities.
@@ -124,48 +156,32 @@ def mean_cotangent(
     Returns:
       float64 `[B..., c]`.
     """
-    total = tf.reduce_sum(tf.cast(counts_bar, CORE_DTYPE), axis=0)
-    result = normalizer.covariance_product(urn, total)
     if rows_bar is None:
-        return result
-    rows_bar = tf.reduce_sum(tf.cast(rows_bar, CORE_DTYPE), axis=0)
-    return result + _marginals_cotangent(urn, rows_bar)
-
-
-def _marginals_cotangent(urn: Urn, rows_bar: tf.Tensor) -> tf.Tensor:
-    row = tf.nn.softmax(normalizer.pair_logits(urn))
-    first = rows_bar[..., 0, :] + _mirror(urn, rows_bar[..., 1, :])
-    counts = counts_row(urn.num_counts)
-    centred = counts - tf.linalg.matvec(row[..., tf.newaxis, :], counts)
-    value = tf.reduce_sum(row * first * centred, axis=-1)
-    return tf.stack([value, -value], axis=-1)
-
-
-def _mirror(urn: Urn, rows: tf.Tensor, outside: float = 0.0) -> tf.Tensor:
-    """`rows[n - x]` for x = 0..R-1: [..., B..., R] alike."""
-    other = urn.total_count[..., tf.newaxis] - counts_row(urn.num_counts)
-    inside = (other >= 0.0) & (other < tf.cast(urn.num_counts, CORE_DTYPE))
-    index = tf.cast(tf.where(inside, other, 0.0), tf.int32)
-    index = tf.broadcast_to(index, ps.shape(rows))
-    value = tf.gather(rows, index, batch_dims=ps.rank(rows) - 1)
-    return tf.where(inside, value, tf.constant(outside, rows.dtype))
+        total = tf.reduce_sum(tf.cast(counts_bar, CORE_DTYPE), axis=0)
+        return law.mean_vjp(urn, total)
+    total = tf.reduce_sum(tf.cast(rows_bar, CORE_DTYPE), axis=0)
+    log_weights = urn.log_weights
+    with tf.GradientTape() as tape:
+        tape.watch(log_weights)
+        marginals = law.marginal_probs(urn)
+    return tape.gradient(marginals, log_weights, output_gradients=total)
 
 
 def gumbel_softmax_cotangent(
     urn: Urn,
-    counts: tf.Tensor,
+    estimator: Estimator,
+    drawn: tf.Tensor,
     seed: tf.Tensor,
-    temperature: tf.Tensor,
     counts_bar: tf.Tensor,
     rows_bar: tf.Tensor | None,
 ) -> tf.Tensor:
     """The cotangent of `log_weights` through the relaxed one-hot rows.
 
     Args:
-      urn: the urns of two groups, of a full batch shape.
-      counts: the draws, `[S, B..., c]`.
+      urn: the urns, of a full batch shape.
+      estimator: its temperature and law.
+      drawn: the draws, `[S, B..., c]`.
       seed: the seed they were drawn with.
-      temperature: of the softmax, broadcastable to `[B...]`.
       counts_bar: the loss's gradient in the counts, `[S, B..., c]`.
       rows_bar: the same in the one-hot rows, `[S, B..., c, R]`, or None.
 
@@ -173,20 +189,63 @@ def gumbel_softmax_cotangent(
       float64 `[B..., c]`.
     """
     dtype = counts_bar.dtype
-    row = counts_row(urn.num_counts)
-    log_probs = tf.cast(tf.nn.log_softmax(normalizer.pair_logits(urn)), dtype)
-    temperature = tf.cast(temperature, dtype)[..., tf.newaxis]
-    relaxed = _relaxed(log_probs, counts[..., 0], seed, temperature)
-    bar = (
-        tf.cast(row, dtype) * (counts_bar[..., 0] - counts_bar[..., 1])[..., tf.newaxis]
-    )
+    log_weights = urn.log_weights
+    with tf.GradientTape() as tape:
+        tape.watch(log_weights)
+        path = _path(urn, estimator, drawn, dtype)
+    temperature = _temperature(estimator, dtype)
+    relaxed = _relaxed(path.log_probs, drawn[..., :-1], seed, temperature)
+
+    def covary(first, second):
+        centred = first - tf.reduce_sum(relaxed * first, axis=-1, keepdims=True)
+        return tf.reduce_sum(relaxed * centred * second, axis=-1) / temperature[..., 0]
+
+    row = tf.cast(counts_row(urn.num_counts), dtype)
+    own = tf.zeros([], dtype)
+    offset = tf.zeros(ps.shape(drawn[..., :-1]), dtype)
     if rows_bar is not None:
-        bar += rows_bar[..., 0, :] + _mirror(urn, rows_bar[..., 1, :])
+        own, last_offset = _mirrored_rows(path, drawn, rows_bar)
+        offset += tf.concat(
+            [tf.zeros_like(offset[..., :-1]), last_offset[..., tf.newaxis]], axis=-1
+        )
+    if urn.is_pair:
+        left_bar = counts_bar[..., 1:]
+    else:
+        slopes = _slopes(path)
+        if rows_bar is not None:
+            offset += covary(own, slopes)
+        left_bar = _carry(counts_bar, covary(row, slopes), offset)
+    bar = own + row * (counts_bar[..., :-1] - left_bar)[..., tf.newaxis]
     centre = tf.reduce_sum(relaxed * bar, axis=-1, keepdims=True)
     logits_bar = relaxed * (bar - centre) / temperature
-    value = tf.reduce_sum(logits_bar * tf.cast(row, dtype), axis=-1)
-    value = tf.cast(tf.reduce_sum(value, axis=0), CORE_DTYPE)
-    return tf.stack([value, -value], axis=-1)
+    return tape.gradient(path.log_probs, log_weights, output_gradients=logits_bar)
+
+
+class _Path(NamedTuple):
+    """The groups along a draw, all but the last.
+
+    Attributes:
+      left: what is left to draw, `[S, B..., c - 1]`.
+      log_later: log Z of the later groups, `[B..., c - 1, N + 1]`.
+      log_probs: of the counts given what is left, `[S, B..., c - 1, R]`.
+    """
+
+    left: tf.Tensor
+    log_later: tf.Tensor
+    log_probs: tf.Tensor
+
+
+def _path(urn: Urn, estimator: Estimator, drawn: tf.Tensor, dtype) -> _Path:
+    earlier = tf.cumsum(drawn, axis=-1, exclusive=True)[..., :-1]
+    left = urn.total_count[..., tf.newaxis] - earlier
+    log_later = estimator.law.log_later(urn, dtype)
+    logits = conditional_logits(urn, log_later, left)
+    logits -= tf.stop_gradient(tf.reduce_max(logits, axis=-1, keepdims=True))
+    return _Path(left, log_later, tf.nn.log_softmax(tf.cast(logits, dtype)))
+
+
+def _temperature(estimator: Estimator, dtype) -> tf.Tensor:
+    return tf.cast(estimator.temperature, dtype)[..., tf.newaxis, tf.newaxis]
 
 
 def _relaxed(
@@ -195,13 +254,13 @@ def _relaxed(
     """softmax((log_probs + noise) / temperature), the noise given the argmax.
 
     Args:
-      log_probs: `[S or 1, B..., R]`, normalised.
-      drawn: the argmax, `[S, B...]`.
+      log_probs: `[S, B..., c - 1, R]`.
+      drawn: the argmax, `[S, B..., c - 1]`.
       seed: int32 `[2]`.
-      temperature: broadcastable to `[S, B..., 1]`.
+      temperature: broadcastable to `[B..., 1, 1]`.
 
     Returns:
-      `[S, B..., R]`.
+      `[S, B..., c - 1, R]`.
     """
     dtype = log_probs.dtype
     size = ps.shape(log_probs)[-1]
@@ -209,8 +268,114 @@ def _relaxed(
     seed = tf.bitwise.bitwise_xor(seed, _NOISE_SALT)
     exponentials = -tf.math.log(sampling.uniform(shape, seed, dtype))
     greatest, others = exponentials[..., :1], exponentials[..., 1:]
-    # log of (E_0 / (E_0 + E_x / p_x)), the odds against the greatest.
-    odds = -tf.math.log1p(tf.exp(tf.math.log(others / greatest) - log_probs))
+    # log of E_0 / (E_0 + E_x / p_x): how far below the greatest.
+    below = tf.math.log(greatest) - tf.math.log(greatest + others * tf.exp(-log_probs))
     is_drawn = tf.cast(drawn, tf.int32)[..., tf.newaxis] == tf.range(size)
-    odds = tf.where(is_drawn, tf.zeros([], dtype), odds)
-    return tf.nn.softmax(odds / temperature)
+    below = tf.where(is_drawn, tf.zeros([], dtype), below)
+    return tf.nn.softmax(below / temperature)
+
+
+def _slopes(path: _Path) -> tf.Tensor:
+    """d log Z_{>i}(left - x) / d left, by central differences: `[S, B..., c-1, R]`.
+
+    One-sided at the ends of the support. What does not depend on x drops out of
+    the softmax, so these are the slopes of the logits.
+    """
+    table = tf.stop_gradient(path.log_later)
+    dtype = path.log_probs.dtype
+    edge = tf.fill(ps.shape(table[..., :1]), tf.constant(-np.inf, table.dtype))
+    padded = tf.concat([edge, table, edge], axis=-1)
+    before, after = padded[..., :-2], padded[..., 2:]
+    here = tf.math.is_finite(table)
+    has_before = here & tf.math.is_finite(before)
+    has_after = here & tf.math.is_finite(after)
+    rise = tf.where(has_after, after, table) - tf.where(has_before, before, table)
+    span = tf.cast(has_after, table.dtype) + tf.cast(has_before, table.dtype)
+    slope = tf.math.divide_no_nan(tf.where(here, rise, 0.0), span)
+    size = ps.shape(path.log_probs)[-1]
+    return reflect_shared(tf.cast(slope, dtype), path.left, size, 0.0)
+
+
+def _carry(counts_bar: tf.Tensor, gain: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
+    """The loss's gradient in what each group leaves to draw.
+
+    What is left before group i reaches the loss through group i's own count and
+    through what that leaves: with left_bar[c-2] = counts_bar[c-1],
+
+        left_bar[i-1] = left_bar[i] + gain[i] (counts_bar[i] - left_bar[i])
+                        + offset[i].
+
+    Args:
+      counts_bar: `[S, B..., c]`.
+      gain: d count_i / d left_i, `[S, B..., c - 1]`.
+      offset: what the rows add, `[S, B..., c - 1]`.
+
+    Returns:
+      `[S, B..., c - 1]`.
+    """
+    num_steps = ps.shape(gain)[-1]
+    result = tf.TensorArray(gain.dtype, size=num_steps, clear_after_read=False)
+    result = result.write(num_steps - 1, counts_bar[..., -1])
+
+    def step(i, left_bar, result):
+        direct = tf.gather(counts_bar, i, axis=-1) - left_bar
+        left_bar += tf.gather(gain, i, axis=-1) * direct
+        left_bar += tf.gather(offset, i, axis=-1)
+        return i - 1, left_bar, result.write(i - 1, left_bar)
+
+    _, _, result = tf.while_loop(
+        lambda i, *_: i > 0,
+        step,
+        (tf.convert_to_tensor(num_steps - 1), counts_bar[..., -1], result),
+        maximum_iterations=ps.maximum(num_steps - 1, 0),
+    )
+    stacked = result.stack()
+    order = ps.concat([ps.range(1, ps.rank(stacked)), [0]], axis=0)
+    return tf.transpose(stacked, order)
+
+
+def _mirrored_rows(
+    path: _Path, drawn: tf.Tensor, rows_bar: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Charges the last group's row to the one before: y_last(j) = y(left - j).
+
+    Args:
+      path: of the draws.
+      drawn: `[S, B..., c]`.
+      rows_bar: `[S, B..., c, R]`.
+
+    Returns:
+      The gradient in the other rows, `[S, B..., c - 1, R]`, and that in what is
+      left before the last but one, `[S, B...]`, as a central difference.
+    """
+    size = ps.shape(rows_bar)[-1]
+    last = rows_bar[..., -1, :]
+    mirrored = reflect(last, path.left[..., -1], size, 0.0)
+    own = tf.concat(
+        [rows_bar[..., :-2, :], (rows_bar[..., -2, :] + mirrored)[..., tf.newaxis, :]],
+        axis=-2,
+    )
+    place = tf.cast(drawn[..., -1:], tf.int32)
+    before, after = tf.maximum(place - 1, 0), tf.minimum(place + 1, size - 1)
+    batch_dims = ps.rank(drawn) - 1
+    rise = tf.gather(last, after, batch_dims=batch_dims) - tf.gather(
+        last, before, batch_dims=batch_dims
+    )
+    span = tf.cast(after - before, rise.dtype)
+    return own, tf.math.divide_no_nan(rise, span)[..., 0]
+
+
+def _all_relaxed(
+    urn: Urn, estimator: Estimator, drawn: tf.Tensor, seed, dtype, width
+) -> tf.Tensor:
+    """The relaxed rows of every group, `[S, B..., c, width]`."""
+    path = _path(urn, estimator, drawn, dtype)
+    relaxed = _relaxed(
+        path.log_probs, drawn[..., :-1], seed, _temperature(estimator, dtype)
+    )
+    size = ps.shape(relaxed)[-1]
+    last = reflect(relaxed[..., -1, :], path.left[..., -1], size, 0.0)
+    relaxed = tf.concat([relaxed, last[..., tf.newaxis, :]], axis=-2)
+    missing = ps.stack([[0, width - size]])
+    none = ps.zeros([ps.rank(relaxed) - 1, 2], tf.int32)
+    return tf.pad(relaxed, ps.concat([none, missing], axis=0))

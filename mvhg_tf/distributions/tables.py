@@ -1,78 +1,132 @@
-"""Tables of what the later groups can still take: suffixes of convolutions.
+"""log Z_{>i}(k): what the groups after each one weigh, for every k left to draw.
 
 With the groups drawn in order, group i given the earlier ones has
 
     p(x_i | k) proportional to C(m_i, x_i) omega_i^x_i Z_{>i}(k - x_i),
 
 k being what is left to draw and Z_{>i}(s) the coefficient of t^s in
-prod_{j>i} (1 + omega_j t)^m_j. With the tilt t of `tilt.py` these are the
-probabilities of sums of independent binomials, well scaled where the urn's
-mass is, and their convolutions are sums of positive terms: the tails keep
-their relative accuracy, which Fourier transforms lose.
+prod_{j>i} (1 + omega_j t)^m_j. Under the tilt of `tilt.py` these are, but for
+known factors, the probabilities of sums of independent binomials, and their
+convolutions are sums of positive terms: the tails keep their relative accuracy,
+which Fourier transforms lose, and so their logarithms can be taken. Tables are
+needed where those logarithms are: in the paper's relaxation.
 """
 
 import tensorflow as tf
+from tensorflow.python.framework import ops
+from tensorflow.python.ops import control_flow_util
 from tensorflow_probability.python.internal import prefer_static as ps
 
-from mvhg_tf.distributions.urn import CORE_DTYPE, Urn, counts_row, log_choose
+from mvhg_tf.distributions.tilt import log_tilt
+from mvhg_tf.distributions.urn import (
+    CORE_DTYPE,
+    Urn,
+    classes_first,
+    classes_last,
+    counts_row,
+    log_group_rows,
+)
 
 _BLOCK = 16
 
 
-def log_group_rows(urn: Urn, tilt: tf.Tensor) -> tf.Tensor:
-    """Log-probabilities of each group's count, were the groups independent.
-
-    Args:
-      urn: the urns.
-      tilt: log t, float64 `[B...]`.
-
-    Returns:
-      float64 `[B..., c, R]`: `log Binomial(x; m_i, p_i)` for x = 0..R-1.
-    """
-    counts = counts_row(urn.num_counts)
-    sizes = urn.group_sizes[..., tf.newaxis]
-    logits = (urn.log_weights + tilt[..., tf.newaxis])[..., tf.newaxis]
-    rest = tf.maximum(sizes - counts, 0.0)
-    return (
-        log_choose(sizes, counts)
-        + tf.math.multiply_no_nan(tf.math.log_sigmoid(logits), counts)
-        + rest * tf.math.log_sigmoid(-logits)
-    )
-
-
-def later_sums(urn: Urn, log_rows: tf.Tensor) -> tf.Tensor:
-    """Probabilities of the sum of the groups after each one.
+def log_later(urn: Urn, dtype: tf.DType) -> tf.Tensor:
+    """log Z_{>i}(k), differentiable in `log_weights` (once).
 
     Args:
       urn: the urns, of a full batch shape.
-      log_rows: `log_group_rows`, float64 `[B..., c, R]`.
+      dtype: of the convolutions. What falls below its least normal number times
+        the greatest entry is taken for zero.
 
     Returns:
-      float64 `[c - 1, B..., N + 1]`: for i = 0..c-2, the probability that the
-      groups i+1..c-1 sum to 0..N, were all groups independent.
+      float64 `[B..., c - 1, N + 1]`, `-inf` for sums that are out of reach.
     """
-    num_sums = urn.num_sums
-    rows = classes_first(tf.exp(log_rows))
+
+    @tf.custom_gradient
+    def value(log_weights):
+        at = urn._replace(log_weights=log_weights)
+        tilt = log_tilt(at)
+        rows = tf.cast(tf.exp(log_group_rows(at, tilt)), dtype)
+        rows = classes_first(rows)
+        tables = _suffix_tables(rows, urn.num_sums)
+
+        def gradient(upstream):
+            return _log_later_gradient(at, rows, tables, upstream)
+
+        return _untilt(at, tilt, classes_last(tables)), gradient
+
+    return value(urn.log_weights)
+
+
+def _suffix_tables(rows: tf.Tensor, num_sums) -> tf.Tensor:
+    """`[c, B..., R]` -> `[c - 1, B..., N + 1]`, the sums of the groups after each."""
+    num_tables = ps.shape(rows)[0] - 1
     last = _pad_to(rows[-1], num_sums)
-    if urn.is_pair:
-        return last[tf.newaxis]
-    num_tables = urn.num_groups - 1
-    tables = tf.TensorArray(
-        CORE_DTYPE, size=num_tables, element_shape=last.shape, clear_after_read=False
-    ).write(num_tables - 1, last)
+    tables = tf.TensorArray(rows.dtype, size=num_tables, element_shape=last.shape)
 
     def step(i, following, tables):
         table = convolve(tf.gather(rows, i + 1), following)
-        table.set_shape(following.shape)
+        table = tf.ensure_shape(table, following.shape)
         return i - 1, table, tables.write(i, table)
 
     _, _, tables = tf.while_loop(
         lambda i, *_: i >= 0,
         step,
-        (tf.convert_to_tensor(num_tables - 2), last, tables),
-        maximum_iterations=num_tables,
+        (
+            tf.convert_to_tensor(num_tables - 2),
+            last,
+            tables.write(num_tables - 1, last),
+        ),
+        maximum_iterations=ps.maximum(num_tables - 1, 0),
     )
     return tables.stack()
+
+
+def _untilt(urn: Urn, tilt: tf.Tensor, tables: tf.Tensor) -> tf.Tensor:
+    """log Z_{>i}(k) from P(S_{>i} = k)."""
+    positive = tables > 0.0
+    logs = tf.math.log(tf.where(positive, tables, tf.ones([], tables.dtype)))
+    logits = urn.log_weights + tilt[..., tf.newaxis]
+    scale = (urn.group_sizes * tf.math.softplus(logits))[..., 1:]
+    scale = tf.cumsum(scale, axis=-1, reverse=True)[..., tf.newaxis]
+    scale -= tilt[..., tf.newaxis, tf.newaxis] * counts_row(urn.num_sums)
+    return tf.where(positive, tf.cast(logs, scale.dtype) + scale, -float("inf"))
+
+
+def _log_later_gradient(
+    urn: Urn, rows: tf.Tensor, tables: tf.Tensor, upstream: tf.Tensor
+) -> tf.Tensor:
+    """The cotangent of `log_weights` `[B..., c]` from that of `log_later`.
+
+    d log Z_{>i}(k) / d log_weights_j = E[x_j | S_{>i} = k] for j > i. So the
+    cotangent of table i is a signed measure over k. It is handed on from table
+    to table by the law of S_{>i+1} given S_{>i}; group i + 1 is owed what the
+    mean of k falls by on the way.
+    """
+    dtype = rows.dtype
+    sums = tf.cast(counts_row(urn.num_sums), dtype)
+    upstream = classes_first(tf.cast(upstream, dtype))
+    num_tables = ps.shape(tables)[0]
+    owed = tf.TensorArray(dtype, size=num_tables + 1)
+    owed = owed.write(0, tf.zeros_like(upstream[0, ..., 0]))
+
+    def step(i, carried, owed):
+        measure = carried + tf.gather(upstream, i)
+        density = tf.math.divide_no_nan(measure, tf.gather(tables, i))
+        handed = tf.gather(tables, i + 1) * correlate(tf.gather(rows, i + 1), density)
+        handed = tf.ensure_shape(handed, carried.shape)
+        fall = tf.reduce_sum((measure - handed) * sums, axis=-1)
+        return i + 1, handed, owed.write(i + 1, fall)
+
+    _, carried, owed = tf.while_loop(
+        lambda i, *_: i < num_tables - 1,
+        step,
+        (tf.constant(0), tf.zeros_like(upstream[0]), owed),
+        maximum_iterations=ps.maximum(num_tables - 1, 0),
+    )
+    last = tf.reduce_sum((carried + upstream[-1]) * sums, axis=-1)
+    owed = owed.write(num_tables, last).stack()
+    return tf.cast(classes_last(owed[..., tf.newaxis])[..., 0], CORE_DTYPE)
 
 
 def convolve(row: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
@@ -85,25 +139,15 @@ def convolve(row: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
     Returns:
       `[B..., N + 1]`.
     """
-    size, num_sums = ps.shape(row)[-1], ps.shape(table)[-1]
-    blocks = -(-size // _BLOCK)
     shape = ps.shape(table)
-    row = _pad_to(tf.reshape(row, [-1, size]), blocks * _BLOCK)
-    row = tf.reshape(row, [-1, blocks, _BLOCK])
-    table = tf.reshape(table, [-1, num_sums])
-    padded = tf.pad(table, [[0, 0], [_BLOCK - 1, 0]])
-    shifted = tf.stack(
-        [padded[:, s : s + num_sums] for s in range(_BLOCK - 1, -1, -1)], axis=1
-    )
-    # by_block[:, r] is owed to out[k] at k - r * _BLOCK. Cutting the flat rows
-    # again, _BLOCK shorter, moves row r to the right by r * _BLOCK.
-    by_block = tf.matmul(row, shifted)
-    width = num_sums + blocks * _BLOCK
-    skewed = tf.reshape(
-        _pad_to(by_block, width + _BLOCK), [-1, blocks * (width + _BLOCK)]
-    )
-    skewed = tf.reshape(skewed[:, : blocks * width], [-1, blocks, width])
-    return tf.reshape(tf.reduce_sum(skewed, axis=1)[:, :num_sums], shape)
+    row = tf.reshape(row, ps.stack([-1, ps.shape(row)[-1]]))
+    table = tf.reshape(table, ps.stack([-1, shape[-1]]))
+    blocks = -(-ps.shape(row)[-1] // _BLOCK)
+    row = _pad_to(row, blocks * _BLOCK)
+    # A loop of fused multiply-adds wins under XLA, a matrix product elsewhere.
+    in_xla = control_flow_util.GraphOrParentsInXlaContext(ops.get_default_graph())
+    by_blocks = _convolve_by_adding if in_xla else _convolve_by_matmul
+    return tf.reshape(by_blocks(row, table, blocks), shape)
 
 
 def correlate(row: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
@@ -111,16 +155,49 @@ def correlate(row: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
     return tf.reverse(convolve(row, tf.reverse(table, [-1])), [-1])
 
 
-def classes_first(rows: tf.Tensor) -> tf.Tensor:
-    """`[B..., c, R]` -> `[c, B..., R]`."""
-    rank = ps.rank(rows)
-    order = ps.concat([[rank - 2], ps.range(rank - 2), [rank - 1]], axis=0)
-    return tf.transpose(rows, order)
+def _convolve_by_adding(row: tf.Tensor, table: tf.Tensor, blocks) -> tf.Tensor:
+    num_sums = ps.shape(table)[-1]
+    padded = tf.pad(table, ps.stack([[0, 0], [blocks * _BLOCK - 1, 0]]))
+
+    def step(i, total):
+        head = tf.slice(row, ps.stack([0, i * _BLOCK]), [-1, _BLOCK])
+        start = (blocks - 1 - i) * _BLOCK
+        window = tf.slice(
+            padded, ps.stack([0, start]), ps.stack([-1, num_sums + _BLOCK - 1])
+        )
+        for s in range(_BLOCK):
+            shift = _BLOCK - 1 - s
+            total += head[:, s : s + 1] * window[:, shift : shift + num_sums]
+        return i + 1, total
+
+    return tf.while_loop(
+        lambda i, _: i < blocks,
+        step,
+        (tf.constant(0), tf.zeros_like(table)),
+        maximum_iterations=blocks,
+    )[1]
+
+
+def _convolve_by_matmul(row: tf.Tensor, table: tf.Tensor, blocks) -> tf.Tensor:
+    num_sums = ps.shape(table)[-1]
+    padded = tf.pad(table, [[0, 0], [_BLOCK - 1, 0]])
+    shifted = tf.stack(
+        [padded[:, s : s + num_sums] for s in range(_BLOCK - 1, -1, -1)], axis=1
+    )
+    row = tf.reshape(row, ps.stack([-1, blocks, _BLOCK]))
+    # Block r's product is owed to the sums from r * _BLOCK on. Cutting the flat
+    # rows anew, _BLOCK shorter, moves row r to the right by r * _BLOCK.
+    width = num_sums + blocks * _BLOCK
+    skewed = _pad_to(tf.matmul(row, shifted), width + _BLOCK)
+    skewed = tf.reshape(skewed, ps.stack([-1, blocks * (width + _BLOCK)]))
+    skewed = tf.reshape(skewed[:, : blocks * width], ps.stack([-1, blocks, width]))
+    return tf.reduce_sum(skewed, axis=1)[:, :num_sums]
 
 
 def _pad_to(rows: tf.Tensor, size) -> tf.Tensor:
     """Zeros after the last axis, up to `size`."""
-    rank = ps.rank(rows)
     missing = ps.maximum(size - ps.shape(rows)[-1], 0)
-    paddings = ps.concat([ps.zeros([rank - 1, 2], tf.int32), [[0, missing]]], axis=0)
+    paddings = ps.concat(
+        [ps.zeros([ps.rank(rows) - 1, 2], tf.int32), ps.stack([[0, missing]])], axis=0
+    )
     return tf.pad(rows, paddings)

@@ -26,6 +26,8 @@ class Urn(NamedTuple):
         known when the graph is made (XLA needs that), else an int32 scalar.
       max_size: the same of `m`.
       max_total: the same of `sum(m)`.
+      max_variance: an upper bound of the variance of the sum of independent
+        binomials of mean `n`: `n (1 - n / sum(m))`, by concavity.
     """
 
     total_count: tf.Tensor
@@ -34,16 +36,19 @@ class Urn(NamedTuple):
     max_draws: Size
     max_size: Size
     max_total: Size
+    max_variance: float | tf.Tensor
 
     @property
     def num_groups(self) -> Size:
         """`c`, static where it can be."""
-        return ps.shape(self.log_weights)[-1]
+        return ps.maximum(
+            ps.shape(self.log_weights)[-1], ps.shape(self.group_sizes)[-1]
+        )
 
     @property
     def is_pair(self) -> bool:
         """Whether there are two groups: then one row of logits says it all."""
-        return self.log_weights.shape[-1] == 2
+        return tf.get_static_value(self.num_groups) == 2
 
     @property
     def num_counts(self) -> Size:
@@ -64,19 +69,37 @@ class Urn(NamedTuple):
             ),
         )
 
-    def broadcast(self) -> "Urn":
+    def reach(self) -> tf.Tensor:
+        """How many elements of each group can be drawn at all, `[B..., c]`."""
+        return tf.where(self.log_weights > -np.inf, self.group_sizes, 0.0)
+
+    def is_possible(self) -> tf.Tensor:
+        """Whether `n` elements can be drawn, bool `[B...]`."""
+        reach = tf.reduce_sum(self.reach(), axis=-1)
+        return (self.total_count >= 0.0) & (self.total_count <= reach)
+
+    def in_support(self, counts: tf.Tensor) -> tf.Tensor:
+        """Whether counts `[..., c]` have a positive probability, bool `[...]`."""
+        possible = (counts >= 0.0) & (counts <= self.reach())
+        possible &= tf.math.floor(counts) == counts
+        complete = tf.reduce_sum(counts, axis=-1) == self.total_count
+        return tf.reduce_all(possible, axis=-1) & complete
+
+    def broadcast(self, batch_shape=None) -> "Urn":
         """The same urns with `n` and `log_weights` of the full batch shape.
 
         `m` keeps its own shape, so that rows of log factorials are computed
         once for a batch that shares its groups.
+
+        Args:
+          batch_shape: a greater one to broadcast to; by default the urns' own.
         """
-        batch_shape = self.batch_shape()
-        event_shape = [self.num_groups]
+        if batch_shape is None:
+            batch_shape = self.batch_shape()
+        shape = ps.concat([batch_shape, [self.num_groups]], axis=0)
         return self._replace(
             total_count=tf.broadcast_to(self.total_count, batch_shape),
-            log_weights=tf.broadcast_to(
-                self.log_weights, ps.concat([batch_shape, event_shape], axis=0)
-            ),
+            log_weights=tf.broadcast_to(self.log_weights, shape),
         )
 
 
@@ -97,21 +120,40 @@ def make_urn(
         total_count=tf.cast(total_count, CORE_DTYPE),
         group_sizes=tf.cast(group_sizes, CORE_DTYPE),
         log_weights=tf.cast(log_weights, CORE_DTYPE),
-        max_draws=_maximum(total_count),
-        max_size=_maximum(group_sizes),
-        max_total=_maximum(group_sizes, sum_groups=True),
+        **_bounds(total_count, group_sizes),
     )
 
 
-def _maximum(parameter: tf.Tensor, sum_groups: bool = False) -> Size:
-    """The greatest entry of an integer-valued parameter, static if it can be."""
-    static = tf.get_static_value(parameter)
-    if static is not None:
-        static = np.sum(static, axis=-1) if sum_groups else static
-        return max(int(np.max(static, initial=0)), 0)
-    parameter = tf.reduce_sum(parameter, axis=-1) if sum_groups else parameter
-    greatest = tf.cast(tf.reduce_max(parameter), tf.int32)
-    return tf.maximum(greatest, 0)
+def _bounds(total_count: tf.Tensor, group_sizes: tf.Tensor) -> dict:
+    """The bounds of `Urn`, static where both parameters are."""
+    static = [tf.get_static_value(value) for value in (total_count, group_sizes)]
+    if any(value is None for value in static):
+        draws = tf.cast(total_count, CORE_DTYPE)
+        sizes = tf.cast(group_sizes, CORE_DTYPE)
+        greatest, as_size, as_float = tf.reduce_max, _dynamic_size, tf.identity
+    else:
+        draws, sizes = (np.asarray(value, np.float64) for value in static)
+        greatest, as_size, as_float = _static_max, _static_size, float
+    total = ps.reduce_sum(sizes, axis=-1)
+    variance = draws * (1.0 - draws / ps.maximum(total, 1.0))
+    return {
+        "max_draws": as_size(greatest(draws)),
+        "max_size": as_size(greatest(sizes)),
+        "max_total": as_size(greatest(total)),
+        "max_variance": as_float(ps.maximum(greatest(variance), 0.0)),
+    }
+
+
+def _static_max(values: np.ndarray) -> float:
+    return np.max(values, initial=0.0)
+
+
+def _static_size(value: float) -> int:
+    return max(int(value), 0)
+
+
+def _dynamic_size(value: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.maximum(value, 0.0), tf.int32)
 
 
 def counts_row(size: Size) -> tf.Tensor:
@@ -129,3 +171,38 @@ def log_choose(sizes: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
         - tf.math.lgamma(sizes - counts + 1.0)
     )
     return tf.where(inside, value, -np.inf)
+
+
+def log_group_rows(urn: Urn, tilt: tf.Tensor) -> tf.Tensor:
+    """Log-probabilities of each group's count, were the groups independent.
+
+    Args:
+      urn: the urns.
+      tilt: log t, float64 `[B...]`.
+
+    Returns:
+      float64 `[B..., c, R]`: `log Binomial(x; m_i, p_i)` for x = 0..R-1.
+    """
+    counts = counts_row(urn.num_counts)
+    sizes = urn.group_sizes[..., tf.newaxis]
+    logits = (urn.log_weights + tilt[..., tf.newaxis])[..., tf.newaxis]
+    rest = tf.maximum(sizes - counts, 0.0)
+    return (
+        log_choose(sizes, counts)
+        + tf.math.multiply_no_nan(tf.math.log_sigmoid(logits), counts)
+        + rest * tf.math.log_sigmoid(-logits)
+    )
+
+
+def classes_first(rows: tf.Tensor) -> tf.Tensor:
+    """`[B..., c, R]` -> `[c, B..., R]`, for loops over the groups."""
+    rank = ps.rank(rows)
+    order = ps.concat([[rank - 2], ps.range(rank - 2), [rank - 1]], axis=0)
+    return tf.transpose(rows, order)
+
+
+def classes_last(rows: tf.Tensor) -> tf.Tensor:
+    """`[c, B..., R]` -> `[B..., c, R]`."""
+    rank = ps.rank(rows)
+    order = ps.concat([ps.range(1, rank - 1), [0], [rank - 1]], axis=0)
+    return tf.transpose(rows, order)

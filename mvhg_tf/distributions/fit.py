@@ -1,0 +1,108 @@
+"""The weights that explain counts or a mean, and the sizes that explain a mean."""
+
+import tensorflow as tf
+from tensorflow_probability.python.internal import prefer_static as ps
+
+from mvhg_tf.distributions import normalizer, support
+from mvhg_tf.distributions.urn import CORE_DTYPE, Urn
+
+_MAX_STEPS = 100
+_TOLERANCE = 1e-10
+# Between a group that is always drawn whole, whose weight has no finite
+# estimate, and the greatest of the others: exp(-60) is never drawn.
+_GAP = 60.0
+
+
+def log_weights_from_mean(urn: Urn, mean: tf.Tensor) -> tf.Tensor:
+    """The maximum-likelihood estimate, which is where the means agree.
+
+    log Z - mean . log_weights is convex in log_weights, and its gradient and
+    Hessian are the error of the mean and the covariance. Damped Newton steps
+    from Levin's approximation, log(mean / (m - mean)).
+
+    Args:
+      urn: the urns; their log_weights only give the shape.
+      mean: `[B..., c]`, in the convex hull of the support.
+
+    Returns:
+      float64 `[B..., c]`, the average of the finite ones 0. `-inf` for a group
+      that is never drawn; 60 above the others for one that is always drawn
+      whole, or as far as `n` allows.
+    """
+    urn = urn._replace(log_weights=tf.zeros_like(mean)).broadcast()
+    mean = tf.broadcast_to(mean, ps.shape(urn.log_weights))
+    never = mean <= 0.0
+    always = (mean >= support.maximum(urn)) & ~never
+    free = ~never & ~always
+    sizes = tf.broadcast_to(urn.group_sizes, ps.shape(mean))
+    share = tf.where(free, mean / sizes, 0.5)
+    start = tf.math.log(share) - tf.math.log1p(-share)
+    # What is always drawn leaves the urn; the others share the rest.
+    rest = urn._replace(
+        total_count=tf.reduce_sum(tf.where(free, mean, 0.0), axis=-1),
+        group_sizes=tf.where(free, sizes, 0.0),
+    )
+    rest = rest._replace(total_count=tf.round(rest.total_count))
+    fitted = _newton(rest, tf.where(free, mean, 0.0), start, free)
+    some = tf.reduce_any(free, axis=-1, keepdims=True)
+    greatest = tf.reduce_max(
+        tf.where(free, fitted, -float("inf")), axis=-1, keepdims=True
+    )
+    fitted = tf.where(always, tf.where(some, greatest, 0.0) + _GAP, fitted)
+    count = tf.reduce_sum(tf.cast(~never, CORE_DTYPE), axis=-1, keepdims=True)
+    centre = tf.reduce_sum(tf.where(never, 0.0, fitted), axis=-1, keepdims=True)
+    return tf.where(never, -float("inf"), fitted - centre / count)
+
+
+def _newton(urn: Urn, mean: tf.Tensor, start: tf.Tensor, free: tf.Tensor) -> tf.Tensor:
+    """Newton steps for the free groups; the others are out of the urn."""
+    free_float = tf.cast(free, CORE_DTYPE)
+    # The covariance is singular along (1, ..., 1) and the groups that are out.
+    ones = free_float[..., :, tf.newaxis] * free_float[..., tf.newaxis, :]
+    out = tf.linalg.diag(1.0 - free_float)
+
+    def step(i, log_weights, _):
+        at = urn._replace(log_weights=log_weights)
+        error = (mean - normalizer.mean(at)) * free_float
+        matrix = normalizer.covariance(at) + ones + out
+        # A group that is all but settled has next to no variance.
+        matrix += 1e-12 * tf.eye(ps.shape(mean)[-1], dtype=CORE_DTYPE)
+        move = tf.linalg.solve(matrix, error[..., tf.newaxis])[..., 0]
+        decrement = tf.sqrt(tf.maximum(tf.reduce_sum(move * error, axis=-1), 0.0))
+        damped = (
+            move / (1.0 + tf.where(decrement > 0.25, decrement, 0.0))[..., tf.newaxis]
+        )
+        scale = tf.maximum(tf.reduce_max(mean), 1.0)
+        done = tf.reduce_all(tf.abs(error) <= _TOLERANCE * scale)
+        log_weights = tf.where(done, log_weights, log_weights + damped)
+        return i + 1, log_weights, done
+
+    _, log_weights, _ = tf.while_loop(
+        lambda i, _, done: (i < _MAX_STEPS) & ~done,
+        step,
+        (tf.constant(0), start, tf.constant(False)),
+        maximum_iterations=_MAX_STEPS,
+    )
+    return log_weights
+
+
+def group_sizes_from_mean(
+    mean: tf.Tensor, log_weights: tf.Tensor, population: tf.Tensor
+) -> tf.Tensor:
+    """The sizes m of the groups that give a mean, by Levin's approximation.
+
+    With mean_i = m_i omega_i t / (1 + omega_i t), the sizes sum to the
+    population for t = sum_i (mean_i / omega_i) / (population - n): the elements that stay
+    in the urn are shared in proportion to mean_i / omega_i.
+
+    Args:
+      mean: `[B..., c]`, summing to n.
+      log_weights: `[B..., c]`.
+      population: `sum(m)`, `[B...]`, greater than n.
+
+    Returns:
+      `[B..., c]`, not rounded.
+    """
+    drawn = tf.reduce_sum(mean, axis=-1)
+    share = tf.nn.softmax(tf.math.log(mean) - log_weights)
+    return mean + share * (population - drawn)[..., tf.newaxis]

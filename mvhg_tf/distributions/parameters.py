@@ -1,0 +1,95 @@
+"""Converting and checking the parameters of the distribution classes."""
+
+import tensorflow as tf
+from tensorflow_probability.python.internal import (
+    assert_util,
+    distribution_util,
+    dtype_util,
+    tensor_util,
+)
+
+
+def floating_dtype(values) -> tf.DType:
+    """The common dtype of those that are floating; float32 if none is.
+
+    Whole numbers may come as integers of any kind: they are cast.
+    """
+    floating = [
+        value
+        for value in values
+        if (dtype := dtype_util.common_dtype([value])) is not None
+        and dtype_util.is_floating(dtype)
+    ]
+    return dtype_util.common_dtype(floating, dtype_hint=tf.float32)
+
+
+def convert(value, dtype: tf.DType, name: str):
+    """A tensor of the dtype; variables and None stay what they are."""
+    if value is not None and not tensor_util.is_ref(value):
+        value = tf.cast(value, dtype)
+    return tensor_util.convert_nonref_to_tensor(value, name=name)
+
+
+def one_of(first, second, first_name: str, second_name: str) -> None:
+    """Raises ValueError unless exactly one of two arguments is given."""
+    if (first is None) == (second is None):
+        given = "neither" if first is None else "both"
+        raise ValueError(
+            f"{given} of {first_name} and {second_name} given: pass exactly one."
+        )
+
+
+def choice(value, allowed: tuple, name: str) -> None:
+    """Raises ValueError unless the value is one of those allowed."""
+    if value not in allowed:
+        raise ValueError(
+            f"{name} is {value!r}: pass one of {', '.join(map(repr, allowed))}."
+        )
+
+
+def broadcastable(shapes: dict[str, tf.TensorShape]) -> None:
+    """Raises ValueError unless the batch shapes broadcast, where known."""
+    shape = tf.TensorShape([])
+    for name, batch_shape in shapes.items():
+        try:
+            shape = tf.broadcast_static_shape(shape, batch_shape)
+        except ValueError:
+            raise ValueError(
+                f"the batch shape of {name} is {batch_shape}, which does not broadcast "
+                f"with {shape} of the other parameters: make them agree."
+            ) from None
+
+
+def assert_whole(value: tf.Tensor, name: str) -> list[tf.Operation]:
+    """Asserts whole numbers of at least 0."""
+    return [
+        assert_util.assert_non_negative(value, message=f"{name} must not be negative"),
+        distribution_util.assert_integer_form(
+            value, message=f"{name} must hold whole numbers"
+        ),
+    ]
+
+
+def assert_log_weights(log_weights: tf.Tensor, name: str) -> list[tf.Operation]:
+    """Asserts log-weights that are numbers below infinity."""
+    return [
+        assert_util.assert_less(
+            log_weights,
+            tf.constant(float("inf"), log_weights.dtype),
+            message=f"{name} must be finite or -inf, not NaN or +inf",
+        )
+    ]
+
+
+def assert_weights(weights: tf.Tensor, name: str) -> list[tf.Operation]:
+    """Asserts weights that are finite and at least 0."""
+    return [
+        assert_util.assert_non_negative(
+            weights, message=f"{name} must not be negative or NaN"
+        ),
+        assert_util.assert_less(
+            weights,
+            tf.constant(float("inf"), weights.dtype),
+            message=f"{name} must be finite",
+        ),
+    ]

@@ -1,0 +1,359 @@
+"""The FisherNoncentralHypergeometric distribution class: one count of two groups."""
+
+import numpy as np
+import tensorflow as tf
+from tensorflow_probability.python.bijectors import softplus as softplus_bijector
+from tensorflow_probability.python.distributions import distribution
+from tensorflow_probability.python.internal import (
+    assert_util,
+    parameter_properties,
+    reparameterization,
+    samplers,
+    tensor_util,
+)
+from tensorflow_probability.python.internal import prefer_static as ps
+
+from mvhg_tf.distributions import exact, normalizer, sampling, support
+from mvhg_tf.distributions import parameters as parameter_util
+from mvhg_tf.distributions.cached import cached
+from mvhg_tf.distributions.urn import CORE_DTYPE, Urn, make_urn
+
+__all__ = ["FisherNoncentralHypergeometric"]
+
+
+class FisherNoncentralHypergeometric(
+    distribution.DiscreteDistributionMixin,
+    distribution.AutoCompositeTensorDistribution,
+):
+    """Fisher's (univariate) noncentral hypergeometric distribution.
+
+    An urn holds `group_size` elements of the group that is counted and
+    `other_size` others. Each element is taken or left independently, the odds of
+    the counted group being `odds` times those of the others; given that
+    `total_count` elements were taken in all, the count `x` of the group follows
+    this distribution. It is the first count of a
+    `MultivariateFisherNoncentralHypergeometric` of two groups.
+
+    #### Mathematical details
+
+    ```none
+    pmf(x; n, m1, m2, odds) = C(m1, x) C(m2, n - x) odds**x / Z
+    ```
+
+    for `max(0, n - m2) <= x <= min(n, m1)`.
+
+    `scipy.stats.nchypergeom_fisher(M, n, N, odds)` is
+    `FisherNoncentralHypergeometric(total_count=N, group_size=n, other_size=M - n,
+    odds=odds)`.
+
+    #### Examples
+
+    ```python
+    dist = FisherNoncentralHypergeometric(
+        total_count=10, group_size=8, other_size=12, odds=[0.5, 2.])
+    dist.sample(5, seed=[0, 1])          # Shape [5, 2].
+    dist.cdf(4.)                         # Shape [2].
+    dist.quantile(0.5)                   # Shape [2].
+    ```
+
+    #### References
+
+    [1]: R. A. Fisher. The Logic of Inductive Inference. _Journal of the Royal
+         Statistical Society_ 98(1), 1935.
+    [2]: A. Fog. Calculation Methods for Wallenius' Noncentral Hypergeometric
+         Distribution. _Communications in Statistics - Simulation and Computation_
+         37(2), 2008.
+    """
+
+    def __init__(
+        self,
+        total_count,
+        group_size,
+        other_size,
+        log_odds=None,
+        odds=None,
+        validate_args=False,
+        allow_nan_stats=True,
+        name="FisherNoncentralHypergeometric",
+    ):
+        """Initialize a batch of distributions.
+
+        Args:
+          total_count: The number of elements drawn; whole numbers `[B...]`.
+          group_size: The number of elements of the counted group; `[B...]`.
+          other_size: The number of the other elements; `[B...]`.
+          log_odds: Log of the odds ratio, floating `[B...]`. Only one of `log_odds`
+            and `odds` should be passed in.
+          odds: The odds ratio, floating `[B...]`, at least 0.
+          validate_args: Python `bool`, default `False`. When `True` distribution
+            parameters are checked for validity despite possibly degrading runtime
+            performance. When `False` invalid inputs may silently render incorrect
+            outputs.
+          allow_nan_stats: Python `bool`, default `True`. When `True`, statistics use
+            the value "`NaN`" to indicate the result is undefined. When `False`, an
+            exception is raised if one or more of the statistic's batch members are
+            undefined.
+          name: Python `str` name prefixed to Ops created by this class.
+
+        Raises:
+          ValueError: If both or neither of `log_odds` and `odds` are passed in, or
+            if shapes don't agree where they are known.
+        """
+        parameters = dict(locals())
+        parameter_util.one_of(log_odds, odds, "log_odds", "odds")
+        with tf.name_scope(name) as name:
+            dtype = parameter_util.floating_dtype(
+                [log_odds, odds, total_count, group_size, other_size]
+            )
+
+            def convert(value, name):
+                return parameter_util.convert(value, dtype, name)
+
+            self._total_count = convert(total_count, "total_count")
+            self._group_size = convert(group_size, "group_size")
+            self._other_size = convert(other_size, "other_size")
+            self._log_odds = convert(log_odds, "log_odds")
+            self._odds = convert(odds, "odds")
+            parameter_util.broadcastable(
+                {
+                    "total_count": self._total_count.shape,
+                    "group_size": self._group_size.shape,
+                    "other_size": self._other_size.shape,
+                    "odds": (self._odds if log_odds is None else self._log_odds).shape,
+                }
+            )
+            super().__init__(
+                dtype=dtype,
+                reparameterization_type=reparameterization.NOT_REPARAMETERIZED,
+                validate_args=validate_args,
+                allow_nan_stats=allow_nan_stats,
+                parameters=parameters,
+                name=name,
+            )
+
+    @classmethod
+    def _parameter_properties(cls, dtype, num_classes=None):
+        properties = parameter_properties.ParameterProperties
+        no_bijector = parameter_properties.BIJECTOR_NOT_IMPLEMENTED
+        return {
+            "total_count": properties(default_constraining_bijector_fn=no_bijector),
+            "group_size": properties(default_constraining_bijector_fn=no_bijector),
+            "other_size": properties(default_constraining_bijector_fn=no_bijector),
+            "log_odds": properties(),
+            "odds": properties(
+                default_constraining_bijector_fn=softplus_bijector.Softplus,
+                is_preferred=False,
+            ),
+        }
+
+    @property
+    def _composite_tensor_shape_params(self):
+        # Rows have their sizes: passed into a tf.function, the distribution keeps
+        # them static where they are known.
+        return ("total_count", "group_size", "other_size")
+
+    @property
+    def total_count(self):
+        """The number of elements drawn, as passed in."""
+        return self._total_count
+
+    @property
+    def group_size(self):
+        """The number of elements of the counted group, as passed in."""
+        return self._group_size
+
+    @property
+    def other_size(self):
+        """The number of the other elements, as passed in."""
+        return self._other_size
+
+    @property
+    def log_odds(self):
+        """Input argument `log_odds`."""
+        return self._log_odds
+
+    @property
+    def odds(self):
+        """Input argument `odds`."""
+        return self._odds
+
+    def urn(self) -> Urn:
+        """The two groups as the functions of this package take them."""
+        group_size, other_size = _stackable(self._group_size, self._other_size)
+        if self._log_odds is None:
+            odds = tf.convert_to_tensor(self._odds)
+            log_odds = tf.math.log(tf.where(odds > 0.0, odds, 1.0))
+            log_odds = tf.where(odds > 0.0, log_odds, -np.inf)
+        else:
+            log_odds = tf.convert_to_tensor(self._log_odds)
+        return make_urn(
+            tf.convert_to_tensor(self._total_count),
+            tf.stack([group_size, other_size], axis=-1),
+            tf.stack([log_odds, tf.zeros_like(log_odds)], axis=-1),
+        )
+
+    def _event_shape_tensor(self):
+        return tf.constant([], dtype=tf.int32)
+
+    def _event_shape(self):
+        return tf.TensorShape([])
+
+    def _sample_n(self, n, seed=None):
+        seed = samplers.sanitize_seed(seed, salt=type(self).__name__)
+        urn = self.urn()
+        share_rows = sampling.many(urn, n)
+        if tf.executing_eagerly():
+            n = tf.convert_to_tensor(n, tf.int32)
+        return tf.stop_gradient(tf.cast(_draw(urn, n, share_rows, seed), self.dtype))
+
+    def _log_prob(self, count):
+        return tf.cast(_log_prob(self.urn(), tf.cast(count, CORE_DTYPE)), self.dtype)
+
+    def _log_cdf(self, count):
+        return self._tail(count, upper=False)
+
+    def _log_survival_function(self, count):
+        return self._tail(count, upper=True)
+
+    def _cdf(self, count):
+        return tf.exp(self._log_cdf(count))
+
+    def _survival_function(self, count):
+        return tf.exp(self._log_survival_function(count))
+
+    def _tail(self, count, upper):
+        value = _log_tail(self.urn(), tf.cast(count, CORE_DTYPE), upper)
+        return tf.cast(value, self.dtype)
+
+    def _quantile(self, value):
+        result = _quantile(self.urn(), tf.cast(value, CORE_DTYPE))
+        return tf.cast(result, self.dtype)
+
+    def _mean(self):
+        return tf.cast(_moment(self.urn(), 1), self.dtype)
+
+    def _variance(self):
+        return tf.cast(_moment(self.urn(), 2), self.dtype)
+
+    def _mode(self):
+        return tf.cast(_mode(self.urn()), self.dtype)
+
+    def _entropy(self):
+        return tf.cast(_entropy(self.urn()), self.dtype)
+
+    def _default_event_space_bijector(self):
+        return
+
+    def _sample_control_dependencies(self, count):
+        """Checks counts for proper values."""
+        if not self.validate_args:
+            return []
+        return parameter_util.assert_whole(count, "count")
+
+    def _parameter_control_dependencies(self, is_init):
+        if not self.validate_args:
+            return []
+        assertions = []
+        whole = (
+            (self._total_count, "total_count"),
+            (self._group_size, "group_size"),
+            (self._other_size, "other_size"),
+        )
+        for value, name, check in (
+            *((*pair, parameter_util.assert_whole) for pair in whole),
+            (self._log_odds, "log_odds", parameter_util.assert_log_weights),
+            (self._odds, "odds", parameter_util.assert_weights),
+        ):
+            if value is not None and is_init != tensor_util.is_ref(value):
+                assertions.extend(check(tf.convert_to_tensor(value), name))
+        odds = self._odds if self._log_odds is None else self._log_odds
+        refs = [tensor_util.is_ref(value) for value, _ in whole]
+        if is_init != any([*refs, tensor_util.is_ref(odds)]):
+            urn = self.urn()
+            assertions.append(
+                assert_util.assert_less_equal(
+                    urn.total_count,
+                    tf.reduce_sum(urn.reach(), axis=-1),
+                    message=(
+                        "total_count must not exceed group_size + other_size, nor "
+                        "other_size if the odds are 0"
+                    ),
+                )
+            )
+        return assertions
+
+
+def _stackable(*values):
+    """Broadcasts against each other, statically where that can be."""
+    static = [tf.get_static_value(value) for value in values]
+    if all(value is not None for value in static):
+        dtype = values[0].dtype
+        return [tf.constant(value, dtype) for value in np.broadcast_arrays(*static)]
+    values = [tf.convert_to_tensor(value) for value in values]
+    shape = ps.broadcast_shape(*(ps.shape(value) for value in values))
+    return [tf.broadcast_to(value, shape) for value in values]
+
+
+@cached
+def _draw(urn, num_draws, share_rows, seed):
+    return sampling.draw(urn, num_draws, share_rows, seed)[..., 0]
+
+
+@cached
+def _log_prob(urn, count):
+    rest = urn.total_count - count
+    count = tf.broadcast_to(count, ps.shape(rest))
+    return exact.log_prob(urn, tf.stack([count, rest], axis=-1))
+
+
+@cached
+def _log_tail(urn, count, upper):
+    """log P(x <= count), or of what is above; `[...]`."""
+    row = tf.nn.log_softmax(normalizer.pair_logits(urn))
+    tail = tf.math.cumulative_logsumexp(
+        tf.maximum(row, -1e30), axis=-1, reverse=upper, exclusive=upper
+    )
+    tail = tf.minimum(tail, 0.0)
+    greatest = tf.cast(urn.num_counts, CORE_DTYPE) - 1.0
+    count = tf.math.floor(count)
+    inside = _gather_row(tail, tf.clip_by_value(count, 0.0, greatest))
+    impossible = tf.constant(-np.inf, CORE_DTYPE)
+    inside = tf.where(inside < -1e29, impossible, inside)
+    below, above = (0.0, impossible) if upper else (impossible, 0.0)
+    inside = tf.where(count < 0.0, below, tf.where(count >= greatest, above, inside))
+    return inside
+
+
+@cached
+def _quantile(urn, value):
+    """The least count whose CDF reaches the value."""
+    cumulative = tf.cumsum(tf.nn.softmax(normalizer.pair_logits(urn)), axis=-1)
+    short = tf.cast(cumulative < value[..., tf.newaxis], CORE_DTYPE)
+    least = support.minimum(urn)[..., 0]
+    most = support.maximum(urn)[..., 0]
+    return tf.clip_by_value(tf.reduce_sum(short, axis=-1), least, most)
+
+
+def _gather_row(rows, index):
+    shape = ps.broadcast_shape(ps.shape(rows)[:-1], ps.shape(index))
+    rows = tf.broadcast_to(rows, ps.concat([shape, ps.shape(rows)[-1:]], axis=0))
+    index = tf.cast(tf.broadcast_to(index, shape), tf.int32)
+    return tf.gather(rows, index, batch_dims=ps.rank(index))
+
+
+@cached
+def _moment(urn, order):
+    if order == 1:
+        return normalizer.mean(urn)[..., 0]
+    return normalizer.covariance(urn)[..., 0, 0]
+
+
+@cached
+def _mode(urn):
+    return support.mode(urn)[..., 0]
+
+
+@cached
+def _entropy(urn):
+    row = tf.nn.log_softmax(normalizer.pair_logits(urn))
+    return -tf.reduce_sum(tf.math.multiply_no_nan(row, tf.exp(row)), axis=-1)
