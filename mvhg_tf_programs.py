@@ -3,8 +3,8 @@
 disentanglement_lib installs scripts of the same names. Whichever package is
 installed last leaves its script in the environment's `bin`, and the library's can't
 run on TensorFlow 2. So `mvhg_tf_programs.pth`, which Python executes at every start,
-calls `take_over` if the script's name has "dlib_" in it; where the script turns out
-to be the library's, ours is started in its place.
+calls `take_over` if the script's name has "dlib_" in it (and this module has not been
+removed); where the script turns out to be the library's, ours is started in its place.
 
 This module stands outside of the package and imports the rest late: a start of
 Python must not cost more because of it.
