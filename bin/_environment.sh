@@ -37,6 +37,8 @@ with_clock() {
     echo "$what" >&2
     "$@" >>"$log" 2>&1 &
     pid=$!
+    # Bash shields background commands from Ctrl-C.
+    trap 'kill "$pid" 2>/dev/null; exit 130' INT TERM
     while kill -0 "$pid" 2>/dev/null; do
         if [ -t 2 ]; then printf '\r  %d s ' "$((SECONDS - start))" >&2; fi
         sleep 1
@@ -46,6 +48,7 @@ with_clock() {
         tail -n 15 "$log" >&2
         fail "This failed: $what The whole log is in $log."
     fi
+    trap - INT TERM
 }
 
 prepare_environment() {
