@@ -41,7 +41,7 @@ _SCORES = [
         "shared_independent_downstream",
         "active_latents",
         "latents in use",
-        "that vary over the images",
+        "that tell something of the images",
     ),
 ]
 

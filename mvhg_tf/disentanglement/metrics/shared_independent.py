@@ -17,9 +17,9 @@ from mvhg_tf.errors import UserError
 
 # lbfgs needs some hundred iterations for standardised inputs.
 _MAX_ITERATIONS = 5_000
-# A latent whose posterior mean has a lower variance tells nothing of the images
-# (Burda et al., 2016).
-_ACTIVE_VARIANCE = 0.01
+# A latent in use tells some nats of an image (its posterior's KL to the prior), an
+# unused one less than 0.1.
+_ACTIVE_NATS = 0.5
 
 
 class EncodedPairs(NamedTuple):
@@ -28,12 +28,14 @@ class EncodedPairs(NamedTuple):
     Attributes:
       factors: int `[2, N, F]`, of both views.
       means: float `[2, N, d]`, the posterior means after aggregation.
+      log_variances: float `[2, N, d]`, of the same posteriors.
       shared: bool `[N, d]`, which latents the model takes to be shared.
       k_hat: int `[N]`, how many it takes to be independent.
     """
 
     factors: np.ndarray
     means: np.ndarray
+    log_variances: np.ndarray
     shared: np.ndarray
     k_hat: np.ndarray
 
@@ -97,7 +99,7 @@ def compute_shared_independent(
       - `k`, `k_hat`, `s_hat`: means over the test pairs.
       - `mse_latent_space`, `mse_factor_space`: mean (s - s_hat)^2.
       - `confusion`: `[F + 1, d + 1]`, counts of test pairs by k and k_hat.
-      - `active_latents`: latents whose mean varies over the images (more than 0.01).
+      - `active_latents`: latents in use, which tell half a nat or more of an image.
       - `unconverged_fits`: regressions that used up their iterations.
 
     Raises:
@@ -142,16 +144,18 @@ def encode_pairs(
             EncodedPairs(
                 factors=np.stack([pairs.factors_1, pairs.factors_2]),
                 means=np.stack([outputs.mean_1, outputs.mean_2]),
+                log_variances=np.stack([outputs.logvar_1, outputs.logvar_2]),
                 shared=outputs.shared,
                 k_hat=outputs.k_hat,
             )
         )
-    factors, means, shared, k_hat = zip(*batches, strict=True)
+    fields = EncodedPairs(*zip(*batches, strict=True))
     return EncodedPairs(
-        factors=np.concatenate(factors, axis=1)[:, :num],
-        means=np.concatenate(means, axis=1)[:, :num],
-        shared=np.concatenate(shared)[:num],
-        k_hat=np.concatenate(k_hat)[:num],
+        factors=np.concatenate(fields.factors, axis=1)[:, :num],
+        means=np.concatenate(fields.means, axis=1)[:, :num],
+        log_variances=np.concatenate(fields.log_variances, axis=1)[:, :num],
+        shared=np.concatenate(fields.shared)[:num],
+        k_hat=np.concatenate(fields.k_hat)[:num],
     )
 
 
@@ -162,7 +166,8 @@ def count_scores(pairs: EncodedPairs) -> dict[str, object]:
     s_hat = num_latents - pairs.k_hat
     confusion = np.zeros([num_factors + 1, num_latents + 1], np.int64)
     np.add.at(confusion, (k, pairs.k_hat), 1)
-    variances = pairs.means.reshape(-1, num_latents).var(axis=0)
+    variances = np.exp(pairs.log_variances)
+    divergences = (np.square(pairs.means) + variances - pairs.log_variances - 1) / 2
     return {
         "k": np.mean(k),
         "k_hat": np.mean(pairs.k_hat),
@@ -170,7 +175,7 @@ def count_scores(pairs: EncodedPairs) -> dict[str, object]:
         "mse_latent_space": np.mean(np.square(num_latents - k - s_hat)),
         "mse_factor_space": np.mean(np.square(num_factors - k - s_hat)),
         "confusion": confusion,
-        "active_latents": int(np.sum(variances > _ACTIVE_VARIANCE)),
+        "active_latents": int(np.sum(divergences.mean(axis=(0, 1)) >= _ACTIVE_NATS)),
     }
 
 

@@ -74,7 +74,8 @@ class Program:
         except UserError as error:
             self._fail(str(error), code=2)
         except KeyboardInterrupt:
-            self._fail("stopped; the same command goes on from here.", code=130)
+            flag = " without --overwrite" if self.flags["overwrite"].value else ""
+            self._fail(f"stopped; the same command{flag} goes on from here.", code=130)
         except Exception as error:
             if "No space left on device" not in str(error):
                 raise

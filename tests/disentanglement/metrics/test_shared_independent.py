@@ -1,6 +1,7 @@
 import gin
 import numpy as np
 import pytest
+import tensorflow_probability as tfp
 
 from mvhg_tf.disentanglement.metrics import shared_independent
 from mvhg_tf.disentanglement.metrics.shared_independent import (
@@ -35,7 +36,7 @@ class Oracle:
 
     def encode(self, images):
         factors = images[:, 0, 0, :]
-        noise = self.random_state.normal(size=len(images))
+        noise = 0.1 * self.random_state.normal(size=len(images))
         return np.stack(
             [
                 factors[:, 0],
@@ -54,8 +55,9 @@ class Oracle:
         mean_1, mean_2 = (
             np.where(shared, (mean_1 + mean_2) / 2, mean) for mean in (mean_1, mean_2)
         )
-        zeros = np.zeros_like(mean_1)
-        return PairOutputs(mean_1, zeros, mean_2, zeros, shared, (~shared).sum(-1))
+        # Of the noise, nothing is told; of the others, about two nats.
+        logvar = np.where(np.arange(5) < 4, -4.0, 0.0) * np.ones_like(mean_1)
+        return PairOutputs(mean_1, logvar, mean_2, logvar, shared, (~shared).sum(-1))
 
 
 def score(model, k, num_train=600, num_test=400, seed=0):
@@ -96,7 +98,7 @@ def test_counts_of_the_oracle():
     assert scores["s_hat"] == 1
     assert scores["mse_latent_space"] == (5 - 3 - 1) ** 2
     assert scores["mse_factor_space"] == (4 - 3 - 1) ** 2
-    assert scores["active_latents"] == 5
+    assert scores["active_latents"] == 4
 
 
 def test_no_shared_factor_has_no_shared_accuracy():
@@ -110,8 +112,8 @@ def random_pairs(num=200, num_factors=3, num_latents=5):
     shared = random_state.rand(num, num_latents) < 0.4
     return EncodedPairs(
         factors=random_state.randint(3, size=[2, num, num_factors]),
-        means=random_state.normal(size=[2, num, num_latents])
-        * np.array([1, 1, 0.05, 1, 0]),
+        means=random_state.normal(size=[2, num, num_latents]),
+        log_variances=np.broadcast_to([-4, -4, -4, 0, 0], [2, num, num_latents]),
         shared=shared,
         k_hat=(~shared).sum(-1),
     )
@@ -131,7 +133,15 @@ def test_count_scores_against_loops():
     assert scores["mse_latent_space"] == pytest.approx(np.mean(latent_errors))
     assert scores["mse_factor_space"] == pytest.approx(np.mean(factor_errors))
     np.testing.assert_array_equal(scores["confusion"], confusion)
-    assert scores["active_latents"] == 3
+
+
+def test_active_latents_against_tfps_divergences():
+    pairs = random_pairs()
+    pairs = pairs._replace(means=pairs.means * [1, 0.1, 0, 1.5, 0.1])
+    posterior = tfp.distributions.Normal(pairs.means, np.exp(pairs.log_variances / 2))
+    prior = tfp.distributions.Normal(np.float64(0), np.float64(1))
+    nats = tfp.distributions.kl_divergence(posterior, prior).numpy().mean(axis=(0, 1))
+    assert count_scores(pairs)["active_latents"] == np.sum(nats >= 0.5) == 4
 
 
 def test_accuracies_do_not_depend_on_the_scale_of_the_latents():
