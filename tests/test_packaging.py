@@ -140,7 +140,7 @@ def test_the_order_of_installation_does_not_matter(tmp_path, repository, library
     installations = [["disentanglement-lib==1.5"], ["--editable", repository]]
     if library_last:
         installations.reverse()
-    for arguments in [*installations, ["absl-py"]]:
+    for arguments in [*installations, ["absl-py", "gin-config", "tqdm"]]:
         done = run(*pip, *arguments)
         assert done.returncode == 0, done.stderr
     for name in ("dlib_train", "dlib_postprocess", "dlib_evaluate"):
