@@ -1,0 +1,1 @@
+"""The paper's experiments and the measurements: one module a table or figure."""

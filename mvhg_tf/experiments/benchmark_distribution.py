@@ -1,0 +1,84 @@
+"""Speed, memory and graph size of the distribution (docs/benchmark_distribution.md).
+
+    bin/benchmark distribution --output=docs/benchmark_distribution.md \\
+        --authors_code=PATH --torch_python=PATH/bin/python
+
+Without --authors_code nothing is compared with the authors' PyTorch code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+
+from mvhg_tf.errors import UserError
+from mvhg_tf.experiments import authors_code, command_line, step_memory
+
+STEP_BATCH, MEMORY_BATCH = 256, 1024
+
+
+def _parse(argv: Sequence[str] | None):
+    parser = command_line.Parser(
+        prog="benchmark distribution",
+        description="Measures the distribution's speed, memory and graph size.",
+    )
+    parser.add_argument(
+        "--output", default="benchmark_distribution.md", help="the Markdown file"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace an earlier --output"
+    )
+    parser.add_argument(
+        "--rounds",
+        type=command_line.integer(1, 1000),
+        default=21,
+        help="measurements of each thing; their median counts",
+    )
+    parser.add_argument(
+        "--authors_code",
+        help="a checkout of the authors' PyTorch code, to be compared with",
+    )
+    parser.add_argument(
+        "--torch_python",
+        default=sys.executable,
+        help="a Python that has PyTorch, for --authors_code",
+    )
+    return parser.parse_args(argv)
+
+
+def _run(argv: Sequence[str] | None) -> None:
+    flags = _parse(argv)
+    if os.path.exists(flags.output) and not flags.overwrite:
+        raise UserError(
+            f"--output {flags.output!r} exists; give another file, or --overwrite."
+        )
+    # Inherited by the processes whose memory is measured.
+    os.environ.update(step_memory.ENVIRONMENT)
+    with contextlib.ExitStack() as stack:
+        authors = None
+        if flags.authors_code:
+            authors = stack.enter_context(
+                authors_code.Worker(flags.authors_code, flags.torch_python, STEP_BATCH)
+            )
+        with command_line.quiet_imports():
+            from mvhg_tf.experiments import distribution_timings
+        text = distribution_timings.run(authors, _authors_memory(flags), flags.rounds)
+    with open(flags.output, "w", encoding="utf-8") as file:
+        file.write(text)
+    print(text)
+
+
+def _authors_memory(flags) -> int | None:
+    if not flags.authors_code or not step_memory.available():
+        return None
+    with authors_code.Worker(
+        flags.authors_code, flags.torch_python, MEMORY_BATCH
+    ) as worker:
+        return worker.step_memory()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the benchmark on the flags `argv` and returns the exit code."""
+    return command_line.run_program(_run, argv)

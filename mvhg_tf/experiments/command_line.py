@@ -1,0 +1,132 @@
+"""What the experiments' programs share: flags, folders, and how they fail."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NoReturn
+
+from mvhg_tf.disentanglement.programs._run import quiet_imports
+from mvhg_tf.errors import UserError
+
+__all__ = [
+    "Parser",
+    "add_output_flags",
+    "integer",
+    "markdown_table",
+    "prepare_output_dir",
+    "quiet_imports",
+    "run_program",
+    "write_csv",
+]
+
+
+class Parser(argparse.ArgumentParser):
+    """An `ArgumentParser` whose every complaint is one sentence (a `UserError`)."""
+
+    def __init__(self, *args, **kwargs):
+        kwargs.setdefault("allow_abbrev", False)
+        kwargs.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
+        super().__init__(*args, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message[:1].upper()}{message[1:]}; see {self.prog} --help.")
+
+
+def integer(at_least: int, at_most: int = 2**31 - 1) -> Callable[[str], int]:
+    """Returns the parser of a flag's integer, of `at_least` to `at_most`."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = None
+        if value is None or not at_least <= value <= at_most:
+            raise argparse.ArgumentTypeError(
+                f"got {text!r}, but it must be an integer from {at_least} to {at_most}"
+            )
+        return value
+
+    return parse
+
+
+def add_output_flags(parser: argparse.ArgumentParser, output_dir: str) -> None:
+    """Adds --output_dir, --overwrite and --seed, which every experiment has."""
+    parser.add_argument(
+        "--output_dir", default=output_dir, help="folder for the results"
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace the results of an earlier run in --output_dir",
+    )
+    parser.add_argument(
+        "--seed", type=integer(0), default=0, help="seed of all random draws"
+    )
+
+
+def prepare_output_dir(path: str, results: Sequence[str], overwrite: bool) -> None:
+    """Makes the folder `path`, free of an earlier run's results.
+
+    Args:
+      path: the folder.
+      results: names of the files that the program is going to write.
+      overwrite: whether earlier results may be replaced.
+
+    Raises:
+      UserError: if it can't be made, or holds results and `overwrite` is false.
+    """
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"--output_dir {path!r} can't be made ({error.strerror}); give a folder "
+            "that you may write to."
+        ) from error
+    if not os.access(path, os.W_OK):
+        raise UserError(
+            f"--output_dir {path!r} can't be written to; give a folder that you may "
+            "write to."
+        )
+    earlier = [name for name in results if os.path.exists(os.path.join(path, name))]
+    if earlier and not overwrite:
+        raise UserError(
+            f"--output_dir {path!r} already holds {earlier[0]} of an earlier run; "
+            "give another folder, or --overwrite to replace it."
+        )
+    for name in earlier:
+        os.remove(os.path.join(path, name))
+
+
+def write_csv(path: str, rows: Iterable[Mapping[str, object]]) -> None:
+    """Writes rows of equal keys as a CSV file with a header."""
+    rows = list(rows)
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=rows[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Returns a Markdown table, a trailing newline included."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join("| " + " | ".join(map(str, line)) + " |\n" for line in lines)
+
+
+def run_program(body: Callable[[Sequence[str] | None], None], argv=None) -> int:
+    """Runs a program's body and returns its exit code.
+
+    A mistake of the user's (`UserError`) becomes one line and exit code 2.
+    """
+    try:
+        body(argv)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted; run again with --overwrite.", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,281 @@
+"""Measures gradient estimators against exact gradients, by enumeration."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+from matplotlib.figure import Figure
+from scipy import special
+from tqdm import tqdm
+
+from mvhg_tf.distributions import MultivariateFisherNoncentralHypergeometric
+from mvhg_tf.experiments import command_line
+
+TEMPERATURES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+NUM_SUBSET_PROBLEMS = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """A loss of an urn's draws; the gradient wanted is of its mean in log_weights.
+
+    Attributes:
+      urn: name of the urn.
+      name: of the loss.
+      group_sizes: `[c]`.
+      total_count: n.
+      log_weights: `[c]`.
+      target: `[c]`, what the loss compares with.
+      loss: a function of counts `[..., c]` and the target, to `[...]`.
+    """
+
+    urn: str
+    name: str
+    group_sizes: np.ndarray
+    total_count: int
+    log_weights: np.ndarray
+    target: np.ndarray
+    loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+    def exact_gradient(self) -> np.ndarray:
+        """Cov(loss(x), x) `[c]`, over the enumerated support, in float64.
+
+        That is the gradient of E[loss(x)], because the gradient of log p(x) in the
+        log-weights is x - E[x].
+        """
+        support = np.array(
+            [
+                counts
+                for counts in itertools.product(
+                    *(range(size + 1) for size in self.group_sizes)
+                )
+                if sum(counts) == self.total_count
+            ],
+            np.float64,
+        )
+        log_terms = np.log(special.binom(self.group_sizes, support)).sum(-1)
+        probabilities = special.softmax(log_terms + support @ self.log_weights)
+        losses = self.loss(tf.constant(support), tf.constant(self.target)).numpy()
+        return (probabilities * losses) @ (support - probabilities @ support)
+
+    def gradients(
+        self, estimator: str, temperature: float, num_draws: int, seed: Sequence[int]
+    ) -> np.ndarray:
+        """Estimates `[num_draws, c]` of the exact gradient, one a draw."""
+        # An urn for each draw, so that each has a gradient of its own.
+        shape = (num_draws, len(self.log_weights))
+        return _estimate(
+            tf.constant(np.broadcast_to(self.log_weights, shape), tf.float32),
+            tf.constant(self.target, tf.float32),
+            tf.constant(temperature, tf.float32),
+            tf.constant(seed),
+            self.total_count,
+            tuple(map(int, self.group_sizes)),
+            self.loss,
+            estimator,
+        ).numpy()
+
+
+@tf.function
+def _estimate(
+    log_weights, target, temperature, seed, total_count, group_sizes, loss, estimator
+):
+    with tf.GradientTape() as tape:
+        tape.watch(log_weights)
+        draws = MultivariateFisherNoncentralHypergeometric(
+            float(total_count),
+            np.array(group_sizes, np.float32),
+            log_weights=log_weights,
+            gradient_estimator=estimator,
+            temperature=temperature,
+        ).sample(seed=seed)
+        total = tf.reduce_sum(loss(draws, target))
+    return tape.gradient(total, log_weights)
+
+
+def _squared_distance(x, target):
+    return tf.reduce_sum(tf.math.squared_difference(x, target), -1)
+
+
+def _product(x, target):
+    del target
+    return x[..., 0] * x[..., 1]
+
+
+def _cross_entropy(x, target):
+    return -tf.reduce_sum(target * tf.math.log1p(x), -1)
+
+
+def _waves(x, target):
+    return tf.reduce_sum(tf.sin((x - target) / 3.0), -1)
+
+
+def urn_problems() -> list[Problem]:
+    """Four losses of m = (20, 20, 20), n = 18, weights (1, 3, 0.5)."""
+    losses = {
+        "squared distance": _squared_distance,
+        "product": _product,
+        "cross-entropy": _cross_entropy,
+        "waves": _waves,
+    }
+    return [
+        Problem(
+            urn="m = (20, 20, 20), n = 18",
+            name=name,
+            group_sizes=np.array([20, 20, 20]),
+            total_count=18,
+            log_weights=np.log([1.0, 3.0, 0.5]),
+            target=np.array([3.0, 9.0, 6.0]),
+            loss=loss,
+        )
+        for name, loss in losses.items()
+    ]
+
+
+def subset_problems(seed: int) -> list[Problem]:
+    """SIMPLE's setting: 5 of 10, loss |x - b|^2, log-weights and b at random."""
+    rng = np.random.default_rng(seed)
+    problems = []
+    for index in range(NUM_SUBSET_PROBLEMS):
+        log_weights, target = rng.normal(size=10), np.abs(rng.normal(size=10))
+        problems.append(
+            Problem(
+                urn="5 of 10",
+                name=f"target {index + 1}",
+                group_sizes=np.ones(10, int),
+                total_count=5,
+                log_weights=log_weights,
+                target=target,
+                loss=_squared_distance,
+            )
+        )
+    return problems
+
+
+def quality(estimates: np.ndarray, exact: np.ndarray) -> dict[str, float]:
+    """How good estimates `[N, c]` of a gradient `[c]` are.
+
+    Returns:
+      `bias` and `deviation` (the standard deviation of one estimate), both relative
+      to the gradient's norm, and `one_minus_cosine` of the angle between the mean
+      estimate and the gradient.
+    """
+    mean, norm = estimates.mean(0), np.linalg.norm(exact)
+    return {
+        "bias": np.linalg.norm(mean - exact) / norm,
+        "deviation": np.sqrt(estimates.var(0).sum()) / norm,
+        "one_minus_cosine": 1 - mean @ exact / (np.linalg.norm(mean) * norm),
+    }
+
+
+def measure(problems: Sequence[Problem], num_draws: int, seed: int) -> list[dict]:
+    """Measures all estimators on all problems, a row each."""
+    settings = [("mean", 1.0), *(("gumbel_softmax", value) for value in TEMPERATURES)]
+    rows = []
+    for problem in tqdm(problems, desc="gradients", unit="problem"):
+        exact = problem.exact_gradient()
+        for index, (estimator, temperature) in enumerate(settings):
+            estimates = problem.gradients(
+                estimator, temperature, num_draws, (seed, index)
+            )
+            rows.append(
+                {
+                    "urn": problem.urn,
+                    "loss": problem.name,
+                    "estimator": estimator,
+                    "temperature": "" if estimator == "mean" else temperature,
+                    **quality(estimates, exact),
+                }
+            )
+    return rows
+
+
+def run(output_dir: str, num_draws: int, seed: int) -> str:
+    """Measures everything, and writes the files that `estimators` promises.
+
+    Returns:
+      The summary, in Markdown.
+    """
+    rows = measure([*urn_problems(), *subset_problems(seed)], num_draws, seed)
+    command_line.write_csv(os.path.join(output_dir, "estimators.csv"), rows)
+    draw_figure(rows).savefig(os.path.join(output_dir, "estimators.png"), dpi=110)
+    summary = summarize(rows, num_draws)
+    path = os.path.join(output_dir, "summary.md")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(summary)
+    return summary
+
+
+def draw_figure(rows: Sequence[dict]) -> Figure:
+    """Bias and deviation of both urns, over the estimators."""
+    figure = Figure(figsize=(11, 8), layout="constrained")
+    axes = figure.subplots(2, 2)
+    for axis_row, urn in zip(axes, _values(rows, "urn"), strict=True):
+        chosen = [row for row in rows if row["urn"] == urn]
+        ten = len(_values(chosen, "loss")) > 4
+        bias = "one_minus_cosine" if ten else "bias"
+        for axis, key in zip(axis_row, (bias, "deviation"), strict=True):
+            _plot(axis, chosen, key, "0.6" if ten else None)
+            axis.set_title(urn)
+    axes[0, 0].set_ylabel("relative bias")
+    axes[1, 0].set_ylabel("bias as 1 - cosine")
+    for axis in axes[:, 1]:
+        axis.set_ylabel("relative standard deviation of one draw")
+    axes[0, 0].legend(fontsize=8)
+    return figure
+
+
+def _plot(axis, rows, key, color) -> None:
+    """One line a loss over the temperatures; `mean` stands apart, at the left."""
+    for loss in _values(rows, "loss"):
+        values = [row[key] for row in rows if row["loss"] == loss]
+        (line,) = axis.plot(
+            range(1, len(values)), values[1:], "o-", ms=4, lw=1, color=color, label=loss
+        )
+        axis.plot(0, values[0], "D", ms=5, color=line.get_color())
+    axis.axvline(0.5, color="black", lw=0.8, ls=":")
+    axis.set_xticks(range(len(TEMPERATURES) + 1), ["mean", *map(str, TEMPERATURES)])
+    axis.set(yscale="log", xlabel="estimator: mean | gumbel_softmax at temperature")
+
+
+def summarize(rows: Sequence[dict], num_draws: int) -> str:
+    """Returns the Markdown text: the range of each quality over the losses."""
+    lines = []
+    for urn in _values(rows, "urn"):
+        for temperature in _values(rows, "temperature"):
+            chosen = [
+                row
+                for row in rows
+                if row["urn"] == urn and row["temperature"] == temperature
+            ]
+            lines.append(
+                (
+                    urn,
+                    f"{chosen[0]['estimator']} {temperature}".strip(),
+                    *(
+                        _range([row[key] for row in chosen])
+                        for key in ("bias", "one_minus_cosine", "deviation")
+                    ),
+                )
+            )
+    table = command_line.markdown_table(
+        ("urn", "estimator", "relative bias", "1 - cosine", "relative deviation"), lines
+    )
+    return (
+        f"{num_draws} draws; least to largest over the losses. Bias and standard "
+        "deviation (of one draw's gradient) are relative to the norm of the exact "
+        f"gradient.\n\n{table}"
+    )
+
+
+def _range(values: Sequence[float]) -> str:
+    return f"{min(values):.2g} to {max(values):.2g}"
+
+
+def _values(rows: Sequence[dict], key: str) -> list:
+    return list(dict.fromkeys(row[key] for row in rows))

@@ -1,0 +1,75 @@
+"""How the benchmarks measure: time in turns, and what machine it was."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+import tensorflow as tf
+
+
+def seconds_of(function: Callable[[], object]) -> float:
+    """Seconds until the call's result, tensors in any structure, is there."""
+    started = time.perf_counter()
+    for tensor in tf.nest.flatten(function()):
+        tensor.numpy()
+    return time.perf_counter() - started
+
+
+def in_turns(
+    contestants: Mapping[str, Callable[[], float]], rounds: int
+) -> Iterator[tuple[str, float]]:
+    """Runs each contestant once a round, so that all see the same machine.
+
+    The order is turned round by round. The round before the first does not count:
+    there functions are traced and compiled.
+
+    Args:
+      contestants: by name, a call that returns the seconds that it took.
+      rounds: how many count.
+
+    Yields:
+      Name and seconds of each call that counts.
+    """
+    for call in contestants.values():
+        call()
+    names = list(contestants)
+    for turn in range(rounds):
+        shift = turn % len(names)
+        for name in names[shift:] + names[:shift]:
+            yield name, contestants[name]()
+
+
+def medians(times: Iterator[tuple[str, float]]) -> dict[str, float]:
+    """The median seconds of each name."""
+    gathered: dict[str, list[float]] = {}
+    for name, seconds in times:
+        gathered.setdefault(name, []).append(seconds)
+    return {name: statistics.median(values) for name, values in gathered.items()}
+
+
+def machine_description() -> str:
+    """Processor, cores and versions, in one sentence."""
+    versions = ", ".join(
+        f"{name} {importlib.metadata.version(name)}"
+        for name in ("tensorflow", "tensorflow-probability", "numpy", "scipy")
+    )
+    return (
+        f"{_processor()}, {os.cpu_count()} cores; Python "
+        f"{platform.python_version()}, {versions}."
+    )
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
