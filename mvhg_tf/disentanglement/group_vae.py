@@ -8,12 +8,13 @@ from keras.optimizers.schedules import LearningRateSchedule
 from keras.saving import register_keras_serializable
 
 from mvhg_tf.disentanglement import gaussian, objectives
+from mvhg_tf.disentanglement.autoencoder import Autoencoder
 from mvhg_tf.disentanglement.gaussian import Gaussian
 from mvhg_tf.disentanglement.selection import PairSelection, Selection
 
 
 @register_keras_serializable(package="mvhg_tf")
-class GroupVAE(keras.Model):
+class GroupVAE(Autoencoder):
     """Both views are encoded, aggregated, decoded (Locatello et al. 2020; C.2.1).
 
     LabelVAE, AdaVAE and HGVAE differ in `selection`, GroupVAE and ML-VAE in
@@ -43,30 +44,11 @@ class GroupVAE(keras.Model):
         seed: int = 0,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.encoder = encoder
-        self.decoder = decoder
+        super().__init__(encoder, decoder, seed, **kwargs)
         self.selection = selection
         self.average = average
         self.regularizer = regularizer
         self.beta = beta
-        self.seed = seed
-        self.built = True  # the parts are
-
-    def compile(
-        self,
-        optimizer: keras.optimizers.Optimizer,
-        reconstruction_loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
-        **kwargs,
-    ) -> None:
-        """Sets the optimizer and the loss of images against logits, `[B]`."""
-        super().compile(optimizer=optimizer, **kwargs)
-        self.reconstruction_loss = reconstruction_loss
-
-    @property
-    def num_latent(self) -> int:
-        """d, the number of latents."""
-        return self.encoder.outputs[0].shape[-1]
 
     @property
     def log_names(self) -> tuple[str, ...]:
@@ -80,10 +62,6 @@ class GroupVAE(keras.Model):
             "k_hat",
             *self.selection.scalar_names,
         )
-
-    def encode(self, images: tf.Tensor, training: bool = False) -> Gaussian:
-        """Images `[B, H, W, C]` -> their posteriors over d latents."""
-        return Gaussian(*self.encoder(images, training=training))
 
     def encode_pair(
         self, images_1: tf.Tensor, images_2: tf.Tensor, training: bool = False
@@ -155,38 +133,15 @@ class GroupVAE(keras.Model):
             **self.selection.scalars(step),
         }
 
-    def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One step of the optimizer; its count of steps drives noise and schedules."""
-        step = tf.convert_to_tensor(self.optimizer.iterations)
-        with tf.GradientTape() as tape:
-            logs = self.losses_of(batch, step, training=True)
-        variables = self.trainable_variables
-        gradients = tape.gradient(logs["loss"], variables)
-        self.optimizer.apply(gradients, variables)
-        return logs
-
-    def test_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """The same numbers with the selection at its mode."""
-        return self.losses_of(batch, self.optimizer.iterations, training=False)
-
     def _beta_at(self, step: tf.Tensor) -> float | tf.Tensor:
         return self.beta(step) if callable(self.beta) else self.beta
 
     def get_config(self) -> dict:
         serialize = keras.saving.serialize_keras_object
         return {
-            "encoder": serialize(self.encoder),
-            "decoder": serialize(self.decoder),
+            **super().get_config(),
             "selection": serialize(self.selection),
             "average": serialize(self.average),
             "regularizer": serialize(self.regularizer),
             "beta": serialize(self.beta),
-            "seed": self.seed,
-            "name": self.name,
         }
-
-    @classmethod
-    def from_config(cls, config: dict) -> "GroupVAE":
-        return cls(
-            **{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()}
-        )

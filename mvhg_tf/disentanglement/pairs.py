@@ -1,8 +1,6 @@
 """Weakly supervised pairs: two images that share some of their factors.
 
-The library draws one pair at a time in Python. Here a batch is drawn at once, by
-stateless random numbers: the same seed gives the same pairs, eager or compiled, so
-a training run that is stopped and resumed sees the same data.
+The library draws one pair at a time in Python. Here a batch is drawn at once.
 """
 
 from typing import NamedTuple
@@ -11,6 +9,7 @@ import gin
 import numpy as np
 import tensorflow as tf
 
+from mvhg_tf.disentanglement.images import Source, uniform_values
 from mvhg_tf.errors import UserError
 
 DYNAMICS_MODES = ("exact", "dlib")
@@ -86,15 +85,15 @@ def sample_factor_pairs(
     sizes = np.asarray(factors_num_values, np.int32)
     _check_dynamics(k, mode, num_varying=int(np.sum(sizes > 1)))
     seeds = tf.random.split(seed, 5)
-    first = _uniform_values(seeds[0], num, sizes)
+    first = uniform_values(seeds[0], num, sizes)
     rank = _random_rank(seeds[1], num, sizes)
     num_redrawn = _num_redrawn(seeds[2:4], num, sizes, k, mode)
     redrawn = rank < num_redrawn[:, None]
     if mode == "exact":
-        step = 1 + _uniform_values(seeds[4], num, np.maximum(sizes - 1, 1))
+        step = 1 + uniform_values(seeds[4], num, np.maximum(sizes - 1, 1))
         values = (first + step) % sizes
     else:
-        values = _uniform_values(seeds[4], num, sizes)
+        values = uniform_values(seeds[4], num, sizes)
     second = tf.where(redrawn, values, first)
     last = tf.argmax(tf.equal(rank, num_redrawn[:, None] - 1), -1, tf.int32)
     return FactorPairs(
@@ -133,30 +132,17 @@ def sample_pairs(
     )
 
 
-class PairSource:
-    """An endless stream of training batches, each a function of its step alone.
-
-    Args:
-      ground_truth_data: a disentanglement_lib `GroundTruthData`. Where it has a
-        `render` function in TensorFlow, the images are drawn on the device.
-      batch_size: pairs a batch, B.
-      seed: of the whole stream.
+class PairSource(Source):
+    """Batches of pairs, see `Source`; its batch size counts pairs.
 
     Raises:
       UserError: if `dynamics` is configured wrongly for the data set.
     """
 
     def __init__(self, ground_truth_data, batch_size: int, seed: int):
-        self._data = ground_truth_data
-        self._batch_size = batch_size
-        self._seed = seed
+        super().__init__(ground_truth_data, batch_size, seed)
         # Draws a pair so that a mistake shows here, and not inside a trace.
         sample_factor_pairs(ground_truth_data.factors_num_values, 1, [seed, 0])
-
-    @property
-    def on_device(self) -> bool:
-        """Whether `batch` can be called inside a `tf.function` on any device."""
-        return hasattr(self._data, "render")
 
     def batch(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
         """The batch of `step` (int scalar).
@@ -165,33 +151,18 @@ class PairSource:
           `images_1` and `images_2`, float32 `[B, H, W, C]`; `labels` and `k`, int32
           `[B]`.
         """
-        seed = tf.stack([self._seed, tf.cast(step, tf.int32)])
+        seed = self._seed_of(step)
         pairs = sample_factor_pairs(
             self._data.factors_num_values, self._batch_size, seed
         )
         factors = tf.concat([pairs.factors_1, pairs.factors_2], axis=0)
-        if self.on_device:
-            images = self._data.render(factors)
-        else:
-            images = tf.numpy_function(self._observe, [factors, seed], tf.float32)
-            images.set_shape((2 * self._batch_size, *self._data.observation_shape))
-        images_1, images_2 = tf.split(images, 2)
+        images_1, images_2 = tf.split(self._images_of(factors, seed), 2)
         return {
             "images_1": images_1,
             "images_2": images_2,
             "labels": pairs.labels,
             "k": pairs.k,
         }
-
-    def dataset(self, first_step: int) -> tf.data.Dataset:
-        """The batches from `first_step` on, for data that lives on the host."""
-        steps = tf.data.Dataset.counter(first_step)
-        return steps.map(self.batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-
-    def _observe(self, factors: np.ndarray, seed: np.ndarray) -> np.ndarray:
-        random_state = np.random.RandomState(seed.astype(np.uint32))
-        images = self._data.sample_observations_from_factors(factors, random_state)
-        return np.asarray(images, np.float32)
 
 
 def _check_dynamics(k: int, mode: str, num_varying: int) -> None:
@@ -206,13 +177,6 @@ def _check_dynamics(k: int, mode: str, num_varying: int) -> None:
             "factors of this data set that have several values), or -1 to draw it for "
             "each pair."
         )
-
-
-def _uniform_values(seed: tf.Tensor, num: int, sizes: np.ndarray) -> tf.Tensor:
-    """Integers below `sizes` `[F]`, uniform: int32 `[num, F]`."""
-    uniform = tf.random.stateless_uniform([num, len(sizes)], seed)
-    values = tf.cast(uniform * tf.cast(sizes, tf.float32), tf.int32)
-    return tf.minimum(values, sizes - 1)  # the product may round up to the size
 
 
 def _random_rank(seed: tf.Tensor, num: int, sizes: np.ndarray) -> tf.Tensor:
@@ -232,7 +196,7 @@ def _num_redrawn(
     num_varying = int(np.sum(sizes > 1))
     if k == -1:
         upper = np.array([max(num_varying - 1, 1)], np.int32)
-        count = 1 + _uniform_values(seeds[0], num, upper)[:, 0]
+        count = 1 + uniform_values(seeds[0], num, upper)[:, 0]
     else:
         count = tf.fill([num], k)
     if mode == "dlib":

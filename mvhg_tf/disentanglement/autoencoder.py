@@ -1,0 +1,86 @@
+"""What the autoencoders of pairs and of single images have in common."""
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from mvhg_tf.disentanglement.gaussian import Gaussian
+
+
+class Autoencoder(keras.Model):
+    """Base class: a subclass gives `log_names` and `losses_of`.
+
+    Args:
+      encoder: images `[B, H, W, C]` -> mean and log variance, `[B, d]` each.
+      decoder: latents `[B, d]` -> logits `[B, H, W, C]`.
+      seed: of all the noise in training.
+    """
+
+    log_names: tuple[str, ...]  # the names of what `losses_of` returns
+
+    def __init__(
+        self, encoder: keras.Model, decoder: keras.Model, seed: int = 0, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.encoder = encoder
+        self.decoder = decoder
+        self.seed = seed
+        self.built = True  # the parts are
+
+    def compile(
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        reconstruction_loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+        **kwargs,
+    ) -> None:
+        """Sets the optimizer and the loss of images against logits, `[B]`."""
+        super().compile(optimizer=optimizer, **kwargs)
+        self.reconstruction_loss = reconstruction_loss
+
+    def build_optimizers(self) -> None:
+        """Makes the optimizers' variables, so that a checkpoint can restore them."""
+        self.optimizer.build(self.trainable_variables)
+
+    @property
+    def num_latent(self) -> int:
+        """d, the number of latents."""
+        return self.encoder.outputs[0].shape[-1]
+
+    def encode(self, images: tf.Tensor, training: bool = False) -> Gaussian:
+        """Images `[B, H, W, C]` -> their posteriors over d latents."""
+        return Gaussian(*self.encoder(images, training=training))
+
+    def losses_of(
+        self, batch: dict[str, tf.Tensor], step: tf.Tensor, training: bool
+    ) -> dict[str, tf.Tensor]:
+        """Means over a batch, in nats for one image, as scalars; one is `loss`."""
+        raise NotImplementedError
+
+    def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One step of the optimizer; its count of steps drives noise and schedules."""
+        step = tf.convert_to_tensor(self.optimizer.iterations)
+        with tf.GradientTape() as tape:
+            logs = self.losses_of(batch, step, training=True)
+        variables = self.trainable_variables
+        gradients = tape.gradient(logs["loss"], variables)
+        self.optimizer.apply(gradients, variables)
+        return logs
+
+    def test_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The same numbers without a step of the optimizer."""
+        return self.losses_of(batch, self.optimizer.iterations, training=False)
+
+    def get_config(self) -> dict:
+        return {
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "decoder": keras.saving.serialize_keras_object(self.decoder),
+            "seed": self.seed,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Autoencoder":
+        return cls(
+            **{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()}
+        )

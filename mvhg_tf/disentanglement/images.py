@@ -1,0 +1,71 @@
+"""Training batches of a data set, each a function of its step alone.
+
+Random numbers are stateless: the same seed gives the same batches, eager or
+compiled, so a training run that is stopped and resumed sees the same data.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+
+class Source:
+    """An endless stream of batches; base class: a subclass gives `batch`.
+
+    Args:
+      ground_truth_data: a disentanglement_lib `GroundTruthData`. Where it has a
+        `render` function in TensorFlow, the images are drawn on the device.
+      batch_size: examples a batch, B.
+      seed: of the whole stream.
+    """
+
+    def __init__(self, ground_truth_data, batch_size: int, seed: int):
+        self._data = ground_truth_data
+        self._batch_size = batch_size
+        self._seed = seed
+
+    @property
+    def on_device(self) -> bool:
+        """Whether `batch` can be called inside a `tf.function` on any device."""
+        return hasattr(self._data, "render")
+
+    def batch(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The batch of `step` (int scalar), by name."""
+        raise NotImplementedError
+
+    def dataset(self, first_step: int) -> tf.data.Dataset:
+        """The batches from `first_step` on, for data that lives on the host."""
+        steps = tf.data.Dataset.counter(first_step)
+        return steps.map(self.batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+    def _seed_of(self, step: tf.Tensor) -> tf.Tensor:
+        return tf.stack([self._seed, tf.cast(step, tf.int32)])
+
+    def _images_of(self, factors: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Images float32 `[N, H, W, C]` of factors int32 `[N, F]`."""
+        if self.on_device:
+            return self._data.render(factors)
+        images = tf.numpy_function(self._observe, [factors, seed], tf.float32)
+        images.set_shape((factors.shape[0], *self._data.observation_shape))
+        return images
+
+    def _observe(self, factors: np.ndarray, seed: np.ndarray) -> np.ndarray:
+        random_state = np.random.RandomState(seed.astype(np.uint32))
+        images = self._data.sample_observations_from_factors(factors, random_state)
+        return np.asarray(images, np.float32)
+
+
+class ImageSource(Source):
+    """Batches of single images, all factors uniform: `images`, `[B, H, W, C]`."""
+
+    def batch(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
+        seed = self._seed_of(step)
+        sizes = np.asarray(self._data.factors_num_values, np.int32)
+        factors = uniform_values(seed, self._batch_size, sizes)
+        return {"images": self._images_of(factors, seed)}
+
+
+def uniform_values(seed: tf.Tensor, num: int, sizes: np.ndarray) -> tf.Tensor:
+    """Integers below `sizes` `[F]`, uniform: int32 `[num, F]`; `seed` is stateless."""
+    uniform = tf.random.stateless_uniform([num, len(sizes)], seed)
+    values = tf.cast(uniform * tf.cast(sizes, tf.float32), tf.int32)
+    return tf.minimum(values, sizes - 1)  # the product may round up to the size
