@@ -1,7 +1,8 @@
-"""Encoders and decoders of disentanglement_lib, as Keras models.
+"""Networks of disentanglement_lib, as Keras models.
 
 Gin names, layer shapes and activations are the library's; the networks are those
-of Higgins et al. (2017), Table 1: row 3 (convolutional) and row 1 (dense).
+of Higgins et al. (2017), Table 1: row 3 (convolutional) and row 1 (dense), and the
+discriminator of Kim and Mnih (2018), appendix A.
 Weights start as Keras' defaults (Glorot uniform, zero bias), as in TensorFlow 1.
 """
 
@@ -55,6 +56,20 @@ def make_decoder(
       decoder_fn: builds the network from those two.
     """
     return decoder_fn(num_latent, tuple(observation_shape))
+
+
+@gin.configurable("discriminator", allowlist=["discriminator_fn"])
+def make_discriminator(
+    num_latent: int,
+    discriminator_fn: Callable[[int], keras.Model] = gin.REQUIRED,
+) -> keras.Model:
+    """FactorVAE's discriminator: latents `[B, d]` -> logits of two classes, `[B, 2]`.
+
+    Args:
+      num_latent: d, the number of latents.
+      discriminator_fn: builds the network from that.
+    """
+    return discriminator_fn(num_latent)
 
 
 def _gaussian_head(images, features, num_latent: int, name: str) -> keras.Model:
@@ -118,3 +133,30 @@ def fc_decoder(num_latent: int, observation_shape: Shape) -> keras.Model:
         x = layers.Dense(1200, "tanh", name=name)(x)
     x = layers.Dense(math.prod(observation_shape), name="d4")(x)
     return keras.Model(latents, layers.Reshape(observation_shape)(x), name="fc_decoder")
+
+
+@gin.configurable("fc_discriminator", allowlist=[])
+def fc_discriminator(num_latent: int) -> keras.Model:
+    """Six dense layers of 1000 leaky rectified units (slope 0.2)."""
+    latents = keras.Input((num_latent,), name="latent_vectors")
+    x = latents
+    for name in ("d1", "d2", "d3", "d4", "d5", "d6"):
+        x = layers.Dense(1000, "leaky_relu", name=name)(x)
+    logits = layers.Dense(2, name="logits")(x)
+    return keras.Model(latents, logits, name="fc_discriminator")
+
+
+@gin.configurable("test_encoder", allowlist=[])
+def test_encoder(observation_shape: Shape, num_latent: int) -> keras.Model:
+    """A linear encoder, for quick tests."""
+    images = keras.Input(observation_shape, name="images")
+    return _gaussian_head(images, layers.Flatten()(images), num_latent, "test_encoder")
+
+
+@gin.configurable("test_decoder", allowlist=[])
+def test_decoder(num_latent: int, observation_shape: Shape) -> keras.Model:
+    """A linear decoder, for quick tests."""
+    latents = keras.Input((num_latent,), name="latent_vectors")
+    x = layers.Dense(math.prod(observation_shape), name="d1")(latents)
+    logits = layers.Reshape(observation_shape)(x)
+    return keras.Model(latents, logits, name="test_decoder")

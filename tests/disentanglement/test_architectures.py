@@ -54,6 +54,36 @@ def test_dense_networks_have_the_library_s_layers():
     assert decoder(np.zeros([2, 6])).shape == (2, *SHAPE)
 
 
+def test_discriminator_has_the_library_s_layers():
+    discriminator = architectures.make_discriminator(
+        10, discriminator_fn=architectures.fc_discriminator
+    )
+    assert discriminator.count_params() == (
+        (10 * 1000 + 1000) + 5 * (1000 * 1000 + 1000) + (1000 * 2 + 2)
+    )
+    latents = np.random.RandomState(0).normal(size=(4, 10))
+    expected = latents
+    for layer in discriminator.layers[1:]:
+        kernel, bias = (w.numpy().astype(np.float64) for w in layer.weights)
+        expected = expected @ kernel + bias
+        if layer.name != "logits":
+            expected = np.where(expected > 0, expected, 0.2 * expected)
+    np.testing.assert_allclose(discriminator(latents), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_test_networks_are_linear():
+    pixels = 64 * 64 * 3
+    encoder = architectures.test_encoder(SHAPE, 6)
+    assert encoder.count_params() == 2 * (pixels * 6 + 6)
+    decoder = architectures.test_decoder(6, SHAPE)
+    assert decoder.count_params() == 6 * pixels + pixels
+    latents = np.random.RandomState(0).normal(size=(2, 6)).astype(np.float32)
+    images = decoder(latents)
+    assert images.shape == (2, *SHAPE)
+    for network, inputs in ((decoder, latents), (lambda x: encoder(x)[0], images)):
+        np.testing.assert_allclose(network(3 * inputs), 3 * network(inputs), atol=1e-4)
+
+
 @pytest.mark.parametrize("num_latent", [0, -1, 2.5, "ten"])
 def test_a_wrong_number_of_latents_is_one_clear_sentence(num_latent):
     with pytest.raises(UserError, match="encoder.num_latent is .* positive integer"):
