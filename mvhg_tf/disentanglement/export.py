@@ -1,16 +1,17 @@
-"""A trained GroupVAE as a SavedModel with disentanglement_lib's signatures."""
+"""A trained autoencoder as a SavedModel with disentanglement_lib's signatures."""
 
 import os
 import shutil
 
 import tensorflow as tf
 
+from mvhg_tf.disentanglement.autoencoder import Autoencoder
 from mvhg_tf.disentanglement.group_vae import GroupVAE
 from mvhg_tf.disentanglement.selection import LabelSelection
 
 
 def export_saved_model(
-    model: GroupVAE, observation_shape: tuple[int, int, int], export_dir: str
+    model: Autoencoder, observation_shape: tuple[int, int, int], export_dir: str
 ) -> None:
     """Writes `model` to `export_dir`, which appears whole or not at all.
 
@@ -20,13 +21,14 @@ def export_saved_model(
     - `gaussian_encoder`: images -> mean `[N, d]`, logvar `[N, d]`
     - `reconstructions`: images -> images, of the posterior means
     - `decoder`: latent_vectors `[N, d]` -> images
-    - `pair`: images_1, images_2 (and int32 labels `[N]` for LabelVAE) -> mean_1,
-      logvar_1, mean_2, logvar_2 `[N, d]` after aggregation; shared `[N, d]`, 1 where
-      a latent is shared; k_hat `[N]`, how many are independent. Nothing is drawn:
-      the number of independent latents is the likeliest one.
+    - `pair`, of a GroupVAE alone: images_1, images_2 (and int32 labels `[N]` for
+      LabelVAE) -> mean_1, logvar_1, mean_2, logvar_2 `[N, d]` after aggregation;
+      shared `[N, d]`, 1 where a latent is shared; k_hat `[N]`, how many are
+      independent. Nothing is drawn: the number of independent latents is the
+      likeliest one.
 
     Args:
-      model: a GroupVAE.
+      model: trained.
       observation_shape: `(H, W, C)`.
       export_dir: the folder to make; an older one is replaced.
     """
@@ -41,8 +43,8 @@ def export_saved_model(
 
 
 def _signatures(
-    model: GroupVAE, observation_shape: tuple[int, int, int]
-) -> dict[str, tf.types.experimental.ConcreteFunction]:
+    model: Autoencoder, observation_shape: tuple[int, int, int]
+) -> dict[str, tf.types.experimental.GenericFunction]:
     def images(name: str) -> tf.TensorSpec:
         return tf.TensorSpec([None, *observation_shape], tf.float32, name)
 
@@ -61,12 +63,15 @@ def _signatures(
     def decoder(latent_vectors):
         return {"images": model.decoder(latent_vectors, training=False)}
 
-    return {
+    signatures = {
         "gaussian_encoder": gaussian_encoder,
         "reconstructions": reconstructions,
         "decoder": decoder,
-        "pair": _pair_signature(model, images("images_1"), images("images_2")),
     }
+    if isinstance(model, GroupVAE):
+        views = images("images_1"), images("images_2")
+        signatures["pair"] = _pair_signature(model, *views)
+    return signatures
 
 
 def _pair_signature(

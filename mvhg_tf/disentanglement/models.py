@@ -1,4 +1,4 @@
-"""The models that gin files name: `model.model = @group_vae_hypergeometric()`.
+"""The models of pairs that gin files name: `model.model = @group_vae_labels()`.
 
 Each name is a function without arguments that returns a builder; `train` calls the
 builder with the data set's image shape and a seed once both are known.

@@ -17,13 +17,17 @@ from mvhg_tf.disentanglement import (
     optimizers,
     results,
     run_directory,
+    unsupervised,
 )
+from mvhg_tf.disentanglement.autoencoder import Autoencoder
 from mvhg_tf.disentanglement.data import named_data
+from mvhg_tf.disentanglement.factor_vae import FactorVAE
 from mvhg_tf.disentanglement.group_vae import GroupVAE
+from mvhg_tf.disentanglement.images import ImageSource, Source
 from mvhg_tf.disentanglement.pairs import PairSource
 from mvhg_tf.errors import UserError
 
-# A stream of pairs that training never reaches, for the losses after training.
+# A stream of data that training never reaches, for the losses after training.
 _EVALUATION_SEED_OFFSET = 1_000_003
 
 
@@ -52,7 +56,7 @@ def train_with_gin(
 def train(
     model_dir: str,
     overwrite: bool = False,
-    model: models.ModelBuilder = gin.REQUIRED,
+    model: models.ModelBuilder | unsupervised.ModelBuilder = gin.REQUIRED,
     training_steps: int = gin.REQUIRED,
     random_seed: int = gin.REQUIRED,
     batch_size: int = gin.REQUIRED,
@@ -60,7 +64,7 @@ def train(
     name: str = "",
     model_num: int | None = None,
 ) -> None:
-    """Trains a model on pairs of the data set that `dataset.name` names.
+    """Trains a model on the data set that `dataset.name` names, or on pairs of it.
 
     The same command on the folder of its own unfinished run goes on from the last
     checkpoint, and ends with the weights of a run that was never stopped.
@@ -69,11 +73,11 @@ def train(
       model_dir: gets `checkpoints`, `tensorboard`, `tfhub` (see `export`) and
         `results`, as the library lays them out.
       overwrite: whether results of an earlier run there may be replaced.
-      model: such as `@group_vae_hypergeometric()`.
+      model: such as `@vae()`, or `@group_vae_hypergeometric()`, a model of pairs.
       training_steps: steps of the optimizer.
       random_seed: of the weights, the noise and the data.
-      batch_size: pairs a step.
-      eval_steps: batches of fresh pairs over which the final losses are averaged.
+      batch_size: images or pairs a step.
+      eval_steps: batches of fresh data over which the final losses are averaged.
       name: kept in the results' configuration only.
       model_num: kept in the results' configuration only.
 
@@ -94,14 +98,14 @@ def train(
         observation_shape = tuple(dataset.observation_shape)
         keras.utils.set_random_seed(random_seed)
         vae = model(observation_shape, random_seed)
-        vae.compile(optimizers.make_vae_optimizer(), losses.make_reconstruction_loss)
-        vae.optimizer.build(vae.trainable_variables)
-        source = PairSource(dataset, batch_size, random_seed)
+        _compile(vae)
+        make_source = PairSource if isinstance(vae, GroupVAE) else ImageSource
+        source = make_source(dataset, batch_size, random_seed)
         run_training_loop(vae, source, training_steps, model_dir)
         export.export_saved_model(
             vae, observation_shape, os.path.join(model_dir, "tfhub")
         )
-        held_out = PairSource(
+        held_out = make_source(
             dataset, batch_size, random_seed + _EVALUATION_SEED_OFFSET
         )
         final = _mean_losses(vae, held_out, eval_steps)
@@ -110,10 +114,20 @@ def train(
         results.write_results(model_dir, "train", final)
 
 
+def _compile(model: Autoencoder) -> None:
+    others = {}
+    if isinstance(model, FactorVAE):
+        others["discriminator_optimizer"] = optimizers.make_discriminator_optimizer()
+    model.compile(
+        optimizers.make_vae_optimizer(), losses.make_reconstruction_loss, **others
+    )
+    model.build_optimizers()
+
+
 @gin.configurable("train", allowlist=["log_steps", "checkpoint_steps"])
 def run_training_loop(
-    model: GroupVAE,
-    source: PairSource,
+    model: Autoencoder,
+    source: Source,
     training_steps: int,
     model_dir: str,
     log_steps: int = 50,
@@ -122,7 +136,7 @@ def run_training_loop(
     """Trains from the newest checkpoint, or from the start, to `training_steps`.
 
     Args:
-      model: compiled, its optimizer built.
+      model: compiled, its optimizers built.
       source: of the batches; each depends on its step alone.
       training_steps: where to stop.
       model_dir: gets `checkpoints` and `tensorboard`.
@@ -161,13 +175,13 @@ def run_training_loop(
                 raise UserError(_diverged(logs["loss"], step, num_steps, checkpoints))
             for key, value in logs.items():
                 tf.summary.scalar(key, value, step=step)
-            progress.set_postfix_str(f"loss {logs['loss']:.1f}, k {logs['k_hat']:.2f}")
+            progress.set_postfix_str(_progress_note(logs))
             progress.update(num_steps)
             if step % checkpoint_steps == 0 or step == training_steps:
                 checkpoints.save(checkpoint_number=step)
 
 
-def _compiled_loop(model: GroupVAE, source: PairSource, first_step: int):
+def _compiled_loop(model: Autoencoder, source: Source, first_step: int):
     """A `tf.function` of a number of steps that returns the means of their logs."""
     if source.on_device:
         iterator = None
@@ -195,7 +209,7 @@ def _compiled_loop(model: GroupVAE, source: PairSource, first_step: int):
 
 
 def _mean_losses(
-    model: GroupVAE, source: PairSource, num_batches: int
+    model: Autoencoder, source: Source, num_batches: int
 ) -> dict[str, float]:
     """Means of the losses over `num_batches` batches, the selection at its mode."""
 
@@ -208,12 +222,18 @@ def _mean_losses(
     return totals
 
 
+def _progress_note(logs: dict[str, float]) -> str:
+    note = f"loss {logs['loss']:.1f}"
+    return f"{note}, k {logs['k_hat']:.2f}" if "k_hat" in logs else note
+
+
 def _diverged(loss: float, step: int, num_steps: int, checkpoints) -> str:
     kept = checkpoints.latest_checkpoint
     where = f"the checkpoint {kept} is kept" if kept else "there is no checkpoint yet"
     return (
         f"The loss became {loss} between steps {step - num_steps} and {step}; {where}: "
-        "lower the learning rate or raise hgvae.final_temperature."
+        "lower the learning rate (or, of a hypergeometric model, raise "
+        "hgvae.final_temperature)."
     )
 
 
