@@ -108,11 +108,8 @@ class GroupVAE(Autoencoder):
         reconstruction = self.reconstruction_loss(
             tf.concat([images_1, images_2], 0), self.decoder(latents, training=training)
         )
-        reconstruction_1, reconstruction_2 = tf.split(reconstruction, 2)
         kl_loss = self.regularizer(
             objectives.PairTerms(
-                reconstruction_1=reconstruction_1,
-                reconstruction_2=reconstruction_2,
                 kl_1=gaussian.kl_to_standard_normal(own_1),
                 kl_2=gaussian.kl_to_standard_normal(own_2),
                 kl_shared=gaussian.kl_to_standard_normal(shared),

@@ -1,7 +1,7 @@
-"""What a GroupVAE minimises, from the terms of a batch of pairs.
+"""What a GroupVAE adds to its reconstruction loss, from the divergences of pairs.
 
-Both objectives are negative evidence bounds in nats for one image. They differ in
-who pays for a shared latent.
+With the reconstruction loss, each is a negative evidence bound in nats for one
+image. They differ in who pays for a shared latent.
 """
 
 from typing import NamedTuple
@@ -11,11 +11,9 @@ from keras.saving import register_keras_serializable
 
 
 class PairTerms(NamedTuple):
-    """Costs of B pairs, in nats.
+    """Divergences of B pairs, in nats.
 
     Attributes:
-      reconstruction_1: `[B]`, of the first views.
-      reconstruction_2: `[B]`, of the second views.
       kl_1: `[B, d]`, KL to the prior of the first views' own posteriors.
       kl_2: `[B, d]`, of the second views' own.
       kl_shared: `[B, d]`, of the average of the two.
@@ -23,8 +21,6 @@ class PairTerms(NamedTuple):
       divergence: `[B]`, KL of the selection to its prior.
     """
 
-    reconstruction_1: tf.Tensor
-    reconstruction_2: tf.Tensor
     kl_1: tf.Tensor
     kl_2: tf.Tensor
     kl_shared: tf.Tensor

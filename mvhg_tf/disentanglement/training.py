@@ -161,7 +161,7 @@ def run_training_loop(
     )
     checkpoints.restore_or_initialize()
     step = int(model.optimizer.iterations)
-    run_steps = _compiled_loop(model, source, step)
+    run_steps = compiled_loop(model, source, step)
     writer = tf.summary.create_file_writer(os.path.join(model_dir, "tensorboard"))
     progress = tqdm(
         total=training_steps, initial=step, desc="training", unit="step", smoothing=0.1
@@ -181,7 +181,7 @@ def run_training_loop(
                 checkpoints.save(checkpoint_number=step)
 
 
-def _compiled_loop(model: Autoencoder, source: Source, first_step: int):
+def compiled_loop(model: Autoencoder, source: Source, first_step: int):
     """A `tf.function` of a number of steps that returns the means of their logs."""
     if source.on_device:
         iterator = None
