@@ -179,6 +179,25 @@ def weights(model_dir):
     }
 
 
+def test_the_recorded_configuration_repeats_the_run(tmp_path):
+    first, again = tmp_path / "first", tmp_path / "again"
+    train(
+        first,
+        *STUDY["beta_tc_vae"],
+        "vae_optimizer.learning_rate = @exponential_decay",
+        "exponential_decay.learning_rate = 0.01",
+        "exponential_decay.decay_steps = 2",
+        "exponential_decay.decay_rate = 0.5",
+    )
+    recorded = first / "results" / "gin" / "train.gin"
+    training.train_with_gin(str(again), gin_config_files=[str(recorded)])
+    assert (again / "results/gin/train.gin").read_text() == recorded.read_text()
+    expected, found = weights(first), weights(again)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value)
+
+
 def test_a_stopped_factor_vae_ends_like_one_that_was_not(tmp_path, monkeypatch):
     bindings = [
         *FACTOR_VAE,
