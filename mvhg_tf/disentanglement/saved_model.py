@@ -7,6 +7,7 @@ from typing import NamedTuple
 import gin
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from mvhg_tf.disentanglement import gin_session
 from mvhg_tf.errors import UserError
@@ -105,6 +106,10 @@ def load_saved_model(directory: str):
             f"There is no trained model in {directory} (no {path}): give the folder "
             "of a finished run."
         )
+    verbosity = logging.get_verbosity()
+    # TensorFlow warns that gradients of the distribution's functions were not saved;
+    # a loaded model is never differentiated.
+    logging.set_verbosity(logging.ERROR)
     try:
         return tf.saved_model.load(path)
     except (OSError, tf.errors.OpError) as error:
@@ -112,6 +117,8 @@ def load_saved_model(directory: str):
             f"The model in {path} is damaged ({gin_session.message_of(error)}): make "
             "it again."
         ) from error
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def bound_value(directory: str, step_name: str, parameter: str) -> object:
