@@ -50,8 +50,8 @@ def log_weights_from_mean(urn: Urn, mean: tf.Tensor) -> tf.Tensor:
     )
     fitted = tf.where(always, tf.where(some, greatest, 0.0) + _GAP, fitted)
     count = tf.reduce_sum(tf.cast(~never, CORE_DTYPE), axis=-1, keepdims=True)
-    centre = tf.reduce_sum(tf.where(never, 0.0, fitted), axis=-1, keepdims=True)
-    return tf.where(never, -float("inf"), fitted - centre / count)
+    centre = tf.reduce_sum(tf.where(~never, fitted, 0.0), axis=-1, keepdims=True)
+    return tf.where(~never, fitted - centre / count, -float("inf"))
 
 
 def _newton(urn: Urn, mean: tf.Tensor, start: tf.Tensor, free: tf.Tensor) -> tf.Tensor:
