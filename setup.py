@@ -17,14 +17,16 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 
-# TensorFlow 2.16 and 2.17 need NumPy 1.26, later ones allow NumPy 2: pip takes what
-# the TensorFlow at hand allows. TFP needs the tf-keras of TensorFlow's own version.
+# TensorFlow 2.16 and 2.17 need NumPy 1.26 and TFP 0.24, later ones allow NumPy 2. TFP
+# needs the tf-keras of TensorFlow's own version, and from Python 3.12 on setuptools,
+# for distutils.
 REQUIREMENTS = [
     "tensorflow>=2.16",
     "tensorboard>=2.16",
-    "tensorflow-probability>=0.25",
+    "tensorflow-probability>=0.24",
     "tf-keras>=2.16",
     "keras>=3",
+    "setuptools>=64",
     "gin-config==0.5.*",
     "numpy>=1.26",
     "scipy>=1.11",
@@ -51,6 +53,10 @@ PROGRAMS = [
     "dlib_postprocess",
     "dlib_evaluate",
 ]
+EXPERIMENTS = {
+    "mvhg_ks_test": "mvhg_tf.experiments.ks_test:main",
+    "mvhg_minimal_example": "mvhg_tf.experiments.minimal_example:main",
+}
 
 
 class BuildWithStartupLine(build_py):
@@ -90,6 +96,9 @@ setup(
     install_requires=REQUIREMENTS + DISENTANGLEMENT_LIB_REQUIREMENTS,
     extras_require={"test": TEST_REQUIREMENTS},
     entry_points={
-        "console_scripts": [f"{name} = mvhg_tf_programs:main" for name in PROGRAMS]
+        "console_scripts": [
+            *(f"{name} = mvhg_tf_programs:main" for name in PROGRAMS),
+            *(f"{name} = {main}" for name, main in EXPERIMENTS.items()),
+        ]
     },
 )
