@@ -71,7 +71,7 @@ def _weights_figure(learners, records) -> Figure:
                 xlabel="step",
                 ylabel=rf"$\log\,\omega_{group + 1}$",
             )
-    axes[0, 0].legend(**_LEGEND, loc="lower left")
+    axes[0, 1].legend(**_LEGEND, loc="lower right")
     return figure
 
 
