@@ -1,9 +1,18 @@
 """The gin names of the models build what they say."""
 
+from pathlib import Path
+
 import gin
 import pytest
 
-from mvhg_tf.disentanglement import gaussian, models, objectives, selection
+from mvhg_tf.disentanglement import (
+    gaussian,
+    gin_session,
+    models,
+    objectives,
+    selection,
+    training,  # noqa: F401  (loads all that the presets name)
+)
 from mvhg_tf.errors import UserError
 from mvhg_tf.schedules import ExponentialAnnealing
 
@@ -89,3 +98,26 @@ def test_beta_may_be_a_schedule():
 def test_an_unknown_choice_is_one_clear_sentence(option):
     with pytest.raises(UserError, match=f"hgvae.{option} is 'elbo', but must be"):
         build("group_vae_hypergeometric", f"hgvae.{option} = 'elbo'")
+
+
+PRESETS = sorted((Path(__file__).parents[2] / "gin_configs").glob("*vae*.gin"))
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_presets_build_what_their_names_say(preset):
+    with gin_session.configured([str(preset)]):
+        builder = gin.query_parameter("model.model").scoped_configurable_fn()
+        model = builder((64, 64, 3), seed=0)
+        data = gin.query_parameter("dataset.name")
+    kind = {
+        "hgvae": selection.HypergeometricSelection,
+        "adavae": selection.ArgmaxSelection,
+        "labelvae": selection.LabelSelection,
+    }[preset.stem.partition("_")[0]]
+    assert type(model.selection) is kind
+    assert model.num_latent == 10
+    assert data.partition("_")[0] == preset.stem.split("_")[1]
+    paper = preset.stem.endswith("_paper")
+    if kind is selection.HypergeometricSelection:
+        expected = objectives.paper if paper else objectives.pair_elbo
+        assert model.regularizer is expected
