@@ -9,15 +9,27 @@ import tensorflow as tf
 def cached(function: Callable) -> Callable:
     """Runs `function` as a graph when called eagerly, and inline in a graph.
 
-    The trace is kept for each structure of arguments: Python values by value,
-    tensors by dtype and shape, shapes that vary as unknown ones.
+    A trace serves all batch sizes. Ranks and event sizes stay known in it, and so
+    do Python values, such as the sizes of tables.
     """
-    compiled = tf.function(function, autograph=False, reduce_retracing=True)
+    variants = {}
 
     @functools.wraps(function)
-    def call(*args, **kwargs):
-        if tf.executing_eagerly():
-            return compiled(*args, **kwargs)
-        return function(*args, **kwargs)
+    def call(*args):
+        if not tf.executing_eagerly():
+            return function(*args)
+        key = tuple(_outline(leaf) for leaf in tf.nest.flatten(args))
+        if key not in variants:
+            variants[key] = tf.function(
+                function, autograph=False, reduce_retracing=True
+            )
+        return variants[key](*args)
 
     return call
+
+
+def _outline(leaf) -> tuple:
+    """What of an argument must stay known: of a tensor the rank and event size."""
+    if not tf.is_tensor(leaf):
+        return (leaf,)
+    return tf.Tensor, leaf.dtype, leaf.shape.rank, tuple(leaf.shape[-1:])

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
-from mvhg_tf.distributions.urn import Size, Urn, counts_row, log_choose
+from mvhg_tf.distributions.urn import Size, Urn, counts_row, log_choose, take
 
 
 def conditional_logits(urn: Urn, log_later: tf.Tensor, left: tf.Tensor) -> tf.Tensor:
@@ -57,5 +57,5 @@ def reflect(table: tf.Tensor, left: tf.Tensor, size: Size, outside: float) -> tf
     """
     index = tf.cast(left, tf.int32)[..., tf.newaxis] - tf.range(size)
     inside = (index >= 0) & (index < ps.shape(table)[-1])
-    value = tf.gather(table, tf.where(inside, index, 0), batch_dims=ps.rank(left))
+    value = take(table, tf.where(inside, index, 0))
     return tf.where(inside, value, tf.constant(outside, table.dtype))

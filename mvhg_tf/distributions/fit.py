@@ -8,6 +8,7 @@ from mvhg_tf.distributions.urn import CORE_DTYPE, Urn
 
 _MAX_STEPS = 100
 _TOLERANCE = 1e-10
+_MAX_MOVE = 1.0
 # Between a group that is always drawn whole, whose weight has no finite
 # estimate, and the greatest of the others: exp(-60) is never drawn.
 _GAP = 60.0
@@ -69,12 +70,12 @@ def _newton(urn: Urn, mean: tf.Tensor, start: tf.Tensor, free: tf.Tensor) -> tf.
         matrix += 1e-12 * tf.eye(ps.shape(mean)[-1], dtype=CORE_DTYPE)
         move = tf.linalg.solve(matrix, error[..., tf.newaxis])[..., 0]
         decrement = tf.sqrt(tf.maximum(tf.reduce_sum(move * error, axis=-1), 0.0))
-        damped = (
-            move / (1.0 + tf.where(decrement > 0.25, decrement, 0.0))[..., tf.newaxis]
-        )
+        slower = 1.0 + tf.where(decrement > 0.25, decrement, 0.0)
+        # In the tails the variance vanishes and Newton steps overshoot.
+        move = tf.clip_by_value(move / slower[..., tf.newaxis], -_MAX_MOVE, _MAX_MOVE)
         scale = tf.maximum(tf.reduce_max(mean), 1.0)
         done = tf.reduce_all(tf.abs(error) <= _TOLERANCE * scale)
-        log_weights = tf.where(done, log_weights, log_weights + damped)
+        log_weights = tf.where(done, log_weights, log_weights + move)
         return i + 1, log_weights, done
 
     _, log_weights, _ = tf.while_loop(
@@ -92,8 +93,8 @@ def group_sizes_from_mean(
     """The sizes m of the groups that give a mean, by Levin's approximation.
 
     With mean_i = m_i omega_i t / (1 + omega_i t), the sizes sum to the
-    population for t = sum_i (mean_i / omega_i) / (population - n): the elements that stay
-    in the urn are shared in proportion to mean_i / omega_i.
+    population for t = sum_i (mean_i / omega_i) / (population - n): what stays in
+    the urn is shared in proportion to mean_i / omega_i.
 
     Args:
       mean: `[B..., c]`, summing to n.

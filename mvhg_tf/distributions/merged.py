@@ -23,6 +23,7 @@ from mvhg_tf.distributions.urn import (
     classes_last,
     counts_row,
     log_choose,
+    take,
 )
 
 
@@ -78,7 +79,7 @@ def log_prob(urn: Urn, counts: tf.Tensor) -> tf.Tensor:
     logits = conditional_logits(urn, log_later(urn, CORE_DTYPE), left[..., :-1])
     log_probs = tf.nn.log_softmax(_no_nan(logits))
     index = tf.cast(flat[..., :-1], tf.int32)[..., tf.newaxis]
-    chosen = tf.gather(log_probs, index, batch_dims=ps.rank(index) - 1)[..., 0]
+    chosen = take(log_probs, index)[..., 0]
     value = tf.reshape(tf.reduce_sum(chosen, axis=-1), shape[:-1])
     return tf.where(inside, value, -float("inf"))
 

@@ -314,26 +314,38 @@ class MultivariateFisherNoncentralHypergeometric(
         return self._at_batch_shape(value, event_ndims=0)
 
     def _mean(self):
-        return self._at_batch_shape(_statistic(self.urn(), self._method, "mean"))
+        value = _statistic(self.urn(), self._method, "mean")
+        return self._defined(self._at_batch_shape(value))
 
     def _covariance(self):
         value = _statistic(self.urn(), self._method, "covariance")
-        return self._at_batch_shape(value, event_ndims=2)
+        return self._defined(self._at_batch_shape(value, event_ndims=2))
 
     def _variance(self):
         value = _statistic(self.urn(), self._method, "covariance")
-        return self._at_batch_shape(tf.linalg.diag_part(value))
+        return self._defined(self._at_batch_shape(tf.linalg.diag_part(value)))
 
     def _entropy(self):
         value = _statistic(self.urn(), self._method, "entropy")
-        return self._at_batch_shape(value, event_ndims=0)
+        return self._defined(self._at_batch_shape(value, event_ndims=0))
 
     def _mode(self):
         if self._method != "exact":
             raise NotImplementedError(
                 'mode is implemented for method="exact" only: pass that method.'
             )
-        return self._at_batch_shape(_support(self.urn(), "mode"))
+        return self._defined(self._at_batch_shape(_support(self.urn(), "mode")))
+
+    def _defined(self, value):
+        """Raises instead of NaN where `allow_nan_stats` is false."""
+        if self.allow_nan_stats:
+            return value
+        message = "total_count exceeds what can be drawn: the statistic is undefined"
+        possible = assert_util.assert_equal(
+            self.urn().is_possible(), True, message=message
+        )
+        with tf.control_dependencies([] if possible is None else [possible]):
+            return tf.identity(value)
 
     def _at_batch_shape(self, value, event_ndims=1):
         """Casts, and broadcasts to the batch shape of the distribution."""

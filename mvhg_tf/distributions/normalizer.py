@@ -22,6 +22,7 @@ from mvhg_tf.distributions.urn import (
     counts_row,
     log_choose,
     log_group_rows,
+    take,
 )
 
 
@@ -160,7 +161,7 @@ def covariance(urn: Urn) -> tf.Tensor:
       urn: the urns.
 
     Returns:
-      float64 `[B..., c, c]`.
+      float64 `[B..., c, c]`; NaN where `n` elements can't be drawn.
     """
     if urn.is_pair:
         unit = tf.constant([1.0, 0.0], CORE_DTYPE)
@@ -181,7 +182,8 @@ def covariance(urn: Urn) -> tf.Tensor:
     joint -= centre[..., :, tf.newaxis] * centre[..., tf.newaxis, :]
     joint *= sizes[..., :, tf.newaxis] * sizes[..., tf.newaxis, :]
     own = sizes * _bernoulli_variance(around)
-    return tf.linalg.set_diag(joint, tf.linalg.diag_part(joint) + own)
+    value = tf.linalg.set_diag(joint, tf.linalg.diag_part(joint) + own)
+    return tf.where(urn.is_possible()[..., tf.newaxis, tf.newaxis], value, np.nan)
 
 
 def marginal_probs(urn: Urn) -> tf.Tensor:
@@ -213,7 +215,7 @@ def _mirror(urn: Urn, row: tf.Tensor) -> tf.Tensor:
     inside = (other >= 0.0) & (other < tf.cast(urn.num_counts, CORE_DTYPE))
     index = tf.cast(tf.where(inside, other, 0.0), tf.int32)
     index = tf.broadcast_to(index, ps.shape(row))
-    value = tf.gather(row, index, batch_dims=ps.rank(row) - 1)
+    value = take(row, index)
     return tf.where(inside, value, 0.0)
 
 

@@ -3,7 +3,6 @@
 import tensorflow as tf
 from tensorflow_probability.python.internal import (
     assert_util,
-    distribution_util,
     dtype_util,
     tensor_util,
 )
@@ -62,10 +61,12 @@ def broadcastable(shapes: dict[str, tf.TensorShape]) -> None:
 
 def assert_whole(value: tf.Tensor, name: str) -> list[tf.Operation]:
     """Asserts whole numbers of at least 0."""
+    if not value.dtype.is_floating:
+        value = tf.cast(value, tf.float64)
     return [
         assert_util.assert_non_negative(value, message=f"{name} must not be negative"),
-        distribution_util.assert_integer_form(
-            value, message=f"{name} must hold whole numbers"
+        assert_util.assert_equal(
+            tf.math.floor(value), value, message=f"{name} must hold whole numbers"
         ),
     ]
 

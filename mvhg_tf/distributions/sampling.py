@@ -20,6 +20,7 @@ from mvhg_tf.distributions.urn import (
     classes_last,
     counts_row,
     log_group_rows,
+    take,
 )
 
 
@@ -166,7 +167,7 @@ def _at_period(sums: tf.Tensor, rest: tf.Tensor) -> tf.Tensor:
     width = ps.shape(sums)[-1]
     index = tf.math.floormod(tf.cast(rest, tf.int32), width)
     sums = tf.broadcast_to(sums, ps.concat([ps.shape(rest)[:-1], [width]], axis=0))
-    return tf.gather(sums, index, batch_dims=ps.rank(rest) - 1)
+    return take(sums, index)
 
 
 def _invert_own(urn: Urn, weights, left: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:

@@ -29,7 +29,7 @@ from mvhg_tf.distributions.conditionals import (
     reflect,
     reflect_shared,
 )
-from mvhg_tf.distributions.urn import CORE_DTYPE, Size, Urn, counts_row
+from mvhg_tf.distributions.urn import CORE_DTYPE, Size, Urn, counts_row, take
 
 LAWS = {"exact": exact, "merged": merged}
 
@@ -357,10 +357,7 @@ def _mirrored_rows(
     )
     place = tf.cast(drawn[..., -1:], tf.int32)
     before, after = tf.maximum(place - 1, 0), tf.minimum(place + 1, size - 1)
-    batch_dims = ps.rank(drawn) - 1
-    rise = tf.gather(last, after, batch_dims=batch_dims) - tf.gather(
-        last, before, batch_dims=batch_dims
-    )
+    rise = take(last, after) - take(last, before)
     span = tf.cast(after - before, rise.dtype)
     return own, tf.math.divide_no_nan(rise, span)[..., 0]
 

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
-from mvhg_tf.distributions.urn import CORE_DTYPE, Urn, classes_first, counts_row
+from mvhg_tf.distributions.urn import CORE_DTYPE, Urn, classes_first, counts_row, take
 
 # Enough halvings to tell two float64 numbers apart.
 _BISECTIONS = 80
@@ -36,7 +36,7 @@ def support_size(urn: Urn) -> tf.Tensor:
         running = tf.cumsum(ways, axis=-1)
         before = sums - tf.gather(reach, i)[..., tf.newaxis] - 1.0
         index = tf.cast(tf.maximum(before, 0.0), tf.int32)
-        earlier = tf.gather(running, index, batch_dims=ps.rank(index) - 1)
+        earlier = take(running, index)
         return i + 1, running - tf.where(before >= 0.0, earlier, 0.0)
 
     none = tf.cast(tf.equal(sums, 0.0), CORE_DTYPE)
@@ -49,7 +49,7 @@ def support_size(urn: Urn) -> tf.Tensor:
     )
     index = tf.cast(urn.total_count, tf.int32)
     index = tf.clip_by_value(index, 0, urn.max_draws)
-    value = tf.gather(ways, index, batch_dims=ps.rank(index))
+    value = take(ways, index[..., tf.newaxis])[..., 0]
     return tf.where(urn.is_possible(), value, 0.0)
 
 

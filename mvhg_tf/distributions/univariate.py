@@ -16,7 +16,7 @@ from tensorflow_probability.python.internal import prefer_static as ps
 from mvhg_tf.distributions import exact, normalizer, sampling, support
 from mvhg_tf.distributions import parameters as parameter_util
 from mvhg_tf.distributions.cached import cached
-from mvhg_tf.distributions.urn import CORE_DTYPE, Urn, make_urn
+from mvhg_tf.distributions.urn import CORE_DTYPE, Urn, make_urn, take
 
 __all__ = ["FisherNoncentralHypergeometric"]
 
@@ -317,9 +317,10 @@ def _log_tail(urn, count, upper):
     greatest = tf.cast(urn.num_counts, CORE_DTYPE) - 1.0
     count = tf.math.floor(count)
     inside = _gather_row(tail, tf.clip_by_value(count, 0.0, greatest))
+    certain = tf.zeros([], CORE_DTYPE)
     impossible = tf.constant(-np.inf, CORE_DTYPE)
     inside = tf.where(inside < -1e29, impossible, inside)
-    below, above = (0.0, impossible) if upper else (impossible, 0.0)
+    below, above = (certain, impossible) if upper else (impossible, certain)
     inside = tf.where(count < 0.0, below, tf.where(count >= greatest, above, inside))
     return inside
 
@@ -338,7 +339,7 @@ def _gather_row(rows, index):
     shape = ps.broadcast_shape(ps.shape(rows)[:-1], ps.shape(index))
     rows = tf.broadcast_to(rows, ps.concat([shape, ps.shape(rows)[-1:]], axis=0))
     index = tf.cast(tf.broadcast_to(index, shape), tf.int32)
-    return tf.gather(rows, index, batch_dims=ps.rank(index))
+    return take(rows, index[..., tf.newaxis])[..., 0]
 
 
 @cached

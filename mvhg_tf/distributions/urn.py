@@ -206,3 +206,13 @@ def classes_last(rows: tf.Tensor) -> tf.Tensor:
     rank = ps.rank(rows)
     order = ps.concat([ps.range(1, rank - 1), [0], [rank - 1]], axis=0)
     return tf.transpose(rows, order)
+
+
+def take(table: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+    """`table[..., index]`: `[A..., L]` and int32 `[A..., R]` to `[A..., R]`.
+
+    As `tf.gather` with `batch_dims`, which needs to know the rank of `A`.
+    """
+    flat = tf.reshape(table, ps.stack([-1, ps.shape(table)[-1]]))
+    flat_index = tf.reshape(index, ps.stack([-1, ps.shape(index)[-1]]))
+    return tf.reshape(tf.gather(flat, flat_index, batch_dims=1), ps.shape(index))

@@ -1,0 +1,92 @@
+"""The paper's approximation against its own definition, enumerated."""
+
+import exact_urn
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import stats
+
+from mvhg_tf.distributions import MultivariateFisherNoncentralHypergeometric
+
+TOTAL_COUNT, SIZES, WEIGHTS = 8, [4, 5, 6, 3], np.array([1.3, 0.4, 2.0, 1.2])
+
+
+def merged(log_weights=None, **kwargs):
+    log_weights = np.log(WEIGHTS) if log_weights is None else log_weights
+    return MultivariateFisherNoncentralHypergeometric(
+        TOTAL_COUNT, SIZES, log_weights, method="merged", **kwargs
+    )
+
+
+def sequential(support):
+    """The law of equation 3 of the paper, by SciPy, class after class."""
+    probs = []
+    for counts in support.astype(int):
+        prob, left = 1.0, TOTAL_COUNT
+        for i in range(len(SIZES) - 1):
+            rest, rest_weights = np.array(SIZES[i + 1 :]), WEIGHTS[i + 1 :]
+            odds = WEIGHTS[i] / (rest @ rest_weights / rest.sum())
+            total = SIZES[i] + rest.sum()
+            law = stats.nchypergeom_fisher(total, SIZES[i], left, odds)
+            prob *= law.pmf(counts[i])
+            left -= counts[i]
+        probs.append(prob)
+    return np.array(probs)
+
+
+class TestMerged:
+    def test_everything(self):
+        support, exact = exact_urn.enumerate_urn(TOTAL_COUNT, SIZES, np.log(WEIGHTS))
+        probs = sequential(support)
+        assert np.abs(probs - exact).max() > 1e-3
+        dist = merged()
+        np.testing.assert_allclose(dist.prob(support), probs, atol=1e-10)
+        mean, covariance = exact_urn.moments(support, probs)
+        np.testing.assert_allclose(dist.mean(), mean, atol=1e-10)
+        np.testing.assert_allclose(dist.covariance(), covariance, atol=1e-10)
+        np.testing.assert_allclose(dist.entropy(), -probs @ np.log(probs), atol=1e-10)
+        for group, size in enumerate(SIZES):
+            row = [probs[support[:, group] == k].sum() for k in range(size + 1)]
+            marginal = np.exp(dist.marginal_log_prob(group))
+            np.testing.assert_allclose(marginal, row, atol=1e-10)
+        other = merged(np.array([0.0, 1.0, 0.2, -0.3]))
+        expected = probs @ (np.log(probs) - other.log_prob(support).numpy())
+        np.testing.assert_allclose(dist.kl_divergence(other), expected, atol=1e-10)
+
+    def test_draws(self):
+        support = exact_urn.enumerate_urn(TOTAL_COUNT, SIZES, np.log(WEIGHTS))[0]
+        draws = merged().sample(20000, seed=[1, 2]).numpy()
+        observed = (draws[:, np.newaxis] == support).all(axis=-1).sum(axis=0)
+        expected = sequential(support) * len(draws)
+        often = expected > 5.0
+        statistic = np.sum((observed - expected)[often] ** 2 / expected[often])
+        assert stats.chi2.sf(statistic, often.sum()) > 1e-5
+
+    def test_is_exact_for_equal_weights(self):
+        log_weights = np.array([0.7] * 4)
+        exact = MultivariateFisherNoncentralHypergeometric(
+            TOTAL_COUNT, SIZES, log_weights
+        )
+        counts = exact.sample(50, seed=[1, 2])
+        dist = merged(log_weights)
+        np.testing.assert_allclose(
+            dist.log_prob(counts), exact.log_prob(counts), atol=1e-10
+        )
+
+    def test_gradient_of_the_mean(self):
+        theoretical, numerical = tf.test.compute_gradient(
+            lambda log_weights: merged(log_weights).mean(),
+            [tf.constant(np.log(WEIGHTS))],
+            delta=1e-5,
+        )
+        np.testing.assert_allclose(theoretical[0], numerical[0], atol=1e-8)
+
+    def test_what_has_no_closed_form(self):
+        with pytest.raises(NotImplementedError, match="same method"):
+            merged().kl_divergence(
+                MultivariateFisherNoncentralHypergeometric(
+                    TOTAL_COUNT, SIZES, np.log(WEIGHTS)
+                )
+            )
+        with pytest.raises(NotImplementedError, match='method="exact"'):
+            merged().mode()

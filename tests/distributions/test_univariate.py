@@ -1,0 +1,106 @@
+"""Against SciPy's nchypergeom_fisher."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import stats
+
+from mvhg_tf.distributions import (
+    FisherNoncentralHypergeometric,
+    MultivariateFisherNoncentralHypergeometric,
+)
+
+URNS = [(10, 8, 12, 0.5), (10, 8, 5, 2.0), (40, 60, 30, 0.1), (5, 5, 5, 1.0)]
+
+
+def ours(total_count, group_size, other_size, odds, dtype=tf.float64):
+    return FisherNoncentralHypergeometric(
+        total_count, group_size, other_size, odds=tf.constant(odds, dtype)
+    )
+
+
+def scipys(total_count, group_size, other_size, odds):
+    return stats.nchypergeom_fisher(
+        group_size + other_size, group_size, total_count, odds
+    )
+
+
+@pytest.mark.parametrize("urn", URNS)
+class TestAgainstSciPy:
+    def test_functions_of_a_count(self, urn):
+        dist, reference = ours(*urn), scipys(*urn)
+        counts = np.arange(-2.0, urn[0] + 3.0)
+        np.testing.assert_allclose(dist.prob(counts), reference.pmf(counts), atol=1e-9)
+        np.testing.assert_allclose(dist.cdf(counts), reference.cdf(counts), atol=1e-9)
+        np.testing.assert_allclose(dist.cdf(counts + 0.5), dist.cdf(counts))
+        np.testing.assert_allclose(
+            dist.survival_function(counts), reference.sf(counts), atol=1e-9
+        )
+
+    def test_quantile(self, urn):
+        dist, reference = ours(*urn), scipys(*urn)
+        levels = np.array([0.01, 0.2, 0.51, 0.77, 0.999])
+        np.testing.assert_array_equal(dist.quantile(levels), reference.ppf(levels))
+        support = np.arange(*(reference.support() + np.array([0, 1])))
+        support = support[reference.sf(support) > 1e-6]
+        least = dist.quantile(dist.cdf(support) * (1.0 - 1e-9))
+        np.testing.assert_array_equal(least, support)
+
+    def test_moments_and_draws(self, urn):
+        dist, reference = ours(*urn), scipys(*urn)
+        np.testing.assert_allclose(dist.mean(), reference.mean(), rtol=1e-8)
+        np.testing.assert_allclose(dist.variance(), reference.var(), rtol=1e-7)
+        np.testing.assert_allclose(dist.entropy(), reference.entropy(), rtol=1e-7)
+        support = np.arange(urn[0] + 1)
+        assert reference.pmf(dist.mode()) == pytest.approx(reference.pmf(support).max())
+        draws = dist.sample(20000, seed=[1, 2])
+        error = np.mean(draws) - reference.mean()
+        assert abs(error) < 5.0 * np.sqrt(reference.var() / 20000)
+
+
+class TestTails:
+    def test_logs_of_tails_keep_their_accuracy(self):
+        dist = ours(300, 400, 400, 1.0)
+        reference = scipys(300, 400, 400, 1.0)
+        counts = np.arange(1.0, 40.0)
+        logs = [np.logaddexp.reduce(reference.logpmf(np.arange(k + 1))) for k in counts]
+        assert logs[0] < -150.0
+        np.testing.assert_allclose(dist.log_cdf(counts), logs, rtol=1e-8)
+
+
+class TestBatches:
+    def test_shapes_and_the_multivariate_law(self):
+        log_odds = np.array([[0.5], [-1.0]])
+        dist = FisherNoncentralHypergeometric([4, 7, 9], 6, [5, 5, 9], log_odds)
+        assert dist.batch_shape == [2, 3] and dist.event_shape == []
+        assert dist.sample([5], seed=[0, 1]).shape == [5, 2, 3]
+        pair = MultivariateFisherNoncentralHypergeometric(
+            [4, 7, 9],
+            [[6, 5], [6, 5], [6, 9]],
+            np.stack([log_odds, np.zeros([2, 1])], axis=-1),
+        )
+        np.testing.assert_allclose(dist.mean(), pair.mean()[..., 0])
+        np.testing.assert_allclose(
+            dist.log_prob(3.0),
+            pair.log_prob(np.stack([[3.0] * 3, np.array([4, 7, 9]) - 3.0], axis=-1)),
+        )
+        other = dist.copy(log_odds=np.array([[0.0], [0.3]]))
+        np.testing.assert_allclose(
+            dist.kl_divergence(other).numpy()[0, 0],
+            tf.reduce_sum(
+                dist.prob(np.arange(5.0)[:, None, None])
+                * (
+                    dist.log_prob(np.arange(5.0)[:, None, None])
+                    - other.log_prob(np.arange(5.0)[:, None, None])
+                ),
+                axis=0,
+            )[0, 0],
+        )
+
+    def test_bad_input(self):
+        with pytest.raises(ValueError, match="neither of log_odds and odds"):
+            FisherNoncentralHypergeometric(3, 4, 5)
+        with pytest.raises(ValueError, match="does not broadcast"):
+            FisherNoncentralHypergeometric([3, 4], [4, 4, 4], 5, 0.0)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="must not exceed"):
+            FisherNoncentralHypergeometric(30, 4, 5, 0.0, validate_args=True)
