@@ -7,6 +7,9 @@ compiled, so a training run that is stopped and resumed sees the same data.
 import numpy as np
 import tensorflow as tf
 
+# Sets the data's random numbers apart from those of a model with the same seed.
+_DATA_STREAM = 1
+
 
 class Source:
     """An endless stream of batches; base class: a subclass gives `batch`.
@@ -38,7 +41,8 @@ class Source:
         return steps.map(self.batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
     def _seed_of(self, step: tf.Tensor) -> tf.Tensor:
-        return tf.stack([self._seed, tf.cast(step, tf.int32)])
+        seed = tf.stack([self._seed, tf.cast(step, tf.int32)])
+        return tf.random.experimental.stateless_fold_in(seed, _DATA_STREAM)
 
     def _images_of(self, factors: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Images float32 `[N, H, W, C]` of factors int32 `[N, F]`."""

@@ -213,11 +213,17 @@ def _mean_losses(
 ) -> dict[str, float]:
     """Means of the losses over `num_batches` batches, the selection at its mode."""
 
-    losses_of = tf.function(model.test_step, autograph=False)
+    def losses_at(batch: dict[str, tf.Tensor], step: tf.Tensor):
+        return model.losses_of(batch, step, training=False)
+
+    losses_of = tf.function(losses_at, autograph=False)
+    # Each batch is a step of its own, so that each has its own noise.
+    first_step = int(model.optimizer.iterations)
     totals = dict.fromkeys(model.log_names, 0.0)
-    batches = source.dataset(0).take(num_batches)
-    for batch in tqdm(batches, total=num_batches, desc="final losses", unit="batch"):
-        for name, value in losses_of(batch).items():
+    batches = source.dataset(0).take(num_batches).enumerate(first_step)
+    progress = tqdm(batches, total=num_batches, desc="final losses", unit="batch")
+    for step, batch in progress:
+        for name, value in losses_of(batch, step).items():
             totals[name] += float(value) / num_batches
     return totals
 

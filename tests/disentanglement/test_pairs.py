@@ -114,6 +114,15 @@ def test_host_stream_is_a_function_of_the_step():
     np.testing.assert_array_equal(tf.reduce_sum(tf.cast(changed, tf.int32), -1), 1)
 
 
+def test_the_data_are_not_drawn_from_the_model_s_stream():
+    """A model splits [seed, step] for its noise, which must not be the data's."""
+    gin.bind_parameter("dynamics.k", 1)
+    batch = pairs.PairSource(CountingData(), batch_size=50, seed=3).batch(7)
+    same_stream = draw(num=50, sizes=[3, 4], seed=(3, 7), k=1)
+    found = batch["images_1"].numpy()[:, 0, 0, :2]
+    assert (found != same_stream.factors_1).mean() > 0.4  # 0.71 if independent
+
+
 def test_sample_pairs_tells_the_truth_of_the_images():
     gin.bind_parameter("dynamics.k", 1)
     drawn = pairs.sample_pairs(CountingData(), 100, np.random.RandomState(0))
