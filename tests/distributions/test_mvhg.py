@@ -1,0 +1,275 @@
+"""At home in TFP: what its own distributions do, and what bad input raises."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+from absl import flags
+from tensorflow.python.framework import kernels
+from tensorflow_probability.python.internal import test_util
+
+from mvhg_tf.distributions import (
+    FisherNoncentralHypergeometric,
+    MultivariateFisherNoncentralHypergeometric,
+)
+
+tfd = tfp.distributions
+
+
+def dist(**kwargs):
+    arguments = {
+        "total_count": 6,
+        "group_sizes": [4, 5, 6],
+        "log_weights": [0.3, -1.0, 0.7],
+    }
+    return MultivariateFisherNoncentralHypergeometric(**{**arguments, **kwargs})
+
+
+def tfp_helper(kind):
+    """One of TFP's collections of checks. Not a class of this module: pytest would
+    collect all of tf.test.TestCase."""
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS.mark_as_parsed()
+    return type("Helper", (kind, tf.test.TestCase), {"runTest": lambda self: None})()
+
+
+class TestTFPHelpers:
+    def test_multivariate(self):
+        helper = tfp_helper(test_util.VectorDistributionTestHelpers)
+        helper.run_test_sample_consistent_mean_covariance(
+            helper.evaluate,
+            dist(),
+            num_samples=20000,
+            seed=[1, 2],
+            rtol=0.1,
+            atol=0.05,
+        )
+
+    def test_univariate(self):
+        helper = tfp_helper(test_util.DiscreteScalarDistributionTestHelpers)
+        law = FisherNoncentralHypergeometric(6, 5, 8, log_odds=0.3)
+        arguments = {"num_samples": 20000, "seed": [1, 2], "rtol": 0.1}
+        helper.run_test_sample_consistent_log_prob(helper.evaluate, law, **arguments)
+        helper.run_test_sample_consistent_mean_variance(
+            helper.evaluate, law, **arguments
+        )
+
+
+class TestTFP:
+    def test_copy(self):
+        copy = dist(gradient_estimator="mean").copy(log_weights=[0.0, 0.0, 0.0])
+        assert copy.gradient_estimator == "mean"
+        np.testing.assert_array_equal(copy.log_weights, [0.0, 0.0, 0.0])
+
+    def test_reparameterization(self):
+        assert dist().reparameterization_type == tfd.FULLY_REPARAMETERIZED
+        law = dist(gradient_estimator=None)
+        assert law.reparameterization_type == tfd.NOT_REPARAMETERIZED
+
+    def test_slicing(self):
+        law = dist(total_count=[[4.0], [5.0]], log_weights=np.zeros([7, 3]))
+        assert law.batch_shape == [2, 7]
+        assert law[0].batch_shape == [7]
+        assert law[..., 2:4, tf.newaxis].batch_shape == [2, 2, 1]
+        np.testing.assert_array_equal(law[1].mean(), law.mean()[1])
+
+    def test_parameter_properties(self):
+        properties = MultivariateFisherNoncentralHypergeometric.parameter_properties()
+        ndims = {name: value.event_ndims for name, value in properties.items()}
+        assert ndims == {
+            "total_count": 0,
+            "group_sizes": 1,
+            "log_weights": 1,
+            "weights": 1,
+            "temperature": 0,
+        }
+
+    @pytest.mark.parametrize("jit_compile", [False, True])
+    def test_composite_tensor(self, jit_compile):
+        law = dist(log_weights=np.zeros([5, 3], np.float32))
+
+        @tf.function(jit_compile=jit_compile)
+        def draw(law):
+            return law.sample(3, seed=[1, 2])
+
+        np.testing.assert_array_equal(draw(law), law.sample(3, seed=[1, 2]))
+        leaves = tf.nest.flatten(law, expand_composites=True)
+        again = tf.nest.pack_sequence_as(law, leaves, expand_composites=True)
+        np.testing.assert_array_equal(again.mean(), law.mean())
+
+    def test_independent_and_joint(self):
+        law = dist(log_weights=np.zeros([5, 3], np.float32))
+        draws = law.sample(2, seed=[1, 2])
+        np.testing.assert_allclose(
+            tfd.Independent(law, 1).log_prob(draws),
+            tf.reduce_sum(law.log_prob(draws), axis=-1),
+            rtol=1e-6,
+        )
+        joint = tfd.JointDistributionSequential(
+            [
+                tfd.MultivariateNormalDiag(tf.zeros(3)),
+                lambda log_weights: dist(log_weights=log_weights),
+            ]
+        )
+        value = joint.sample(4, seed=[1, 2])
+        np.testing.assert_allclose(
+            joint.log_prob(value),
+            joint.model[0].log_prob(value[0])
+            + dist(log_weights=value[0]).log_prob(value[1]),
+            rtol=1e-5,
+        )
+
+    def test_vectorized_map(self):
+        log_weights = np.random.RandomState(0).randn(4, 3)
+        mapped = tf.vectorized_map(
+            lambda row: dist(log_weights=row).mean(), tf.constant(log_weights)
+        )
+        np.testing.assert_allclose(mapped, dist(log_weights=log_weights).mean())
+
+    def test_variables_are_read_when_used(self):
+        variable = tf.Variable([0.3, -1.0, 0.7])
+        law = dist(log_weights=variable)
+        before = law.mean().numpy()
+        assert law.trainable_variables[0] is variable
+        with tf.GradientTape() as tape:
+            loss = law.log_prob([2.0, 2.0, 2.0])
+        np.testing.assert_allclose(
+            tape.gradient(loss, variable), [2.0, 2.0, 2.0] - before, rtol=1e-5
+        )
+        variable.assign([0.0, 0.0, 0.0])
+        np.testing.assert_allclose(law.mean(), [1.6, 2.0, 2.4], rtol=1e-5)
+
+    @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+    def test_dtypes(self, dtype):
+        law = dist(
+            total_count=np.int32(6),
+            group_sizes=np.array([4, 5, 6], np.int64),
+            log_weights=np.zeros(3, dtype),
+        )
+        draws = law.sample(seed=[1, 2])
+        results = draws, law.log_prob(draws), law.mean(), law.sample_one_hot(seed=1)
+        assert all(result.dtype == dtype for result in results)
+
+
+class TestGraph:
+    @staticmethod
+    def graph(groups, estimator):
+        @tf.function(autograph=False)
+        def step(log_weights):
+            with tf.GradientTape() as tape:
+                tape.watch(log_weights)
+                law = MultivariateFisherNoncentralHypergeometric(
+                    9.0, [5.0] * groups, log_weights, gradient_estimator=estimator
+                )
+                loss = tf.reduce_sum(law.sample(seed=[1, 2]) ** 2 + law.mean())
+                loss += tf.reduce_sum(law.log_prob([9.0] + [0.0] * (groups - 1)))
+                loss += tf.reduce_sum(law.covariance()) + law.entropy()
+            return tape.gradient(loss, log_weights)
+
+        spec = tf.TensorSpec([groups], tf.float32)
+        return step.get_concrete_function(spec).graph.as_graph_def()
+
+    @staticmethod
+    def ops(graph):
+        functions = [node for f in graph.library.function for node in f.node_def]
+        return [node.op for node in [*graph.node, *functions]]
+
+    @pytest.mark.parametrize("estimator", ["mean", "gumbel_softmax"])
+    def test_does_not_grow_with_the_groups(self, estimator):
+        few, many = (len(self.ops(self.graph(c, estimator))) for c in (5, 50))
+        assert few == many
+
+    @pytest.mark.parametrize("groups", [2, 5])
+    @pytest.mark.parametrize("estimator", ["mean", "gumbel_softmax"])
+    def test_every_op_has_a_gpu_kernel(self, groups, estimator):
+        ops = set(self.ops(self.graph(groups, estimator)))
+        graph = self.graph(groups, estimator)
+        ops -= {function.signature.name for function in graph.library.function}
+        without = []
+        for op in ops:
+            registered = kernels.get_registered_kernels_for_op(op).kernel
+            devices = {kernel.device_type for kernel in registered}
+            # Kernels for any device that is not named elsewhere are "DEFAULT".
+            if devices and not devices & {"GPU", "DEFAULT"}:
+                without.append(op)
+        assert not without
+
+
+BAD_VALUES = {
+    "more than there are": ({"total_count": 30}, "must not exceed"),
+    "negative count": ({"total_count": -1}, "total_count must not be negative"),
+    "fractional count": ({"total_count": 1.5}, "total_count must hold whole"),
+    "negative size": ({"group_sizes": [-1, 5, 6]}, "group_sizes must not be neg"),
+    "fractional size": ({"group_sizes": [4.5, 5, 6]}, "group_sizes must hold whole"),
+    "NaN": ({"log_weights": [np.nan, 0, 0]}, "log_weights must be finite"),
+    "infinite": ({"log_weights": [np.inf, 0, 0]}, "log_weights must be finite"),
+    "negative weight": (
+        {"log_weights": None, "weights": [-1.0, 1, 1]},
+        "weights must not be negative",
+    ),
+    "NaN weight": (
+        {"log_weights": None, "weights": [np.nan, 1, 1]},
+        "weights must not be negative or NaN",
+    ),
+    "infinite weight": (
+        {"log_weights": None, "weights": [np.inf, 1, 1]},
+        "weights must be finite",
+    ),
+    "too few groups": (
+        {"log_weights": None, "weights": [1.0, 0, 0]},
+        "groups with a positive weight",
+    ),
+    "cold": ({"temperature": 0.0}, "temperature must be positive"),
+}
+BAD_ARGUMENTS = {
+    "both": ({"weights": [1.0, 1, 1]}, "both of log_weights and weights given"),
+    "neither": ({"log_weights": None}, "neither of log_weights and weights given"),
+    "estimator": ({"gradient_estimator": "gumbel"}, "gradient_estimator is 'gumbel'"),
+    "method": ({"method": "fast"}, "method is 'fast'"),
+    "groups": ({"log_weights": [0.0, 0.0]}, "3 groups and log_weights has 2"),
+    "scalar": ({"log_weights": 0.0}, "log_weights is a scalar"),
+    "batch": ({"total_count": [1, 2], "temperature": [1.0] * 3}, "does not broadcast"),
+}
+
+
+class TestBadInput:
+    @pytest.mark.parametrize("name", BAD_VALUES)
+    def test_values(self, name):
+        kwargs, message = BAD_VALUES[name]
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            dist(validate_args=True, **kwargs)
+        dist(**kwargs)
+
+    @pytest.mark.parametrize("name", BAD_ARGUMENTS)
+    def test_arguments(self, name):
+        kwargs, message = BAD_ARGUMENTS[name]
+        with pytest.raises(ValueError, match=message):
+            dist(**kwargs)
+
+    @pytest.mark.parametrize(
+        "counts, message",
+        [
+            ([1.0, 1.0, 1.0], "counts must sum to total_count"),
+            ([1.5, 1.5, 3.0], "counts must hold whole numbers"),
+            ([-1.0, 3.0, 4.0], "counts must not be negative"),
+            ([6.0, 0.0, 0.0], "counts must not exceed group_sizes"),
+        ],
+    )
+    def test_counts(self, counts, message):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            dist(validate_args=True).log_prob(counts)
+
+    def test_a_variable_that_turns_bad(self):
+        total_count = tf.Variable(6.0)
+        law = dist(total_count=total_count, validate_args=True)
+        total_count.assign(30.0)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="must not exceed"):
+            law.sample(seed=[1, 2])
+
+    def test_methods(self):
+        with pytest.raises(ValueError, match="group is 3, but there are 3 groups"):
+            dist().marginal_log_prob(3)
+        with pytest.raises(ValueError, match="hard=False"):
+            dist(gradient_estimator="mean").sample_one_hot(hard=False)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="must be the same"):
+            dist(validate_args=True).kl_divergence(dist(total_count=5))
