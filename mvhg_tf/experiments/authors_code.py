@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 
 from mvhg_tf.errors import UserError
 
@@ -15,13 +16,21 @@ class Worker:
       code: a checkout of the authors' repository.
       torch_python: a Python that has PyTorch.
       batch_size: of its steps.
+      environment: variables that it gets besides those of this process.
 
     Raises:
       UserError: on entry, if the code can't be run.
     """
 
-    def __init__(self, code: str, torch_python: str, batch_size: int):
+    def __init__(
+        self,
+        code: str,
+        torch_python: str,
+        batch_size: int,
+        environment: Mapping[str, str] | None = None,
+    ):
         self._code = code
+        self._environment = {**os.environ, **(environment or {})}
         script = os.path.join(os.path.dirname(__file__), "authors_worker.py")
         self._command = [torch_python, script, code, str(batch_size)]
 
@@ -39,6 +48,7 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
+                env=self._environment,
             )
         except OSError as error:
             raise UserError(
@@ -63,8 +73,8 @@ class Worker:
         """Makes a draw and its backward pass and returns the seconds it took."""
         return float(self._ask("step"))
 
-    def step_memory(self) -> int:
-        """The bytes that such a step needs for itself."""
+    def peak_memory(self) -> int:
+        """The process's peak resident bytes during such a step."""
         return int(self._ask("memory"))
 
     def _ask(self, request: str) -> str:

@@ -4,7 +4,7 @@
 
 CODE is a checkout of the authors' repository. It answers each line of its input with
 one line: `version`, `step` (seconds of a draw and its backward pass) or `memory` (the
-bytes that such a step needs).
+process's peak resident bytes during such a step).
 """
 
 import sys
@@ -47,7 +47,7 @@ def main() -> None:
         if request == "version":
             answer = torch.__version__
         elif request == "memory":
-            answer = step_memory.peak_of_call(step)
+            answer = step_memory.peak_during_call(step)
         else:
             started = time.perf_counter()
             step()

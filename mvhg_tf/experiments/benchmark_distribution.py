@@ -54,8 +54,6 @@ def _run(argv: Sequence[str] | None) -> None:
         raise UserError(
             f"--output {flags.output!r} exists; give another file, or --overwrite."
         )
-    # Inherited by the processes whose memory is measured.
-    os.environ.update(step_memory.ENVIRONMENT)
     with contextlib.ExitStack() as stack:
         authors = None
         if flags.authors_code:
@@ -73,10 +71,16 @@ def _run(argv: Sequence[str] | None) -> None:
 def _authors_memory(flags) -> int | None:
     if not flags.authors_code or not step_memory.available():
         return None
-    with authors_code.Worker(
-        flags.authors_code, flags.torch_python, MEMORY_BATCH
-    ) as worker:
-        return worker.step_memory()
+    peaks = []
+    for batch_size in (1, MEMORY_BATCH):
+        with authors_code.Worker(
+            flags.authors_code,
+            flags.torch_python,
+            batch_size,
+            environment=step_memory.ENVIRONMENT,
+        ) as worker:
+            peaks.append(worker.peak_memory())
+    return peaks[1] - peaks[0]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

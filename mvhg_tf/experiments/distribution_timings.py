@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -36,7 +37,7 @@ def run(authors: Worker | None, authors_memory: int | None, rounds: int) -> str:
 
     Args:
       authors: the authors' code, if it is to be compared with.
-      authors_memory: the bytes of a step of it.
+      authors_memory: the bytes that a step of it needs.
       rounds: measurements of each thing.
 
     Returns:
@@ -110,9 +111,24 @@ def step_contestants() -> dict[str, Callable[[], float]]:
 
 
 def memory_of_step(estimator: str, jit_compile: bool) -> int:
-    """Bytes that a step of B = 1024 needs; to be called in a fresh process."""
-    step = make_step(GROUP_SIZES, TOTAL_COUNT, MEMORY_BATCH, estimator, jit_compile)
-    return step_memory.peak_of_call(lambda: step().numpy())
+    """How many bytes more a step of B = 1024 needs than one of B = 1."""
+    saved = dict(os.environ)
+    os.environ.update(step_memory.ENVIRONMENT)  # The new processes inherit it.
+    try:
+        peaks = []
+        for batch_size in (1, MEMORY_BATCH):
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+                job = pool.submit(_peak_of_step, batch_size, estimator, jit_compile)
+                peaks.append(job.result())
+    finally:
+        os.environ.clear()
+        os.environ.update(saved)
+    return peaks[1] - peaks[0]
+
+
+def _peak_of_step(batch_size, estimator, jit_compile) -> int:
+    step = make_step(GROUP_SIZES, TOTAL_COUNT, batch_size, estimator, jit_compile)
+    return step_memory.peak_during_call(lambda: step().numpy())
 
 
 def draw_contestants() -> dict[str, Callable[[], float]]:
@@ -231,10 +247,7 @@ def _memory_section(authors_memory, progress) -> str:
     needed = {}
     for estimator in ESTIMATORS:
         for compiler, jit_compile in COMPILERS.items():
-            # A fresh process each, so that none inherits another's memory.
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-                job = pool.submit(memory_of_step, estimator, jit_compile)
-                needed[f"{estimator}, {compiler}"] = job.result()
+            needed[f"{estimator}, {compiler}"] = memory_of_step(estimator, jit_compile)
             progress.update()
     if authors_memory:
         needed["the authors' PyTorch code"] = authors_memory
@@ -248,8 +261,11 @@ def _memory_section(authors_memory, progress) -> str:
     ]
     return (
         heading
-        + f"B = {MEMORY_BATCH}. The rise of the process's resident memory during the "
-        "step, median of 5, after two steps that load, trace and compile.\n\n"
+        + f"B = {MEMORY_BATCH}. The peak of the process's resident memory during the "
+        "step, less that of a process whose step has B = 1, so that what the "
+        "frameworks themselves occupy does not count; medians of 5 steps, after two "
+        "that load, trace and compile. Memory that a framework keeps for its next "
+        "step counts.\n\n"
         + command_line.markdown_table(("", "MB", "times as little"), rows)
     )
 

@@ -1,4 +1,4 @@
-"""The memory that one call needs for itself, in a process of its own.
+"""The memory that a process needs while it makes a call.
 
 It imports nothing but the standard library, so that a program in another Python
 environment can use it too. Linux only.
@@ -9,8 +9,8 @@ import os
 import statistics
 from collections.abc import Callable
 
-# To be set before the process starts: what is freed goes back to the system at once,
-# so that memory kept by earlier calls does not hide what the measured call needs.
+# To be set before the process starts: what is freed goes back to the system at once.
+# It slows large allocations down, so no time may be taken in such a process.
 ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": "65536",
     "MALLOC_TRIM_THRESHOLD_": "65536",
@@ -23,23 +23,23 @@ def available() -> bool:
     return os.access(_RESET, os.W_OK)
 
 
-def peak_of_call(call: Callable[[], object], repeats: int = 5) -> int:
-    """The median of how many bytes the resident memory rises during a call.
+def peak_during_call(call: Callable[[], object], repeats: int = 5) -> int:
+    """The median of the process's peak resident bytes during a call.
 
-    The call is made twice before, so that nothing is traced, compiled or loaded
-    while it is measured.
+    TensorFlow keeps what a call has freed, so the rise during a call says nothing.
+    Compare the peaks of two fresh processes, of a large call and a tiny one. The call
+    is made twice before, so that nothing is traced, compiled or loaded meanwhile.
     """
     call()
     call()
-    rises = []
+    peaks = []
     for _ in range(repeats):
         ctypes.CDLL(None).malloc_trim(0)
         with open(_RESET, "w", encoding="ascii") as file:
             file.write("5")  # Sets the peak to the present size.
-        before = _resident("VmRSS")
         call()
-        rises.append(_resident("VmHWM") - before)
-    return int(statistics.median(rises))
+        peaks.append(_resident("VmHWM"))
+    return int(statistics.median(peaks))
 
 
 def _resident(field: str) -> int:
