@@ -16,6 +16,7 @@ about S costs O(c K), where convolutions cost O(c n max(m)).
 import math
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
@@ -24,6 +25,7 @@ from mvhg_tf.distributions.urn import CORE_DTYPE, Size, Urn, counts_row
 
 # Aliased probabilities are below exp(-_NATS_OF_ALIAS).
 _NATS_OF_ALIAS = 40.0
+_FEW_GROUPS = 16
 
 
 class Factors(NamedTuple):
@@ -157,8 +159,8 @@ def later_sums(urn: Urn, at: Factors) -> tf.Tensor:
       float64 `[B..., c - 1, W]`, W = min(N + 1, K): the sum k is at k mod K.
     """
     width = ps.minimum(urn.num_sums, at.num_points)
-    log_modulus = tf.cumsum(at.log_modulus[..., 1:, :], axis=-2, reverse=True)
-    phase = tf.cumsum(at.phase[..., 1:, :], axis=-2, reverse=True)
+    log_modulus = _suffix_sums(at.log_modulus[..., 1:, :])
+    phase = _suffix_sums(at.phase[..., 1:, :])
     modulus = tf.exp(log_modulus) * at.measure
     turns = at.angles[:, tf.newaxis] * counts_row(width)
     waves = tf.concat([tf.cos(turns), tf.sin(turns)], axis=0)
@@ -166,6 +168,17 @@ def later_sums(urn: Urn, at: Factors) -> tf.Tensor:
     shape = ps.concat([ps.shape(amplitudes)[:-1], [width]], axis=0)
     flat = tf.reshape(amplitudes, [-1, ps.shape(waves)[0]])
     return tf.reshape(tf.maximum(tf.matmul(flat, waves), 0.0), shape)
+
+
+def _suffix_sums(terms: tf.Tensor) -> tf.Tensor:
+    """Cumulative sums from the last group back, `[B..., c, K']` alike."""
+    num_groups = tf.get_static_value(ps.shape(terms)[-2])
+    if num_groups is None or num_groups > _FEW_GROUPS:
+        return tf.cumsum(terms, axis=-2, reverse=True)
+    # XLA would evaluate the terms, which are logs and angles, once for each sum;
+    # before a matrix product it stores them.
+    triangle = np.triu(np.ones([num_groups, num_groups]))
+    return tf.linalg.matmul(tf.constant(triangle, terms.dtype), terms)
 
 
 def sums_of_others(at: Factors, sums: tf.Tensor) -> tf.Tensor:

@@ -23,6 +23,8 @@ from mvhg_tf.distributions.urn import (
     take,
 )
 
+_BLOCK = 16
+
 
 def uniform(shape, seed: tf.Tensor, dtype: tf.DType = CORE_DTYPE) -> tf.Tensor:
     """Uniform draws from the open interval (0, 1).
@@ -173,8 +175,24 @@ def _at_period(sums: tf.Tensor, rest: tf.Tensor) -> tf.Tensor:
 def _invert_own(urn: Urn, weights, left: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
     """Inverse CDF with a row for each draw."""
     del urn
-    cumulative = tf.cumsum(weights(left), axis=-1)
-    return _count_below(cumulative, uniforms * cumulative[..., -1])
+    row = weights(left)
+    shape, size = ps.shape(row)[:-1], ps.shape(row)[-1]
+    # First the block of the row, then the place in it: under XLA the cumulative
+    # sum of a whole row would evaluate the row anew for each partial sum.
+    blocks = -(-size // _BLOCK)
+    row = tf.reshape(row, ps.stack([-1, size]))
+    row = tf.pad(row, ps.stack([[0, 0], [0, blocks * _BLOCK - size]]))
+    row = tf.reshape(row, ps.stack([-1, blocks, _BLOCK]))
+    cumulative = tf.cumsum(tf.reduce_sum(row, axis=-1), axis=-1)
+    target = tf.reshape(uniforms, [-1]) * cumulative[:, -1]
+    block = tf.minimum(
+        _count_below(cumulative, target), tf.cast(blocks, CORE_DTYPE) - 1
+    )
+    index = tf.cast(block, tf.int32)[:, tf.newaxis]
+    before = take(tf.pad(cumulative, [[0, 0], [1, 0]]), index)
+    row = tf.gather(row, index, batch_dims=1)[:, 0]
+    place = _count_below(before + tf.cumsum(row, axis=-1), target)
+    return tf.reshape(block * _BLOCK + place, shape)
 
 
 def _invert_shared(

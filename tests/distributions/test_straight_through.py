@@ -180,9 +180,11 @@ class TestFinite:
         "far apart": (8, [50.0, -50.0, 0.0]),
     }
 
-    @pytest.mark.parametrize("name", URNS)
+    @pytest.mark.parametrize(
+        "method, name",
+        [*(("exact", name) for name in URNS), ("merged", "zero weight")],
+    )
     @pytest.mark.parametrize("groups", [2, 3])
-    @pytest.mark.parametrize("method", ["exact", "merged"])
     def test_at_all_temperatures_and_edges(self, name, groups, method):
         total_count, log_weights = self.URNS[name]
         sizes = [5.0, 6.0, 7.0] if groups == 3 else [9.0, 9.0]
