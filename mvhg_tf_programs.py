@@ -19,6 +19,9 @@ _PROGRAMS = {
     "dlib_train_weakly_supervised": "train",
     "dlib_postprocess": "postprocess",
     "dlib_evaluate": "evaluate",
+    "dlib_aggregate_results": "aggregate_results",
+    "dlib_visualize_model": "visualize_model",
+    "dlib_visualize_dataset": "visualize_dataset",
 }
 
 

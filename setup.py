@@ -52,6 +52,9 @@ PROGRAMS = [
     "dlib_train_weakly_supervised",
     "dlib_postprocess",
     "dlib_evaluate",
+    "dlib_aggregate_results",
+    "dlib_visualize_model",
+    "dlib_visualize_dataset",
 ]
 EXPERIMENTS = {
     "mvhg_ks_test": "mvhg_tf.experiments.ks_test:main",

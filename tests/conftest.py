@@ -29,6 +29,7 @@ def trained_model(tmp_path_factory) -> str:
     (folder / "results" / "gin" / "train.gin").write_text(
         "# Parameters for dataset:\n"
         "dataset.name = 'arm3d'\n"
+        f"encoder.num_latent = {_NUM_LATENT}\n"
         "reconstruction_loss.activation = 'logits'\n"
     )
     (folder / "results" / "json" / "train_results.json").write_text(

@@ -81,10 +81,13 @@ def test_a_wheel_brings_the_package_and_the_programs(build, repository):
         [scripts] = [n for n in names if n.endswith("entry_points.txt")]
         found = re.findall(r"^(dlib_\w+) = ", wheel.read(scripts).decode(), re.M)
     assert sorted(found) == [
+        "dlib_aggregate_results",
         "dlib_evaluate",
         "dlib_postprocess",
         "dlib_train",
         "dlib_train_weakly_supervised",
+        "dlib_visualize_dataset",
+        "dlib_visualize_model",
     ]
 
 

@@ -1,4 +1,4 @@
-"""One rule for the folders that training, postprocessing and evaluation make.
+"""One rule for the folders that training, evaluation and the like make.
 
 The same command on the folder of its own unfinished run goes on with it. On a
 finished run, or one of another configuration, it refuses unless told to overwrite.
@@ -12,6 +12,7 @@ the new one ends before it has made anything.
 
 import contextlib
 import fcntl
+import fnmatch
 import json
 import os
 import shutil
@@ -21,14 +22,23 @@ import gin
 
 from mvhg_tf.errors import UserError
 
-RUN_ENTRIES = (
+UNFINISHED_PICTURES = "pictures.part"
+RUN_ENTRIES = (  # patterns
+    "animated_traversals",
+    "animation*.gif",
     "artifacts",
     "checkpoints",
     "figures",
+    "interventional_effects",
+    UNFINISHED_PICTURES,
+    "reconstructions",
     "results",
+    "sampled",
     "tensorboard",
     "tfhub",
     "tfhub.part",
+    "traversals",
+    "variations_of_factor*.png",
 )
 _RECORD = "run.json"
 _LOCK = ".run.lock"
@@ -50,7 +60,7 @@ def open_run(
 
     Args:
       directory: the folder, made if there is none.
-      step_name: "train", "postprocess" or "evaluation".
+      step_name: "train", "postprocess", "evaluation" or "visualization".
       overwrite: whether an earlier run there may be replaced.
       input_dir: the folder that the run reads; with another one it is another run.
 
@@ -188,7 +198,9 @@ def _write_record(directory: str, record: dict) -> None:
 def _made_entries(directory: str) -> list[str]:
     """What runs have made in the folder."""
     return [
-        name for name in RUN_ENTRIES if os.path.lexists(os.path.join(directory, name))
+        name
+        for name in os.listdir(directory)
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in RUN_ENTRIES)
     ]
 
 

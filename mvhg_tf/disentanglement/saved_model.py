@@ -1,7 +1,9 @@
 """What is in the folder of a trained model or representation, for use in NumPy."""
 
 import ast
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import gin
@@ -79,13 +81,23 @@ class Representation:
         outputs["k_hat"] = np.rint(outputs["k_hat"]).astype(np.int64)
         return PairOutputs(**outputs)
 
+    def require(self, *signatures: str) -> None:
+        """Makes sure that the model has these signatures.
+
+        Raises:
+          UserError: if it has not.
+        """
+        for signature in signatures:
+            if signature not in self._signatures:
+                raise UserError(
+                    f"The model in {self._directory} has no signature {signature!r}, "
+                    f"only {', '.join(sorted(self._signatures))}: use one that has "
+                    "(weakly supervised models have 'pair', postprocessed ones "
+                    "'representation')."
+                )
+
     def _call(self, signature: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
-        if signature not in self._signatures:
-            raise UserError(
-                f"The model in {self._directory} has no signature {signature!r}, only "
-                f"{', '.join(sorted(self._signatures))}: use one that has (weakly "
-                "supervised models have 'pair', postprocessed ones 'representation')."
-            )
+        self.require(signature)
         function = self._signatures[signature]
         tensors = {
             name: tf.convert_to_tensor(inputs[name], spec.dtype)
@@ -106,17 +118,27 @@ def load_saved_model(directory: str):
             f"There is no trained model in {directory} (no {path}): give the folder "
             "of a finished run."
         )
-    verbosity = logging.get_verbosity()
-    # TensorFlow warns that gradients of the distribution's functions were not saved;
-    # a loaded model is never differentiated.
-    logging.set_verbosity(logging.ERROR)
     try:
-        return tf.saved_model.load(path)
+        with without_gradient_warnings():
+            return tf.saved_model.load(path)
     except (OSError, tf.errors.OpError) as error:
         raise UserError(
             f"The model in {path} is damaged ({gin_session.message_of(error)}): make "
             "it again."
         ) from error
+
+
+@contextlib.contextmanager
+def without_gradient_warnings() -> Iterator[None]:
+    """Keeps TensorFlow from warning about models that are loaded in the block.
+
+    It warns that gradients of the distribution's functions were not saved; a loaded
+    model is never differentiated.
+    """
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        yield
     finally:
         logging.set_verbosity(verbosity)
 

@@ -1,4 +1,5 @@
 import glob
+import importlib
 import json
 import os
 import re
@@ -16,6 +17,9 @@ PROGRAMS = [
     "dlib_train_weakly_supervised",
     "dlib_postprocess",
     "dlib_evaluate",
+    "dlib_visualize_model",
+    "dlib_visualize_dataset",
+    "dlib_aggregate_results",
 ]
 
 # Enough to train, were it not for the mistakes below.
@@ -74,7 +78,10 @@ def test_version_and_help(run_program, name):
     )
     code, out, _ = run_program(name, "--help")
     assert code == 0
-    for flag in ("gin_config", "gin_bindings", "overwrite", "help", "version"):
+    flags = ["help", "version"]
+    if name != "dlib_aggregate_results":
+        flags += ["gin_config", "gin_bindings", "overwrite"]
+    for flag in flags:
         assert f"--{flag} " in out
 
 
@@ -84,6 +91,8 @@ def test_version_and_help(run_program, name):
         ("dlib_train", [], "--model_dir is missing: give the folder"),
         ("dlib_train", ["--model_dir="], "--model_dir is missing"),
         ("dlib_postprocess", ["--model_dir=a"], "--output_dir is missing"),
+        ("dlib_visualize_model", ["--model_dir=a"], "--output_dir is missing"),
+        ("dlib_visualize_dataset", ["--name="], "--name is missing"),
         ("dlib_evaluate", ["--output_dir=a"], "--input_dir is missing"),
         ("dlib_train", ["--modeldir=a"], "Unknown command line flag 'modeldir'"),
         ("dlib_train", ["--overwrite=maybe", "--model_dir=a"], "overwrite"),
@@ -212,6 +221,20 @@ def test_a_full_disk_and_an_interrupt_are_told(run_program, monkeypatch, tmp_pat
         assert sentence in err and "Traceback" not in err
 
 
+def test_an_interrupt_of_what_cannot_be_gone_on_with(run_program, monkeypatch):
+    from mvhg_tf.disentanglement import aggregate_results
+
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(aggregate_results, "aggregate_results_to_json", stop)
+    assert run_program("dlib_aggregate_results") == (
+        130,
+        "",
+        "dlib_aggregate_results: stopped; nothing was written.\n",
+    )
+
+
 def test_the_terminal_sees_nothing_but_the_sentence(training_gin, tmp_path):
     # In a process of its own, where TensorFlow is yet to be imported.
     done = subprocess.run(
@@ -283,6 +306,63 @@ def test_a_pattern_without_files(run_program, tmp_path):
         f"--gin_evaluation_config_glob={tmp_path}/*.gin",
     )
     assert_one_sentence(written, "No file matches")
+
+
+def test_results_are_aggregated(run_program, tmp_path):
+    for name, score in [("a", 0.25), ("b", 0.5)]:
+        (tmp_path / f"{name}.json").write_text(json.dumps({"score": score}))
+    arguments = [
+        f"--result_file_pattern={tmp_path}/*.json",
+        f"--output_path={tmp_path}/table/all.json",
+    ]
+    assert run_program("dlib_aggregate_results", *arguments) == (0, "", "")
+    table = json.loads((tmp_path / "table" / "all.json").read_text())
+    assert table["score"] == {"0": 0.25, "1": 0.5}
+    (tmp_path / "b.json").write_text("")
+    written = run_program("dlib_aggregate_results", *arguments)
+    assert_one_sentence(written, "b.json can't be read")
+    for path in tmp_path.glob("*.json"):
+        path.unlink()
+    written = run_program("dlib_aggregate_results", *arguments)
+    assert_one_sentence(written, "No file matches")
+    written = run_program("dlib_aggregate_results", "--output_path=")
+    assert_one_sentence(written, "--output_path is missing")
+
+
+def test_the_librarys_defaults(run_program, tmp_path, monkeypatch):
+    from mvhg_tf.disentanglement import compat  # noqa: F401
+
+    monkeypatch.chdir(tmp_path)
+    scores = tmp_path / "output/0/metrics/mean/mig/results/aggregate/evaluation.json"
+    scores.parent.mkdir(parents=True)
+    scores.write_text('{"score": 1}')
+    assert run_program("dlib_aggregate_results") == (0, "", "")
+    assert json.loads((tmp_path / "results.json").read_text())["score"] == {"0": 1}
+    dsprites = importlib.import_module("disentanglement_lib.data.ground_truth.dsprites")
+    monkeypatch.setattr(dsprites, "DSPRITES_PATH", str(tmp_path / "no.npz"))
+    written = run_program("dlib_visualize_dataset")
+    assert_one_sentence(written, "data of DSprites are missing")
+    _, out, _ = run_program("dlib_visualize_dataset", "--help")
+    assert "(default: dsprites_full)" in out
+    assert "(default: dataset_visualizations)" in out
+
+
+def test_a_model_and_a_data_set_are_drawn(run_program, trained_model, tmp_path):
+    few = ["num_animations = 0", "num_points_irs = 60"]
+    model = [f"--model_dir={trained_model}", f"--output_dir={tmp_path}/model"]
+    model += [f"--gin_bindings=visualize_model.{binding}" for binding in few]
+    data = ["--name=arm3d", f"--path={tmp_path}"]
+    data += [f"--gin_bindings=visualize_dataset.{few[0]}"]
+    for name, arguments in [
+        ("dlib_visualize_model", model),
+        ("dlib_visualize_dataset", data),
+    ]:
+        assert run_program(name, *arguments) == (0, "", "")
+        written = run_program(name, *arguments)
+        assert_one_sentence(written, "finished run of this very command")
+    assert run_program(name, *arguments, "--overwrite") == (0, "", "")
+    assert (tmp_path / "model" / "sampled" / "samples.jpg").exists()
+    assert (tmp_path / "arm3d" / "variations_of_factor6.png").exists()
 
 
 def test_the_gin_files_that_come_along_can_be_used(repository, monkeypatch):

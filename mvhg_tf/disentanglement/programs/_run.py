@@ -28,6 +28,8 @@ class Program:
       module: the one that does the work; it is imported once the flags are right,
         because TensorFlow takes seconds.
       body: the work, given that module and the flags. It raises `UserError`.
+      resumes: whether a run that was stopped can be gone on with; if not, it leaves
+        nothing behind.
     """
 
     def __init__(
@@ -36,19 +38,28 @@ class Program:
         purpose: str,
         module: str,
         body: Callable[[types.ModuleType, flags.FlagValues], None],
+        resumes: bool = True,
     ):
         self._name = name
         self._purpose = purpose
         self._module = module
         self._body = body
+        self._resumes = resumes
         self._required: list[str] = []
         self.flags = flags.FlagValues()
         self.define_switch("help", "Prints this and ends.")
         self.define_switch("version", "Prints what this is and ends.")
 
-    def define_string(self, name: str, meaning: str, required: bool = False) -> None:
-        flags.DEFINE_string(name, None, meaning, flag_values=self.flags)
-        if required:
+    def define_string(
+        self,
+        name: str,
+        meaning: str,
+        required: bool = False,
+        default: str | None = None,
+    ) -> None:
+        """A flag of text; one with a default may be left out, but not be empty."""
+        flags.DEFINE_string(name, default, meaning, flag_values=self.flags)
+        if required or default is not None:
             self._required.append(name)
 
     def define_list(self, name: str, meaning: str) -> None:
@@ -74,12 +85,17 @@ class Program:
         except UserError as error:
             self._fail(str(error), code=2)
         except KeyboardInterrupt:
-            flag = " without --overwrite" if self.flags["overwrite"].value else ""
-            self._fail(f"stopped; the same command{flag} goes on from here.", code=130)
+            self._fail(self._interrupted(), code=130)
         except Exception as error:
             if "No space left on device" not in str(error):
                 raise
             self._fail("The disk is full: make room, and run this again.", code=1)
+
+    def _interrupted(self) -> str:
+        if not self._resumes:
+            return "stopped; nothing was written."
+        flag = " without --overwrite" if self.flags["overwrite"].value else ""
+        return f"stopped; the same command{flag} goes on from here."
 
     def _parse(self, arguments: list[str]) -> None:
         try:
@@ -108,7 +124,10 @@ class Program:
         lines = [self._purpose, "", f"usage: {self._name} --flag=value ...", ""]
         for name in sorted(self.flags):
             if self.flags[name].help and name not in ("flagfile", "undefok"):
+                default = self.flags[name].default
                 needed = " (required)" if name in self._required else ""
+                if isinstance(default, str):
+                    needed = f" (default: {default})"
                 meaning = " ".join(self.flags[name].help.split()).replace(
                     "; repeat this option to specify a list of values",
                     " May be repeated.",
