@@ -53,13 +53,14 @@ def medians(times: Iterator[tuple[str, float]]) -> dict[str, float]:
 
 
 def machine_description() -> str:
-    """Processor, cores and versions, in one sentence."""
+    """Processor, cores, how busy it was, and versions, in one sentence."""
     versions = ", ".join(
         f"{name} {importlib.metadata.version(name)}"
         for name in ("tensorflow", "tensorflow-probability", "numpy", "scipy")
     )
     return (
-        f"{_processor()}, {os.cpu_count()} cores; Python "
+        f"{_processor()}, {os.cpu_count()} cores, load average "
+        f"{os.getloadavg()[1]:.1f} over 5 minutes; Python "
         f"{platform.python_version()}, {versions}."
     )
 
