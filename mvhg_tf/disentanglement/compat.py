@@ -40,6 +40,9 @@ import tensorflow as tf
 from mvhg_tf.errors import UserError
 
 _LIBRARY = "disentanglement_lib"
+# Examples that a model is given at a time: the library hands over 10 000 images at
+# once, whose activations take gigabytes.
+_BATCH_SIZE = 256
 _REPLACED = {
     f"{_LIBRARY}.{theirs}": f"mvhg_tf.disentanglement.{ours}"
     for theirs, ours in {
@@ -92,7 +95,8 @@ def _eval_function_for_module(path: str):
 
     Yields a function of the inputs (a dict, or the value of the only input), the
     name of a signature, and `as_dict`: whether to return all outputs by name or
-    the one called "default" (or the only one) as an array.
+    the one called "default" (or the only one) as an array. What it takes and returns
+    has a row for each example.
     """
     model = tf.saved_model.load(str(path))
 
@@ -101,8 +105,15 @@ def _eval_function_for_module(path: str):
         specs = function.structured_input_signature[1]
         if not isinstance(inputs, dict):
             inputs = {name: inputs for name in specs}
-        outputs = function(**{k: tf.cast(v, specs[k].dtype) for k, v in inputs.items()})
-        outputs = {name: value.numpy() for name, value in outputs.items()}
+        batches = []
+        for start in range(0, max(1, *map(len, inputs.values())), _BATCH_SIZE):
+            rows = slice(start, start + _BATCH_SIZE)
+            batch = {k: tf.cast(v[rows], specs[k].dtype) for k, v in inputs.items()}
+            batches.append(function(**batch))
+        outputs = {
+            name: np.concatenate([batch[name].numpy() for batch in batches])
+            for name in batches[0]
+        }
         if as_dict:
             return outputs
         return outputs["default"] if len(outputs) > 1 else next(iter(outputs.values()))

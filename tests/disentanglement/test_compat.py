@@ -291,6 +291,21 @@ class TestHub:
         assert encoded["mean"].shape == (2, 3)
         np.testing.assert_allclose(pictures["images"], decoded, rtol=1e-4, atol=1e-4)
 
+    @pytest.mark.parametrize("num_images", [0, 1, 5, 6, 7])
+    def test_gives_the_model_few_images_at_a_time(
+        self, model_dir, monkeypatch, num_images
+    ):
+        images = np.random.RandomState(0).uniform(size=[num_images, 64, 64, 1])
+        with visualize_model.hub.eval_function_for_module(
+            str(model_dir / "tfhub")
+        ) as call:
+            whole = call(images, "gaussian_encoder", as_dict=True)
+            monkeypatch.setattr(compat, "_BATCH_SIZE", 3)
+            parts = call(images, "gaussian_encoder", as_dict=True)
+        for name in ("mean", "logvar"):
+            assert parts[name].shape == (num_images, 3)
+            np.testing.assert_allclose(parts[name], whole[name], rtol=1e-5, atol=1e-5)
+
     def test_serves_the_figures_of_a_model(self, model_dir, tmp_path):
         """The library's visualize_model, from a SavedModel of TensorFlow 2."""
         output = tmp_path / "figures"
