@@ -4,7 +4,7 @@ import json
 import os
 import sys
 
-from mvhg_tf.disentanglement.programs._run import quiet_imports
+from mvhg_tf.terminal import quiet_imports
 
 # (metric, key of its results, name, what it means)
 _SCORES = [

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 
 from mvhg_tf.errors import UserError
 
+# Urns of the step whose time is compared, and of the one whose memory is.
+STEP_BATCH, MEMORY_BATCH = 256, 1024
+
 
 class Worker:
     """A running `authors_worker`, as a context manager.

@@ -15,8 +15,7 @@ from collections.abc import Sequence
 
 from mvhg_tf.errors import UserError
 from mvhg_tf.experiments import authors_code, command_line, step_memory
-
-STEP_BATCH, MEMORY_BATCH = 256, 1024
+from mvhg_tf.terminal import quiet_imports
 
 
 def _parse(argv: Sequence[str] | None):
@@ -64,10 +63,13 @@ def _run(argv: Sequence[str] | None) -> None:
             ):
                 authors[f"the authors' PyTorch code, {name}"] = stack.enter_context(
                     authors_code.Worker(
-                        flags.authors_code, flags.torch_python, STEP_BATCH, environment
+                        flags.authors_code,
+                        flags.torch_python,
+                        authors_code.STEP_BATCH,
+                        environment,
                     )
                 )
-        with command_line.quiet_imports():
+        with quiet_imports():
             from mvhg_tf.experiments import distribution_timings
         text = distribution_timings.run(authors, _authors_memory(flags), flags.rounds)
     with open(flags.output, "w", encoding="utf-8") as file:
@@ -79,7 +81,7 @@ def _authors_memory(flags) -> int | None:
     if not flags.authors_code or not step_memory.available():
         return None
     peaks = []
-    for batch_size in (1, MEMORY_BATCH):
+    for batch_size in (1, authors_code.MEMORY_BATCH):
         with authors_code.Worker(
             flags.authors_code,
             flags.torch_python,

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NoReturn
 
-from mvhg_tf.disentanglement.programs._run import quiet_imports
 from mvhg_tf.errors import UserError
 
 __all__ = [
@@ -18,7 +17,6 @@ __all__ = [
     "integer",
     "markdown_table",
     "prepare_output_dir",
-    "quiet_imports",
     "run_program",
     "write_csv",
 ]

@@ -13,8 +13,7 @@ from tqdm import tqdm
 
 from mvhg_tf.distributions import MultivariateFisherNoncentralHypergeometric
 from mvhg_tf.experiments import command_line, measuring, references, step_memory
-from mvhg_tf.experiments.authors_code import Worker
-from mvhg_tf.experiments.benchmark_distribution import MEMORY_BATCH, STEP_BATCH
+from mvhg_tf.experiments.authors_code import MEMORY_BATCH, STEP_BATCH, Worker
 
 GROUP_SIZES = (200.0, 200.0, 200.0)
 TOTAL_COUNT = 180.0

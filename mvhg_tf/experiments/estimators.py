@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mvhg_tf.experiments import command_line
+from mvhg_tf.terminal import quiet_imports
 
 RESULTS = ("estimators.csv", "estimators.png", "summary.md")
 
@@ -33,7 +34,7 @@ def _run(argv: Sequence[str] | None) -> None:
     )
     flags = parser.parse_args(argv)
     command_line.prepare_output_dir(flags.output_dir, RESULTS, flags.overwrite)
-    with command_line.quiet_imports():
+    with quiet_imports():
         from mvhg_tf.experiments import estimator_study
     print(estimator_study.run(flags.output_dir, flags.num_draws, flags.seed))
 

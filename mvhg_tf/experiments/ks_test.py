@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mvhg_tf.experiments import command_line
+from mvhg_tf.terminal import quiet_imports
 
 RESULTS = (
     "ks_test.csv",
@@ -43,7 +44,7 @@ def _parse(argv: Sequence[str] | None):
 def _run(argv: Sequence[str] | None) -> None:
     flags = _parse(argv)
     command_line.prepare_output_dir(flags.output_dir, RESULTS, flags.overwrite)
-    with command_line.quiet_imports():
+    with quiet_imports():
         from mvhg_tf.experiments import ks_report
     print(ks_report.run(flags.output_dir, flags.num_draws, flags.seed))
     print(f"The figures and ks_test.csv are in {flags.output_dir}.")

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 from mvhg_tf.errors import UserError
 from mvhg_tf.experiments import command_line
+from mvhg_tf.terminal import quiet_imports
 
 RESULTS = (
     "training.csv",
@@ -44,12 +45,13 @@ def _parse(argv: Sequence[str] | None):
         parse = command_line.integer(at_least, 1_000_000)
         parser.add_argument(f"--{name}", type=parse, default=default, help=text)
     flags = parser.parse_args(argv)
-    num_training = int(flags.num_samples * TRAINING_SHARE)
-    if flags.batch_size * RECORDS_PER_EPOCH > num_training:
+    flags.num_training = int(flags.num_samples * TRAINING_SHARE)
+    if flags.batch_size * RECORDS_PER_EPOCH > flags.num_training:
         raise UserError(
-            f"--batch_size is {flags.batch_size}, but an epoch of {num_training} "
+            f"--batch_size is {flags.batch_size}, but an epoch of {flags.num_training} "
             f"training observations needs at least {RECORDS_PER_EPOCH} steps; give at "
-            f"most {num_training // RECORDS_PER_EPOCH}, or a larger --num_samples."
+            f"most {flags.num_training // RECORDS_PER_EPOCH}, or a larger "
+            "--num_samples."
         )
     return flags
 
@@ -57,14 +59,16 @@ def _parse(argv: Sequence[str] | None):
 def _run(argv: Sequence[str] | None) -> None:
     flags = _parse(argv)
     command_line.prepare_output_dir(flags.output_dir, RESULTS, flags.overwrite)
-    with command_line.quiet_imports():
+    with quiet_imports():
         from mvhg_tf.experiments import minimal_example_report
     print(
         minimal_example_report.run(
             flags.output_dir,
             flags.num_samples,
+            flags.num_training,
             flags.num_epochs,
             flags.batch_size,
+            RECORDS_PER_EPOCH,
             flags.seed,
         )
     )

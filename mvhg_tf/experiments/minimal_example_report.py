@@ -11,7 +11,6 @@ from tqdm import tqdm
 
 from mvhg_tf.distributions import MultivariateFisherNoncentralHypergeometric
 from mvhg_tf.experiments import command_line, minimal_example_figures, weight_learning
-from mvhg_tf.experiments.minimal_example import RECORDS_PER_EPOCH, TRAINING_SHARE
 from mvhg_tf.experiments.weight_learning import LEARNERS, OMEGA_2
 
 MAXIMUM_LIKELIHOOD = "maximum likelihood (fit)"
@@ -19,28 +18,35 @@ TOLERANCE = 0.1
 
 
 def run(
-    output_dir: str, num_samples: int, num_epochs: int, batch_size: int, seed: int
+    output_dir: str,
+    num_samples: int,
+    num_training: int,
+    num_epochs: int,
+    batch_size: int,
+    records_per_epoch: int,
+    seed: int,
 ) -> str:
     """Learns all urns' weights, and writes the files that `minimal_example` promises.
 
     Args:
       output_dir: an existing folder.
       num_samples: observations of each urn.
+      num_training: how many of them train; the others validate.
       num_epochs: passes over the training observations.
       batch_size: observations of a step.
+      records_per_epoch: how often losses and weights are recorded.
       seed: of the data and of the draws.
 
     Returns:
       The summary, in Markdown.
     """
     data = weight_learning.make_data(num_samples, seed)
-    num_training = int(num_samples * TRAINING_SHARE)
     training, validation = np.split(data, [num_training], axis=1)
     started = time.perf_counter()
     learning = weight_learning.WeightLearning(training, validation, batch_size, seed)
     total = num_epochs * (num_training // batch_size)
     with tqdm(total=total, unit="step", desc="gradient descent") as progress:
-        records = learning.train(num_epochs, RECORDS_PER_EPOCH, progress)
+        records = learning.train(num_epochs, records_per_epoch, progress)
     trained = time.perf_counter()
     fitted = fit(training)
     seconds = {

@@ -4,19 +4,17 @@ A mistake of the user ends a program with one sentence and exit code 2, a full d
 with one sentence and 1. A bug keeps its traceback.
 """
 
-import contextlib
 import importlib
-import os
 import sys
-import tempfile
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NoReturn
 
 from absl import flags
 
 import mvhg_tf
 from mvhg_tf.errors import UserError
+from mvhg_tf.terminal import quiet_imports
 
 
 class Program:
@@ -139,25 +137,3 @@ class Program:
         sentence = sentence.partition("\n  In call to configurable")[0]
         print(f"{self._name}: {' '.join(sentence.split())}", file=sys.stderr)
         sys.exit(code)
-
-
-@contextlib.contextmanager
-def quiet_imports() -> Iterator[None]:
-    """Keeps from the terminal what TensorFlow's C++ code says when it is imported.
-
-    TensorFlow 2.21 tells of its CPU and GPU support before it looks at
-    TF_CPP_MIN_LOG_LEVEL. If the import fails, all that was said is shown.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            said.seek(0)
-            os.write(terminal, said.read())
-            raise
-        finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)
