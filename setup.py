@@ -89,7 +89,7 @@ setup(
     version=version(),
     description=(
         "The differentiable multivariate noncentral hypergeometric distribution in "
-        "TensorFlow 2, with weakly supervised disentanglement and clustering"
+        "TensorFlow 2, with weakly supervised disentanglement"
     ),
     license="Apache-2.0",
     packages=find_packages(include=["mvhg_tf", "mvhg_tf.*"]),

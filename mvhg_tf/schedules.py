@@ -5,6 +5,8 @@ import math
 import keras
 import tensorflow as tf
 
+from mvhg_tf.errors import UserError
+
 __all__ = ["ExponentialAnnealing"]
 
 
@@ -23,7 +25,7 @@ class ExponentialAnnealing(keras.optimizers.schedules.LearningRateSchedule):
       num_steps: positive number of steps in between.
 
     Raises:
-      ValueError: if an argument is not positive.
+      UserError: a ValueError, if an argument is not positive.
     """
 
     def __init__(
@@ -36,7 +38,7 @@ class ExponentialAnnealing(keras.optimizers.schedules.LearningRateSchedule):
             ("num_steps", num_steps),
         ):
             if not value > 0:
-                raise ValueError(
+                raise UserError(
                     f"ExponentialAnnealing's {name} is {value}, but must be positive: "
                     "give a number above 0."
                 )

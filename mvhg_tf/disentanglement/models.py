@@ -39,6 +39,11 @@ def _build(
     regularizer: Callable[..., object],
     beta: float | LearningRateSchedule,
 ) -> GroupVAE:
+    if not callable(beta) and not beta >= 0:
+        raise UserError(
+            f"The model's beta is {beta}, but must not be negative: bind "
+            "group_vae.beta or mlvae.beta to a number from 0 on, or to a schedule."
+        )
     encoder = make_gaussian_encoder(observation_shape)
     num_latent = encoder.outputs[0].shape[-1]
     return GroupVAE(
@@ -149,11 +154,22 @@ def _hypergeometric(
       temperature_steps: steps of the exponential annealing (eq. 52).
 
     Raises:
-      UserError: if `objective` or `gradient_estimator` is unknown.
+      UserError: if `objective` or `gradient_estimator` is unknown, or a temperature
+        or `temperature_steps` is not positive.
     """
     _check_choice("objective", objective, objectives.OBJECTIVES)
     estimators = ("mean", "gumbel_softmax")
     _check_choice("gradient_estimator", gradient_estimator, estimators)
+    for parameter, value in (
+        ("initial_temperature", initial_temperature),
+        ("final_temperature", final_temperature),
+        ("temperature_steps", temperature_steps),
+    ):
+        if not value > 0:
+            raise UserError(
+                f"hgvae.{parameter} is {value}, but must be positive: bind it to a "
+                "number above 0."
+            )
     selection = functools.partial(
         HypergeometricSelection,
         temperature=ExponentialAnnealing(

@@ -1,7 +1,6 @@
 """What a GroupVAE adds to its reconstruction loss, from the divergences of pairs.
 
-With the reconstruction loss, each is a negative evidence bound in nats for one
-image. They differ in who pays for a shared latent.
+Both are in nats for one image. They differ in who pays for a shared latent.
 """
 
 from typing import NamedTuple
@@ -42,11 +41,13 @@ def paper(terms: PairTerms) -> tf.Tensor:
 
 @register_keras_serializable(package="mvhg_tf")
 def pair_elbo(terms: PairTerms) -> tf.Tensor:
-    """The regulariser of the bound of a pair's joint likelihood, halved, `[B]`.
+    """The description length of a pair's latents, halved, `[B]`.
 
     In the paper's generative story k is drawn, the shared latents are drawn once for
     a pair, and the independent ones once a view. So a shared latent is paid for once
-    a pair, and the selection pays its divergence from the prior over k.
+    a pair, and the selection pays the divergence of k from its prior. Which latents
+    are the k independent ones is told by the sort and, as in the paper, not charged
+    for: a bound of the likelihood would add log C(d, k), with each subset as likely.
     """
     own = terms.independent * (terms.kl_1 + terms.kl_2)
     shared = (1.0 - terms.independent) * terms.kl_shared

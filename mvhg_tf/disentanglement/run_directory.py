@@ -77,6 +77,7 @@ def open_run(
         "input_dir": os.path.realpath(input_dir) if input_dir else "",
         "finished": False,
     }
+    _check_apart(directory, input_dir)
     _check_ours(directory)
     is_new = _make_folder(directory)
     with _locked(directory):
@@ -97,6 +98,15 @@ def open_run(
             raise
         _write_record(directory, run | {"finished": True})
         shutil.rmtree(os.path.join(directory, _REPLACED), ignore_errors=True)
+
+
+def _check_apart(directory: str, input_dir: str) -> None:
+    """Refuses to write where the run reads: overwriting would move its input."""
+    if input_dir and os.path.realpath(directory) == os.path.realpath(input_dir):
+        raise UserError(
+            f"The results can't go into the folder {directory} that is read: choose "
+            "another one."
+        )
 
 
 def _check_ours(directory: str) -> None:

@@ -116,7 +116,7 @@ def load_saved_model(directory: str):
     if not tf.saved_model.contains_saved_model(path):
         raise UserError(
             f"There is no trained model in {directory} (no {path}): give the folder "
-            "of a finished run."
+            "of a finished dlib_train run."
         )
     try:
         with without_gradient_warnings():
@@ -155,10 +155,11 @@ def bound_value(directory: str, step_name: str, parameter: str) -> object:
       UserError: if there is no such step or the step did not use the parameter.
     """
     path = os.path.join(directory, "results", "gin", f"{step_name}.gin")
+    program = f"dlib_{step_name}"
     if not os.path.isfile(path):
         raise UserError(
-            f"The folder {directory} is not that of a finished run (no {path}): give "
-            "one that is."
+            f"The folder {directory} is not that of a finished {program} run (no "
+            f"{path}): run {program}, and give the folder that it made."
         )
     with open(path, encoding="utf-8") as file:
         for line in file:

@@ -29,6 +29,7 @@ from mvhg_tf.errors import UserError
 
 # A stream of data that training never reaches, for the losses after training.
 _EVALUATION_SEED_OFFSET = 1_000_003
+_LARGEST_SEED = 2**31 - _EVALUATION_SEED_OFFSET  # both fit into int32
 
 
 def train_with_gin(
@@ -92,6 +93,11 @@ def train(
         ("eval_steps", eval_steps),
     ):
         _check_positive_integer(parameter, value)
+    if not 0 <= random_seed < _LARGEST_SEED:
+        raise UserError(
+            f"model.random_seed is {random_seed}, but must be an integer from 0 to "
+            f"{_LARGEST_SEED - 1}: bind it to one."
+        )
     with run_directory.open_run(model_dir, "train", overwrite):
         started = time.time()
         dataset = named_data.get_named_ground_truth_data()
@@ -171,13 +177,15 @@ def run_training_loop(
             num_steps = min(log_steps - step % log_steps, training_steps - step)
             logs = {k: float(v) for k, v in run_steps(tf.constant(num_steps)).items()}
             step += num_steps
-            if not math.isfinite(logs["loss"]):
+            is_due = step % checkpoint_steps == 0 or step == training_steps
+            # A loss is of the weights before its step, so they are looked at too.
+            if not math.isfinite(logs["loss"]) or (is_due and not _is_finite(model)):
                 raise UserError(_diverged(logs["loss"], step, num_steps, checkpoints))
             for key, value in logs.items():
                 tf.summary.scalar(key, value, step=step)
             progress.set_postfix_str(_progress_note(logs))
             progress.update(num_steps)
-            if step % checkpoint_steps == 0 or step == training_steps:
+            if is_due:
                 checkpoints.save(checkpoint_number=step)
 
 
@@ -228,6 +236,14 @@ def _mean_losses(
     return totals
 
 
+def _is_finite(model: Autoencoder) -> bool:
+    """Whether all weights are."""
+    return all(
+        bool(tf.reduce_all(tf.math.is_finite(weight.value)))
+        for weight in model.trainable_variables
+    )
+
+
 def _progress_note(logs: dict[str, float]) -> str:
     note = f"loss {logs['loss']:.1f}"
     return f"{note}, k {logs['k_hat']:.2f}" if "k_hat" in logs else note
@@ -237,7 +253,8 @@ def _diverged(loss: float, step: int, num_steps: int, checkpoints) -> str:
     kept = checkpoints.latest_checkpoint
     where = f"the checkpoint {kept} is kept" if kept else "there is no checkpoint yet"
     return (
-        f"The loss became {loss} between steps {step - num_steps} and {step}; {where}: "
+        f"The loss became {loss} or a weight was lost between steps "
+        f"{step - num_steps} and {step}; {where}: "
         "lower the learning rate (or, of a hypergeometric model, raise "
         "hgvae.final_temperature)."
     )

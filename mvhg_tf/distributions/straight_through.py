@@ -190,6 +190,8 @@ def gumbel_softmax_cotangent(
     """
     dtype = counts_bar.dtype
     log_weights = urn.log_weights
+    if counts_bar.shape[-1] == 1:  # all are drawn from the only group
+        return tf.zeros_like(log_weights)
     with tf.GradientTape() as tape:
         tape.watch(log_weights)
         path = _path(urn, estimator, drawn, dtype)
@@ -366,6 +368,8 @@ def _all_relaxed(
     urn: Urn, estimator: Estimator, drawn: tf.Tensor, seed, dtype, width
 ) -> tf.Tensor:
     """The relaxed rows of every group, `[S, B..., c, width]`."""
+    if drawn.shape[-1] == 1:  # nothing is left to chance
+        return tf.one_hot(tf.cast(drawn, tf.int32), width, dtype=dtype)
     path = _path(urn, estimator, drawn, dtype)
     relaxed = _relaxed(
         path.log_probs, drawn[..., :-1], seed, _temperature(estimator, dtype)

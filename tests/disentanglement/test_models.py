@@ -94,6 +94,22 @@ def test_beta_may_be_a_schedule():
     assert model.beta.initial == 8.0
 
 
+@pytest.mark.parametrize(
+    "binding, message",
+    [
+        (
+            "hgvae.final_temperature = 0",
+            "final_temperature is 0, but must be positive",
+        ),
+        ("hgvae.temperature_steps = -1", "hgvae.temperature_steps is -1, but must be"),
+        ("group_vae.beta = -1.0", "beta is -1.0, but must not be negative"),
+    ],
+)
+def test_a_value_out_of_range_is_one_clear_sentence(binding, message):
+    with pytest.raises(UserError, match=message):
+        build("group_vae_hypergeometric", binding)
+
+
 @pytest.mark.parametrize("option", ["objective", "gradient_estimator"])
 def test_an_unknown_choice_is_one_clear_sentence(option):
     with pytest.raises(UserError, match=f"hgvae.{option} is 'elbo', but must be"):

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -177,3 +178,14 @@ def test_a_damaged_record_is_told(folder):
         finish_run(folder, "second")
     finish_run(folder, "second", overwrite=True)
     assert scores(folder) == "second"
+
+
+def test_the_folder_that_is_read_is_not_written_to(tmp_path):
+    finish_run(tmp_path / "a", "old")
+    before = sorted(os.listdir(tmp_path / "a"))
+    with (
+        pytest.raises(UserError, match="can't go into the folder .* that is read"),
+        open_run(str(tmp_path / "a"), "evaluation", True, str(tmp_path / "a") + "/"),
+    ):
+        pass
+    assert sorted(os.listdir(tmp_path / "a")) == before

@@ -175,6 +175,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_last_good_checkpoint(tmp_path)
         ("model.batch_size = 0", "model.batch_size is 0, but must be a positive int"),
         ("model.training_steps = -5", "training_steps is -5, but must be a positive"),
         ("train.checkpoint_steps = 5", "checkpoint_steps is 5, but must be a multiple"),
+        ("model.random_seed = -1", "model.random_seed is -1, but must be an integer"),
         ("dynamics.k = 9", "dynamics.k is 9, but must be an integer from 0 to 7"),
         ("dataset.name = 'mnist'", "mnist"),
     ],

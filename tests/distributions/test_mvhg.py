@@ -40,7 +40,7 @@ class TestTFPHelpers:
             helper.evaluate,
             dist(),
             num_samples=20000,
-            seed=[1, 2],
+            seed=1,  # TFP's helpers also set TensorFlow's global seed to it
             rtol=0.1,
             atol=0.05,
         )
@@ -48,7 +48,7 @@ class TestTFPHelpers:
     def test_univariate(self):
         helper = tfp_helper(test_util.DiscreteScalarDistributionTestHelpers)
         law = FisherNoncentralHypergeometric(6, 5, 8, log_odds=0.3)
-        arguments = {"num_samples": 20000, "seed": [1, 2], "rtol": 0.1}
+        arguments = {"num_samples": 20000, "seed": 1, "rtol": 0.1}
         helper.run_test_sample_consistent_log_prob(helper.evaluate, law, **arguments)
         helper.run_test_sample_consistent_mean_variance(
             helper.evaluate, law, **arguments

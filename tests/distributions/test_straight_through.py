@@ -208,6 +208,21 @@ class TestFinite:
                 value += tf.reduce_sum(dist.log_prob(draws))
             assert np.all(np.isfinite(tape.gradient(value, log_weights)))
 
+    @pytest.mark.parametrize("estimator", ["mean", "gumbel_softmax"])
+    def test_one_group_is_certain_and_has_no_gradient(self, estimator):
+        log_weights = tf.constant([0.3])
+        with tf.GradientTape() as tape:
+            tape.watch(log_weights)
+            dist = MultivariateFisherNoncentralHypergeometric(
+                5, [8], log_weights, gradient_estimator=estimator
+            )
+            draws = dist.sample(3, seed=[1, 2])
+            rows = dist.sample_one_hot(3, seed=[1, 2])
+            value = tf.reduce_sum(draws**2) + tf.reduce_sum(rows * tf.range(9.0))
+        np.testing.assert_array_equal(draws, [[5.0]] * 3)
+        np.testing.assert_array_equal(tf.argmax(rows, -1), [[5]] * 3)
+        np.testing.assert_allclose(tape.gradient(value, log_weights), [0.0], atol=1e-6)
+
     def test_gradient_of_weights_at_zero(self):
         weights = tf.constant([1.0, 0.0, 2.0])
         with tf.GradientTape() as tape:
