@@ -136,6 +136,6 @@ def test_every_metric_has_its_gin_name(name):
 
 
 def test_a_model_is_no_representation(trained_model, tmp_path):
-    with pytest.raises(UserError, match="not that of a finished run"):
+    with pytest.raises(UserError, match="not that of a finished dlib_postprocess run"):
         evaluate_with_gin(trained_model, str(tmp_path / "e"), gin_bindings=MIG)
     assert not (tmp_path / "e").exists()
