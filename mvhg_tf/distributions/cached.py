@@ -5,6 +5,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+# Graphs kept of each function: a loop over urns of ever other sizes, each of which is
+# traced, must not fill the memory.
+_MOST_VARIANTS = 128
+
 
 def cached(function: Callable) -> Callable:
     """Runs `function` as a graph when called eagerly, and inline in a graph.
@@ -12,18 +16,17 @@ def cached(function: Callable) -> Callable:
     A trace serves all batch sizes. Ranks and event sizes stay known in it, and so
     do Python values, such as the sizes of tables.
     """
-    variants = {}
+
+    @functools.lru_cache(maxsize=_MOST_VARIANTS)
+    def variant(key: tuple) -> Callable:
+        return tf.function(function, autograph=False, reduce_retracing=True)
 
     @functools.wraps(function)
     def call(*args):
         if not tf.executing_eagerly():
             return function(*args)
         key = tuple(_outline(leaf) for leaf in tf.nest.flatten(args))
-        if key not in variants:
-            variants[key] = tf.function(
-                function, autograph=False, reduce_retracing=True
-            )
-        return variants[key](*args)
+        return variant(key)(*args)
 
     return call
 

@@ -41,6 +41,8 @@ def _evaluate(evaluate, flags) -> None:
         list(flags.gin_config),
         list(flags.gin_bindings),
     )
+    scores = os.path.join(flags.output_dir, "results", "json")
+    print(f"The scores are in {os.path.join(scores, 'evaluation_results.json')}.")
 
 
 def _evaluate_all(evaluate, flags) -> None:

@@ -27,3 +27,4 @@ def _postprocess(postprocess, flags) -> None:
         list(flags.gin_config),
         list(flags.gin_bindings),
     )
+    print(f"The representation is in {flags.output_dir}.")

@@ -36,3 +36,4 @@ def _train(training, flags) -> None:
     training.train_with_gin(
         flags.model_dir, flags.overwrite, files, list(flags.gin_bindings)
     )
+    print(f"The trained model is in {flags.model_dir}.")
