@@ -139,6 +139,7 @@ def _hypergeometric(
     initial_temperature: float = 10.0,
     final_temperature: float = 0.01,
     temperature_steps: int = 50_000,
+    method: str = "exact",
 ) -> ModelBuilder:
     """What the hypergeometric models share, under the gin name `hgvae`.
 
@@ -152,14 +153,16 @@ def _hypergeometric(
       initial_temperature: tau at step 0.
       final_temperature: tau from `temperature_steps` on.
       temperature_steps: steps of the exponential annealing (eq. 52).
+      method: "exact", or "merged" for the paper's way to draw; they agree here.
 
     Raises:
-      UserError: if `objective` or `gradient_estimator` is unknown, or a temperature
-        or `temperature_steps` is not positive.
+      UserError: if `objective`, `gradient_estimator` or `method` is unknown, or a
+        temperature or `temperature_steps` is not positive.
     """
     _check_choice("objective", objective, objectives.OBJECTIVES)
     estimators = ("mean", "gumbel_softmax")
     _check_choice("gradient_estimator", gradient_estimator, estimators)
+    _check_choice("method", method, ("exact", "merged"))
     for parameter, value in (
         ("initial_temperature", initial_temperature),
         ("final_temperature", final_temperature),
@@ -179,6 +182,7 @@ def _hypergeometric(
         log_divergences=log_divergences,
         initial_log_odds=initial_log_odds,
         learn_prior=learn_prior and objective == "pair_elbo",
+        method=method,
     )
     return functools.partial(
         build,

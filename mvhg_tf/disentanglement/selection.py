@@ -129,6 +129,7 @@ class HypergeometricSelection(PairSelection):
       initial_log_odds: of an independent against a shared latent, at the start, in
         the dense layer's bias and in the prior.
       learn_prior: whether the prior's log-odds is a trainable weight.
+      method: "exact" or "merged", of the distribution; for its two groups they agree.
     """
 
     def __init__(
@@ -139,6 +140,7 @@ class HypergeometricSelection(PairSelection):
         log_divergences: bool = True,
         initial_log_odds: float = -3.0,
         learn_prior: bool = True,
+        method: str = "exact",
         **kwargs,
     ):
         super().__init__(num_latent, **kwargs)
@@ -147,6 +149,7 @@ class HypergeometricSelection(PairSelection):
         self.log_divergences = log_divergences
         self.initial_log_odds = initial_log_odds
         self.learn_prior = learn_prior
+        self.method = method
         self.log_weights = layers.Dense(2, name="log_weights")
         self.log_weights.build((None, num_latent))
         self.log_weights.bias.assign([initial_log_odds, 0.0])
@@ -190,6 +193,7 @@ class HypergeometricSelection(PairSelection):
             total_count=float(self.num_latent),
             group_sizes=[float(self.num_latent)] * 2,
             log_weights=log_weights,
+            method=self.method,
             gradient_estimator=self.gradient_estimator,
             temperature=temperature,
         )
@@ -202,6 +206,7 @@ class HypergeometricSelection(PairSelection):
             "log_divergences": self.log_divergences,
             "initial_log_odds": self.initial_log_odds,
             "learn_prior": self.learn_prior,
+            "method": self.method,
         }
 
     @classmethod
