@@ -149,6 +149,9 @@ def _parameter_types(function: Callable) -> dict[str, tuple[type, ...]]:
     for name, parameter in inspect.signature(function).parameters.items():
         if name in hints:
             result[name] = _types_of(hints[name])
+        elif name == "num_train" and "downstream_task" in function.__name__:
+            # These train on each of several numbers of examples.
+            result[name] = (list, tuple)
         elif name.startswith("num_") or name in ("batch_size", "random_seed"):
             # The library annotates nothing, but names its counts alike.
             default = type(parameter.default)

@@ -4,7 +4,12 @@ import pytest
 from mvhg_tf.disentanglement import compat, gin_session  # noqa: F401
 from mvhg_tf.errors import UserError
 
-from disentanglement_lib.evaluation.metrics import mig  # isort: skip  # noqa: F401
+from disentanglement_lib.evaluation.metrics import (  # isort: skip
+    downstream_task,  # noqa: F401
+    mig,  # noqa: F401
+    reduced_downstream_task,  # noqa: F401
+    strong_downstream_task,  # noqa: F401
+)
 
 
 @gin.configurable("session_test", module="mvhg_tf.tests")
@@ -62,6 +67,8 @@ def test_the_configuration_is_cleared_after_an_error():
         ("session_test.maybe = 'x'", "must be an integer or None"),
         ("session_test.name = 3", "must be a string"),
         ("mig.num_train = 'x'", "mig.num_train is 'x', but must be an integer"),
+        ("mig.num_train = [10]", "mig.num_train is .10., but must be an integer"),
+        ("downstream_task.num_train = 'x'", "must be a list or a tuple: bind"),
     ],
 )
 def test_mistakes_are_told_in_one_sentence(binding, sentence):
@@ -79,6 +86,10 @@ def test_mistakes_are_told_in_one_sentence(binding, sentence):
         "session_test.maybe = 3",
         "session_test.positional = 'x'",
         "session_test.function = 'x'",
+        # As the library's own studies bind them.
+        "downstream_task.num_train = [10, 100]",
+        "reduced_downstream_task.num_train = [10]",
+        "strong_downstream_task.num_train = [10]",
     ],
 )
 def test_values_that_fit_pass(binding):
