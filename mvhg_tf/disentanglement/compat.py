@@ -12,8 +12,8 @@ Pillow and imageio as they were, small replacements of what is gone
 (`tensorflow.contrib`, `distutils`, `pkg_resources`, TF-Hub v1). Every other module
 of the program sees the real ones.
 
-The few modules of the library that have a counterpart here, with the same functions
-and gin names (of which there can only be one of each), are replaced by it.
+The few modules of the library that have a counterpart here, with the same gin names
+(of which there can only be one of each), are replaced by it.
 """
 
 from __future__ import annotations
@@ -43,15 +43,24 @@ _LIBRARY = "disentanglement_lib"
 # Examples that a model is given at a time: the library hands over 10 000 images at
 # once, whose activations take gigabytes.
 _BATCH_SIZE = 256
+# With the same functions.
+_REPLACED_FUNCTIONS = {
+    "data.ground_truth.named_data": "data.named_data",
+    "evaluation.evaluate": "evaluate",
+    "methods.unsupervised.train": "training",
+    "postprocessing.methods": "postprocess",
+    "postprocessing.postprocess": "postprocess",
+}
+# With the same gin names, of what makes Keras models instead of a graph's tensors.
+_REPLACED_MODELS = {
+    "methods.shared.architectures": "architectures",
+    "methods.shared.losses": "losses",
+    "methods.shared.optimizers": "optimizers",
+    "methods.unsupervised.vae": "unsupervised",
+}
 _REPLACED = {
     f"{_LIBRARY}.{theirs}": f"mvhg_tf.disentanglement.{ours}"
-    for theirs, ours in {
-        "data.ground_truth.named_data": "data.named_data",
-        "evaluation.evaluate": "evaluate",
-        "methods.unsupervised.train": "training",
-        "postprocessing.methods": "postprocess",
-        "postprocessing.postprocess": "postprocess",
-    }.items()
+    for theirs, ours in (_REPLACED_FUNCTIONS | _REPLACED_MODELS).items()
 }
 
 

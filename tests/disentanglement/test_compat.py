@@ -333,17 +333,35 @@ class TestHub:
 
 
 class TestReplacements:
+    @staticmethod
+    def _functions(module_name):
+        """What the library's module defines, as syntax trees."""
+        path = Path(disentanglement_lib.__path__[0], *module_name.split("."))
+        return ast.parse(path.with_suffix(".py").read_text()).body
+
     def test_are_called_as_the_library_calls_its_own(self):
-        for theirs, ours in compat._REPLACED.items():
-            source = Path(disentanglement_lib.__path__[0], *theirs.split(".")[1:])
-            tree = ast.parse(source.with_suffix(".py").read_text())
-            module = importlib.import_module(theirs)
-            assert module is importlib.import_module(ours)
-            for function in tree.body:
+        for theirs, ours in compat._REPLACED_FUNCTIONS.items():
+            module = importlib.import_module(f"disentanglement_lib.{theirs}")
+            assert module is importlib.import_module(f"mvhg_tf.disentanglement.{ours}")
+            for function in self._functions(theirs):
                 if isinstance(function, ast.FunctionDef) and function.name[0] != "_":
                     names = [argument.arg for argument in function.args.args]
                     signature = inspect.signature(getattr(module, function.name))
                     assert list(signature.parameters)[: len(names)] == names, theirs
+
+    def test_have_the_librarys_gin_names_once(self):
+        num_names = 0
+        for theirs, ours in compat._REPLACED_MODELS.items():
+            module = importlib.import_module(f"disentanglement_lib.{theirs}")
+            assert module is importlib.import_module(f"mvhg_tf.disentanglement.{ours}")
+            for definition in self._functions(theirs):
+                for decorator in getattr(definition, "decorator_list", []):
+                    name = decorator.args[0].value
+                    # It raises if there is none, or more than one.
+                    function = gin.get_configurable(name)
+                    assert function.__module__ == module.__name__, name
+                    num_names += 1
+        assert num_names == 10 + 3 + 2 + 5
 
     def test_are_the_only_modules_that_are_not_the_library_s(self):
         for name, module in sys.modules.items():
