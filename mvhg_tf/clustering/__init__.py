@@ -1,0 +1,41 @@
+"""VaDE: variational deep clustering with a choice of priors over cluster sizes.
+
+Jiang et al. 2016; Sutter et al. 2023, section 5.3 and appendix C.3.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mvhg_tf.clustering.priors.base import ClusterPrior
+    from mvhg_tf.clustering.priors.categorical import CategoricalPrior
+    from mvhg_tf.clustering.priors.hypergeometric import HypergeometricPrior
+    from mvhg_tf.clustering.priors.uniform import UniformPrior
+    from mvhg_tf.clustering.vade import VaDE
+
+__all__ = [
+    "CategoricalPrior",
+    "ClusterPrior",
+    "HypergeometricPrior",
+    "UniformPrior",
+    "VaDE",
+]
+
+_HOMES = {
+    "CategoricalPrior": "mvhg_tf.clustering.priors.categorical",
+    "ClusterPrior": "mvhg_tf.clustering.priors.base",
+    "HypergeometricPrior": "mvhg_tf.clustering.priors.hypergeometric",
+    "UniformPrior": "mvhg_tf.clustering.priors.uniform",
+    "VaDE": "mvhg_tf.clustering.vade",
+}
+
+
+def __getattr__(name: str):
+    # Late, as in the package above: TensorFlow takes seconds to import.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,189 @@
+"""Hypergeometric prior: the cluster sizes of a batch depend on one another."""
+
+import numpy as np
+import tensorflow as tf
+from keras.saving import register_keras_serializable
+
+from mvhg_tf.clustering.priors.base import ClusterPrior
+from mvhg_tf.distributions import MultivariateFisherNoncentralHypergeometric
+from mvhg_tf.distributions.normalizer import log_normalizer
+from mvhg_tf.errors import UserError
+
+_BATCH_SIZE = 128  # of the paper; stands until the model is fitted
+_LEAST_SHARE = 1e-6  # keeps log weights finite where a cluster starts empty
+
+
+@register_keras_serializable(package="mvhg_tf")
+class HypergeometricPrior(ClusterPrior):
+    """Sizes drawn without replacement: the paper's prior (iii), section 5.3.
+
+    A batch of n samples takes x_k = sum_i c_ik elements of the m_k that cluster k
+    has to give, with trainable weights omega:
+
+        p(x; omega) = prod_k C(m_k, x_k) omega_k^x_k / Z(n, m, omega).
+
+    Samples are thus not independent: each one that a cluster takes leaves it fewer
+    to take. The paper gives neither m nor whether p(c) is the probability of the
+    sizes or of one assignment with those sizes, so both are choices.
+
+    Sizes that are not whole (`counts="expected"`) enter through the gamma function.
+    Where they leave the support, x_k > m_k, they are clamped to m_k, and pass no
+    gradient there. A batch of another size than n, such as the last of an epoch, is
+    scaled to n.
+
+    `log_weights` exaggerate imbalance: the expected share of a cluster,
+    `proportions()`, is the mean of the distribution over n. It serves as pi in the
+    responsibilities (eq. 63), being p(c_i = k).
+
+    Args:
+      group_sizes: m_k, the same for all clusters. "batch" (default): m_k = n = B;
+        nearly a multinomial over the batch, a cluster may take all of it. A whole
+        number: m_k = that, n = B; the smaller, the nearer to equal sizes (at B / K,
+        exactly equal; it must be at least that). "data": m_k = n = N; the batch
+        stands for the whole data, its sizes scaled by N / B.
+      probability_of: "assignment" (default): p(c) is the probability of one
+        assignment with the sizes x, p(x) / (n! / prod_k x_k!), as eq. 55, which sums
+        over assignments, needs; it tends to the categorical prior as m grows.
+        "sizes": p(c) is p(x), as the words of section 5.3 say, which adds the log
+        multinomial coefficient, a reward for even sizes.
+      counts: "expected" (default): x_k = sum of the responsibilities; no noise.
+        "sampled": x_k = sum of the straight-through draws (eq. 62, L = 1).
+
+    Raises:
+      UserError: a ValueError, if an argument is none of these.
+    """
+
+    def __init__(
+        self,
+        group_sizes: str | int = "batch",
+        probability_of: str = "assignment",
+        counts: str = "expected",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        whole = isinstance(group_sizes, int | np.integer) and group_sizes > 0
+        if not whole and group_sizes not in ("batch", "data"):
+            raise UserError(
+                f'group_sizes is {group_sizes!r}, but must be "batch", "data" or a '
+                "positive whole number: pass one of these."
+            )
+        _check_choice("probability_of", probability_of, ("assignment", "sizes"))
+        _check_choice("counts", counts, ("expected", "sampled"))
+        self.group_sizes = group_sizes if not whole else int(group_sizes)
+        self.probability_of = probability_of
+        self.counts = counts
+
+    def build(self, num_clusters: int) -> None:
+        self.log_weights = self.add_weight(
+            shape=[num_clusters], initializer="zeros", name="log_weights"
+        )
+        # n is a variable, and so saved: predictions of a loaded model need it.
+        self.total_count = self.add_weight(
+            shape=[], initializer="zeros", trainable=False, name="total_count"
+        )
+        self.total_count.assign(self._total_count_of(_BATCH_SIZE, _BATCH_SIZE))
+        if isinstance(self.group_sizes, int):
+            most = num_clusters * self.group_sizes
+            self.total_count.assign(min(_BATCH_SIZE, most))
+        super().build(num_clusters)
+
+    def configure(self, batch_size: int, num_samples: int) -> None:
+        total_count = self._total_count_of(batch_size, num_samples)
+        if isinstance(self.group_sizes, int):
+            if self.num_clusters * self.group_sizes < total_count:
+                raise UserError(
+                    f"group_sizes is {self.group_sizes}, but {self.num_clusters} "
+                    f"clusters must hold a batch of {total_count}: pass at least "
+                    f"{-(-total_count // self.num_clusters)}, or a smaller batch_size."
+                )
+        if total_count != int(self.total_count):
+            proportions = self.proportions()
+            self.total_count.assign(total_count)
+            self.set_proportions(proportions)
+
+    def distribution(self) -> MultivariateFisherNoncentralHypergeometric:
+        """The distribution of the cluster sizes, event shape `[K]`."""
+        total_count = tf.convert_to_tensor(self.total_count)
+        return MultivariateFisherNoncentralHypergeometric(
+            total_count,
+            tf.fill([self.num_clusters], self._group_size(total_count)),
+            log_weights=tf.convert_to_tensor(self.log_weights),
+            gradient_estimator=None,
+        )
+
+    def log_proportions(self) -> tf.Tensor:
+        shares = self.distribution().mean() / self.total_count
+        return tf.math.log(tf.maximum(shares, _LEAST_SHARE))
+
+    def expected_log_prob(
+        self, responsibilities: tf.Tensor, assignments: tf.Tensor
+    ) -> tf.Tensor:
+        chosen = responsibilities if self.counts == "expected" else assignments
+        usage = tf.reduce_mean(tf.cast(chosen, tf.float64), axis=0)
+        total_count = tf.cast(tf.convert_to_tensor(self.total_count), tf.float64)
+        value = self.log_prob(usage * total_count) / total_count
+        return tf.cast(value, tf.float32)
+
+    def log_prob(self, sizes: tf.Tensor) -> tf.Tensor:
+        """log p(c) of assignments with the sizes x, whole or not.
+
+        Args:
+          sizes: float64 `[K]`, which sum to n.
+
+        Returns:
+          float64 scalar: of one assignment, or of the sizes (`probability_of`).
+        """
+        distribution = self.distribution()
+        group_sizes = tf.cast(distribution.group_sizes, tf.float64)
+        inside = tf.minimum(sizes, group_sizes)
+        # log m! / (m - x)!, the ways to take x elements one after the other.
+        ways = tf.math.lgamma(group_sizes + 1.0)
+        ways -= tf.math.lgamma(group_sizes - inside + 1.0)
+        if self.probability_of == "sizes":
+            ways -= tf.math.lgamma(inside + 1.0)
+        else:
+            total_count = tf.cast(distribution.total_count, tf.float64)
+            ways -= tf.math.lgamma(total_count + 1.0) / self.num_clusters
+        log_weights = tf.cast(distribution.log_weights, tf.float64)
+        value = tf.reduce_sum(ways + sizes * log_weights)
+        return value - log_normalizer(distribution.urn())
+
+    def set_proportions(self, proportions: np.ndarray) -> None:
+        total_count = float(self.total_count)
+        size = float(self._group_size(total_count))
+        shares = np.maximum(np.asarray(proportions, np.float64), _LEAST_SHARE)
+        # No cluster can be expected to give more than it has.
+        shares = np.minimum(shares / shares.sum(), 0.999 * size / total_count)
+        log_odds = _log_odds(shares * total_count / size)
+        self.log_weights.assign(log_odds - log_odds.mean())
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "group_sizes": self.group_sizes,
+            "probability_of": self.probability_of,
+            "counts": self.counts,
+        }
+
+    def _total_count_of(self, batch_size: int, num_samples: int) -> int:
+        return num_samples if self.group_sizes == "data" else batch_size
+
+    def _group_size(self, total_count):
+        if isinstance(self.group_sizes, int):
+            return float(self.group_sizes)
+        return total_count
+
+
+def _log_odds(taken: np.ndarray) -> np.ndarray:
+    """Log weights whose mean takes these shares of the groups, `[K]`.
+
+    Binomial counts given their sum: exact for large groups, near for small ones.
+    """
+    taken = np.clip(taken, 1e-9, 1 - 1e-6)
+    return np.log(taken) - np.log1p(-taken)
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        allowed = " or ".join(f'"{choice}"' for choice in choices)
+        raise UserError(f"{name} is {value!r}, but must be {allowed}: pass one.")

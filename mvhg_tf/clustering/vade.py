@@ -1,0 +1,338 @@
+"""VaDE: a variational autoencoder whose embeddings follow a mixture of Gaussians."""
+
+import math
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras.saving import register_keras_serializable
+
+from mvhg_tf.clustering import checks, likelihoods, priors
+from mvhg_tf.clustering.architectures import make_decoder, make_encoder
+from mvhg_tf.clustering.mixture import GaussianMixture
+from mvhg_tf.clustering.pretraining import pretrain
+from mvhg_tf.errors import UserError
+
+_LOG_NAMES = ("loss", "elbo", "reconstruction_loss", "prior", "entropy")
+
+
+@register_keras_serializable(package="mvhg_tf")
+class VaDE(keras.Model):
+    """Variational deep clustering (Jiang et al. 2016; Sutter et al. 2023, C.3).
+
+    ```python
+    x = sklearn.datasets.load_digits().data / 16  # [N, D] in [0, 1]
+    model = VaDE(num_features=64, num_clusters=10, prior="hypergeometric")
+    model.pretrain(x)
+    model.fit(x, epochs=20)
+    clusters = model.predict(x)  # [N], in 0..9
+    ```
+
+    It maximises the ELBO of eq. 59: the expected log-likelihood, log p(c | pi) of
+    the `prior`, and log p(Z | c), plus the entropies of q(Z | X) and q(c | X), where
+    q(c | X) are the responsibilities of eq. 63 at a z drawn from q(z | x). All noise
+    follows from `seed` and the count of steps.
+
+    Args:
+      num_features: D, the features of a sample.
+      num_clusters: K, at least 2.
+      prior: "uniform", "categorical", "hypergeometric", or a `ClusterPrior`.
+      likelihood: "bernoulli" (x in [0, 1]), "gaussian", or an object with `log_prob`
+        and `mean`, see `mvhg_tf.clustering.likelihoods`.
+      encoder: Keras model, x `[B, D]` -> mean and log variance of z, `[B, d]` each;
+        by default D-500-500-2000-d.
+      decoder: Keras model, z `[B, d]` -> outputs `[B, D]` of the likelihood (logits
+        for "bernoulli"); by default the mirrored encoder.
+      latent_dim: d, of the default encoder and decoder.
+      temperature: of the straight-through Gumbel-softmax draws of c; a positive
+        number, or a schedule of the step such as `ExponentialAnnealing`. Only priors
+        that look at draws depend on it.
+      seed: whole number, of the weights and all the noise.
+
+    Raises:
+      UserError: a ValueError, if an argument is not as said here.
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        num_clusters: int,
+        prior: str | priors.ClusterPrior = "hypergeometric",
+        likelihood="bernoulli",
+        encoder: keras.Model | None = None,
+        decoder: keras.Model | None = None,
+        latent_dim: int = 10,
+        temperature: float | Callable[[tf.Tensor], tf.Tensor] = 0.5,
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_features = checks.check_whole("num_features", num_features, 1)
+        self.num_clusters = checks.check_whole("num_clusters", num_clusters, 2)
+        self.seed = checks.check_whole("seed", seed, 0)
+        latent_dim = checks.check_whole("latent_dim", latent_dim, 1)
+        if not callable(temperature) and not temperature > 0:
+            raise UserError(
+                f"temperature is {temperature!r}, but must be positive: pass a number "
+                "above 0 or a schedule."
+            )
+        self.temperature = temperature
+        self.prior = priors.get(prior)
+        self.likelihood = likelihoods.get(likelihood)
+        if encoder is None:
+            encoder = make_encoder(num_features, latent_dim, self.seed)
+        self.latent_dim = _latent_dim_of(encoder, self.num_features)
+        if decoder is None:
+            decoder = make_decoder(num_features, self.latent_dim, self.seed)
+        _check_decoder(decoder, self.latent_dim, self.num_features)
+        self.encoder = encoder
+        self.decoder = decoder
+        self.mixture = GaussianMixture(name="mixture")
+        self.mixture.build(self.num_clusters, self.latent_dim, self.seed)
+        if not self.prior.built:
+            self.prior.build(self.num_clusters)
+        self._means = [keras.metrics.Mean(name=name) for name in _LOG_NAMES]
+        self.built = True
+        self.compile()
+
+    def compile(self, optimizer=None, learning_rate=1e-3, jit_compile=False, **kwargs):
+        """Sets the optimizer: by default Adam with `learning_rate`.
+
+        Args:
+          optimizer: of Keras; its own learning rate then stands.
+          learning_rate: positive number or Keras schedule, of the default optimizer.
+          jit_compile: whether XLA compiles the step, which is a graph anyhow.
+          **kwargs: further arguments of `keras.Model.compile`.
+        """
+        if optimizer is None:
+            optimizer = keras.optimizers.Adam(learning_rate)
+        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+
+    def pretrain(self, x: np.ndarray, **kwargs) -> "VaDE":
+        """Starts the networks and the mixture; see `pretraining.pretrain`."""
+        x = checks.as_training_data(x, self.num_features, self.num_clusters)
+        pretrain(self, x, **kwargs)
+        return self
+
+    def fit(self, x: np.ndarray, batch_size: int = 128, **kwargs):
+        """Trains on x.
+
+        Args:
+          x: `[N, D]` in [0, 1].
+          batch_size: B, at most N.
+          **kwargs: further arguments of `keras.Model.fit` except `y` and `shuffle`
+            (the order follows from `seed`), such as `epochs`, `verbose`, `callbacks`
+            and `validation_data` (an array).
+
+        Returns:
+          The `keras.callbacks.History`.
+
+        Raises:
+          UserError: a ValueError, if x or `batch_size` can't be trained on.
+        """
+        x = checks.as_training_data(x, self.num_features, self.num_clusters)
+        checks.check_batch_size(batch_size, len(x))
+        self.prior.configure(int(batch_size), len(x))
+        data = tf.data.Dataset.from_tensor_slices(x)
+        data = data.shuffle(len(x), seed=self.seed).batch(int(batch_size)).prefetch(2)
+        return super().fit(data, shuffle=False, **kwargs)
+
+    def predict(self, x: np.ndarray, batch_size: int = 1024) -> np.ndarray:
+        """The likeliest cluster of each sample, `[N, D]` -> int64 `[N]`."""
+        return self.predict_proba(x, batch_size).argmax(axis=-1)
+
+    def predict_proba(self, x: np.ndarray, batch_size: int = 1024) -> np.ndarray:
+        """Responsibilities at the mean embedding (eq. 63), float32 `[N, K]`."""
+        z = tf.convert_to_tensor(self.encode(x, batch_size))
+        return np.exp(self._log_responsibilities(z))
+
+    def encode(self, x: np.ndarray, batch_size: int = 1024) -> np.ndarray:
+        """The mean embeddings, `[N, D]` -> float32 `[N, d]`."""
+        x = checks.as_samples(x, self.num_features)
+        return self.encoder.predict(x, batch_size=batch_size, verbose=0)[0]
+
+    def sample(self, cluster: int, n: int, seed: int = 0) -> np.ndarray:
+        """E[x | z] at n draws of z from a cluster, float32 `[n, D]`.
+
+        Raises:
+          UserError: if there is no such cluster.
+        """
+        if cluster not in range(self.num_clusters):
+            raise UserError(
+                f"cluster is {cluster!r}, but must be a whole number from 0 to "
+                f"{self.num_clusters - 1}: pass one of these."
+            )
+        n = checks.check_whole("n", n, 1)
+        noise = tf.random.stateless_normal([n, self.latent_dim], [seed, cluster])
+        scale = tf.exp(0.5 * self.mixture.log_variances[cluster])
+        outputs = self.decoder(self.mixture.means[cluster] + scale * noise)
+        return self.likelihood.mean(outputs).numpy()
+
+    def set_mixture(
+        self, means: np.ndarray, variances: np.ndarray, weights: np.ndarray
+    ) -> None:
+        """Sets the mixture of the embeddings, and the proportions of the prior.
+
+        Args:
+          means: `[K, d]`.
+          variances: positive, `[K, d]`.
+          weights: of the clusters, nonnegative with a positive sum, `[K]`.
+
+        Raises:
+          UserError: if a shape or value is not as said here.
+        """
+        shape = (self.num_clusters, self.latent_dim)
+        given = (np.shape(means), np.shape(variances), np.shape(weights))
+        if given != (shape, shape, shape[:1]):
+            raise UserError(
+                f"means, variances and weights have the shapes {given}, but must have "
+                f"{(shape, shape, shape[:1])}: give a row for each cluster."
+            )
+        if not (np.min(variances) > 0 and np.min(weights) >= 0 and np.sum(weights) > 0):
+            raise UserError(
+                "Variances must be positive, and weights nonnegative and not all 0: "
+                "give such values."
+            )
+        self.mixture.means.assign(means)
+        self.mixture.log_variances.assign(np.log(variances))
+        self.prior.set_proportions(np.asarray(weights) / np.sum(weights))
+
+    def losses_of(self, x: tf.Tensor, step: tf.Tensor, training: bool) -> dict:
+        """The negative ELBO of a batch (eq. 59) and its parts, in nats a sample.
+
+        Args:
+          x: float32 `[B, D]`.
+          step: whole scalar; with the seed it gives the noise.
+          training: passed on to the networks.
+
+        Returns:
+          Scalars: `loss`, `elbo`, `reconstruction_loss`; `prior`, the expected
+          log p(c | pi) + log p(z | c); and `entropy`, of q(z | x) and q(c | x).
+        """
+        seeds = tf.random.split(tf.stack([self.seed, tf.cast(step, tf.int32)]), 2)
+        mean, log_variance = self.encoder(x, training=training)
+        noise = tf.random.stateless_normal(tf.shape(mean), seeds[0])
+        z = mean + tf.exp(0.5 * log_variance) * noise
+        outputs = self.decoder(z, training=training)
+        log_responsibilities = self._log_responsibilities(z)
+        responsibilities = tf.exp(log_responsibilities)
+        assignments = self._draw_assignments(log_responsibilities, step, seeds[1])
+        log_p_c = self.prior.expected_log_prob(responsibilities, assignments)
+        log_p_z = tf.reduce_sum(
+            responsibilities * self.mixture.expected_log_prob(mean, log_variance), -1
+        )
+        entropy = tf.reduce_sum(
+            0.5 * (1.0 + math.log(2.0 * math.pi) + log_variance), axis=-1
+        ) - tf.reduce_sum(responsibilities * log_responsibilities, axis=-1)
+        reconstruction_loss = -tf.reduce_mean(self.likelihood.log_prob(x, outputs))
+        prior = log_p_c + tf.reduce_mean(log_p_z)
+        entropy = tf.reduce_mean(entropy)
+        elbo = prior + entropy - reconstruction_loss
+        return dict(
+            zip(
+                _LOG_NAMES,
+                (-elbo, elbo, reconstruction_loss, prior, entropy),
+                strict=True,
+            )
+        )
+
+    def _log_responsibilities(self, z: tf.Tensor) -> tf.Tensor:
+        """log q(c | z), `[B, d]` -> `[B, K]` (eq. 63)."""
+        logits = self.mixture.log_prob(z) + self.prior.log_proportions()
+        return tf.nn.log_softmax(logits)
+
+    def _draw_assignments(
+        self, log_probs: tf.Tensor, step: tf.Tensor, seed: tf.Tensor
+    ) -> tf.Tensor:
+        """One-hot draws `[B, K]` with straight-through Gumbel-softmax gradients."""
+        temperature = self.temperature
+        if callable(temperature):
+            temperature = temperature(step)
+        uniform = tf.random.stateless_uniform(
+            tf.shape(log_probs), seed, minval=np.finfo(np.float32).tiny
+        )
+        scores = log_probs - tf.math.log(-tf.math.log(uniform))
+        soft = tf.nn.softmax(scores / temperature)
+        hard = tf.one_hot(tf.argmax(scores, axis=-1), self.num_clusters)
+        return hard + soft - tf.stop_gradient(soft)
+
+    @property
+    def metrics(self) -> list[keras.Metric]:
+        """The means over an epoch of what `losses_of` returns."""
+        return self._means
+
+    def train_step(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """One step of the optimizer, whose count of steps drives the noise."""
+        x = keras.utils.unpack_x_y_sample_weight(x)[0]
+        with tf.GradientTape() as tape:
+            losses = self.losses_of(
+                x, tf.convert_to_tensor(self.optimizer.iterations), training=True
+            )
+        variables = self.trainable_variables
+        gradients = tape.gradient(losses["loss"], variables)
+        self.optimizer.apply(gradients, variables)
+        return self._logged(losses, tf.shape(x)[0])
+
+    def test_step(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The same numbers without a step of the optimizer."""
+        x = keras.utils.unpack_x_y_sample_weight(x)[0]
+        step = tf.convert_to_tensor(self.optimizer.iterations)
+        return self._logged(self.losses_of(x, step, training=False), tf.shape(x)[0])
+
+    def _logged(self, losses: dict, batch_size: tf.Tensor) -> dict[str, tf.Tensor]:
+        for mean in self._means:
+            mean.update_state(losses[mean.name], sample_weight=batch_size)
+        return {mean.name: mean.result() for mean in self._means}
+
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Reconstructions E[x | z] at the mean embeddings, `[B, D]`."""
+        mean, _ = self.encoder(x, training=training)
+        return self.likelihood.mean(self.decoder(mean, training=training))
+
+    def get_config(self) -> dict:
+        serialize = keras.saving.serialize_keras_object
+        temperature = self.temperature
+        if callable(temperature):
+            temperature = serialize(temperature)
+        return {
+            "num_features": self.num_features,
+            "num_clusters": self.num_clusters,
+            "prior": serialize(self.prior),
+            "likelihood": serialize(self.likelihood),
+            "encoder": serialize(self.encoder),
+            "decoder": serialize(self.decoder),
+            "temperature": temperature,
+            "seed": self.seed,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> "VaDE":
+        parts = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in ("prior", "likelihood", "encoder", "decoder", "temperature")
+        }
+        return cls(**{**config, **parts})
+
+
+def _latent_dim_of(encoder: keras.Model, num_features: int) -> int:
+    """d; a UserError unless the encoder maps `[B, D]` to two `[B, d]`."""
+    outputs = [list(output.shape) for output in encoder.outputs]
+    inputs = [list(tensor.shape) for tensor in encoder.inputs]
+    pair = len(outputs) == 2 and outputs[0] == outputs[1] and len(outputs[0]) == 2
+    if inputs != [[None, num_features]] or not pair:
+        raise UserError(
+            f"encoder maps {inputs} to {outputs}, but must map [B, {num_features}] to "
+            "the mean and log variance, [B, d] each: pass such a Keras model."
+        )
+    return outputs[0][-1]
+
+
+def _check_decoder(decoder: keras.Model, latent_dim: int, num_features: int) -> None:
+    shapes = (list(decoder.input_shape), list(decoder.output_shape))
+    if shapes != ([None, latent_dim], [None, num_features]):
+        raise UserError(
+            f"decoder maps {shapes[0]} to {shapes[1]}, but must map [B, {latent_dim}] "
+            f"to [B, {num_features}]: pass such a Keras model."
+        )
