@@ -84,6 +84,29 @@ def test_test_networks_are_linear():
         np.testing.assert_allclose(network(3 * inputs), 3 * network(inputs), atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["fc", "conv"])
+def test_networks_take_the_library_s_batches(name):
+    """Ten black-and-white images, ten codes; an image's outputs are its own."""
+    shape = (64, 64, 1)
+    images = np.random.RandomState(0).uniform(size=(10, *shape)).astype(np.float32)
+    make_decoder = {"fc": "fc_decoder", "conv": "deconv_decoder"}[name]
+    encoder = getattr(architectures, f"{name}_encoder")(shape, 15)
+    decoder = getattr(architectures, make_decoder)(15, shape)
+    discriminator = architectures.fc_discriminator(15)
+    mean, log_variance = encoder(images)
+    assert mean.shape == log_variance.shape == (10, 15)
+    logits = decoder(mean)
+    assert logits.shape == (10, *shape)
+    assert discriminator(mean).shape == (10, 2)
+    for network, inputs in ((decoder, mean), (discriminator, mean)):
+        np.testing.assert_allclose(
+            network(inputs[3:4])[0], network(inputs)[3], rtol=1e-4, atol=1e-5
+        )
+    np.testing.assert_allclose(
+        encoder(images[3:4])[0][0], mean[3], rtol=1e-4, atol=1e-5
+    )
+
+
 @pytest.mark.parametrize("num_latent", [0, -1, 2.5, "ten"])
 def test_a_wrong_number_of_latents_is_one_clear_sentence(num_latent):
     with pytest.raises(UserError, match="encoder.num_latent is .* positive integer"):

@@ -44,6 +44,16 @@ def test_divergences_are_the_integrals():
     )
 
 
+@pytest.mark.parametrize(
+    "mean, log_variance, nats", [(0, 0, 0), (1, 0, 5), (1, 1, 5 * (np.e - 1))]
+)
+def test_kl_to_the_prior_in_the_library_s_cases(mean, log_variance, nats):
+    """Ten latents: 10 (m^2 + v - log v - 1) / 2 nats."""
+    posterior = Gaussian(*(tf.fill([4, 10], float(x)) for x in (mean, log_variance)))
+    kl = tf.reduce_sum(gaussian.kl_to_standard_normal(posterior), axis=1)
+    np.testing.assert_allclose(kl, np.full(4, nats), rtol=1e-6)
+
+
 def test_average_of_moments():
     mean, log_variance = gaussian.average_moments(P, Q)
     np.testing.assert_allclose(mean, (P.mean + Q.mean) / 2)

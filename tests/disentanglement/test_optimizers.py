@@ -130,6 +130,43 @@ def test_learning_rates_decay_as_in_tensorflow_1(name, arguments):
     np.testing.assert_allclose(our_path(bindings), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "bindings, expected",
+    [
+        (["GradientDescentOptimizer.learning_rate = 0.1"], 0.1),
+        (["vae_optimizer.learning_rate = 0.1"], 0.1),
+        (
+            [
+                "vae_optimizer.learning_rate = @piecewise_constant",
+                "piecewise_constant.boundaries = (3, 5)",
+                "piecewise_constant.values = (0.2, 0.1, 0.01)",
+            ],
+            0.01,
+        ),
+        (
+            [
+                "vae_optimizer.learning_rate = @exponential_decay",
+                "exponential_decay.learning_rate = 0.1",
+                "exponential_decay.decay_steps = 1",
+                "exponential_decay.decay_rate = 0.9",
+            ],
+            0.1 * 0.9**10,
+        ),
+    ],
+)
+def test_learning_rate_after_ten_steps(bindings, expected):
+    """The library's own cases."""
+    gin.parse_config(
+        ["vae_optimizer.optimizer_fn = @GradientDescentOptimizer", *bindings]
+    )
+    optimizer = optimizers.make_vae_optimizer()
+    x = keras.Variable(0.0)
+    for step in range(10):
+        optimizer.apply([2 * (x.value + 2.0)], [x])
+        assert int(optimizer.iterations) == step + 1
+    np.testing.assert_allclose(float(optimizer.learning_rate), expected, rtol=1e-5)
+
+
 def test_scopes_tell_the_optimizers_of_a_model_apart():
     gin.parse_config(
         """

@@ -31,6 +31,24 @@ def scaled_representation(ground_truth_data, gaussian_encoder, random_state, sav
     return Scale(), None
 
 
+@gin.configurable("product_representation", module="mvhg_tf.tests")
+def product_representation(
+    ground_truth_data, gaussian_encoder, random_state, save_path
+):
+    """A transform by a matrix `[4, 2]` that is a variable."""
+
+    class Product(tf.Module):
+        def __init__(self):
+            self.matrix = tf.Variable(
+                random_state.normal(size=[4, 2]), dtype=tf.float32
+            )
+
+        def __call__(self, mean, logvar):
+            return mean @ self.matrix
+
+    return Product(), None
+
+
 def images(num=50):
     shape = [num, 64, 64, 3]
     return np.random.RandomState(0).uniform(size=shape).astype(np.float32)
@@ -70,6 +88,19 @@ def test_a_transform_may_have_variables(trained_model, tmp_path):
     ratio = representation(images()) / representation.encode(images())[0]
     np.testing.assert_allclose(
         ratio, np.broadcast_to(ratio[:1], ratio.shape), rtol=1e-3
+    )
+
+
+def test_a_product_of_matrices_is_saved(trained_model, tmp_path):
+    """Encoder and transform are a matrix each: saved together, their product."""
+    bindings = [*BINDINGS, "postprocess.postprocess_fn = @product_representation"]
+    postprocess_with_gin(trained_model, str(tmp_path / "r"), gin_bindings=bindings)
+    projection = 0.01 * tf.random.stateless_normal([64 * 64 * 3, 4], [1, 2]).numpy()
+    matrix = np.random.RandomState(3).normal(size=[4, 2])  # postprocess.random_seed
+    np.testing.assert_allclose(
+        Representation(str(tmp_path / "r"))(images()),
+        images().reshape(50, -1) @ projection @ matrix,
+        atol=1e-4,
     )
 
 

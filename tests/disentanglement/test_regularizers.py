@@ -59,6 +59,18 @@ def test_moment_matching_is_the_covariance_s_distance_from_the_identity(dip_type
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+def test_covariance_of_points():
+    points = np.random.RandomState(0).multivariate_normal(
+        [0.0, 5.0, -1.0], [[2.0, 0.5, 0.0], [0.5, 1.0, -0.3], [0.0, -0.3, 4.0]], 200
+    )
+    np.testing.assert_allclose(
+        regularizers.covariance_of(tf.constant(points)),
+        np.cov(points, rowvar=False, bias=True),
+        rtol=1e-9,
+        atol=1e-9,
+    )
+
+
 def test_moment_matching_costs_nothing_at_the_identity():
     corners = np.array(np.meshgrid(*[[-1.0, 1.0]] * 3)).reshape(3, -1).T
     np.testing.assert_allclose(
