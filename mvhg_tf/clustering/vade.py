@@ -109,6 +109,16 @@ class VaDE(keras.Model):
             optimizer = keras.optimizers.Adam(learning_rate)
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
 
+    def get_compile_config(self) -> dict:
+        optimizer = keras.saving.serialize_keras_object(self.optimizer)
+        return {"optimizer": optimizer, "jit_compile": self.jit_compile}
+
+    def compile_from_config(self, config: dict) -> None:
+        """As it was saved, with the variables of the optimizer, so that it resumes."""
+        optimizer = keras.saving.deserialize_keras_object(config["optimizer"])
+        self.compile(optimizer, jit_compile=config["jit_compile"])
+        optimizer.build(self.trainable_variables)
+
     def pretrain(self, x: np.ndarray, **kwargs) -> "VaDE":
         """Starts the networks and the mixture; see `pretraining.pretrain`."""
         x = checks.as_training_data(x, self.num_features, self.num_clusters)
