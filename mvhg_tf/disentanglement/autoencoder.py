@@ -5,6 +5,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from mvhg_tf.disentanglement import replicas
 from mvhg_tf.disentanglement.gaussian import Gaussian
 
 
@@ -43,13 +44,28 @@ class Autoencoder(keras.Model):
         self.optimizer.build(self.trainable_variables)
 
     @property
+    def step(self) -> tf.Tensor:
+        """How many steps have been taken, an int64 scalar."""
+        return tf.convert_to_tensor(self.optimizer.iterations)
+
+    @property
+    def optimizers(self) -> list[keras.optimizers.Optimizer]:
+        """All of them."""
+        return [self.optimizer]
+
+    @property
     def num_latent(self) -> int:
         """d, the number of latents."""
         return self.encoder.outputs[0].shape[-1]
 
     def encode(self, images: tf.Tensor, training: bool = False) -> Gaussian:
         """Images `[B, H, W, C]` -> their posteriors over d latents."""
-        return Gaussian(*self.encoder(images, training=training))
+        parts = self.encoder(images, training=training)
+        return Gaussian(*(tf.cast(part, tf.float32) for part in parts))
+
+    def decode(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Latents `[B, d]` -> logits float32 `[B, H, W, C]`."""
+        return tf.cast(self.decoder(latents, training=training), tf.float32)
 
     def losses_of(
         self, batch: dict[str, tf.Tensor], step: tf.Tensor, training: bool
@@ -57,19 +73,36 @@ class Autoencoder(keras.Model):
         """Means over a batch, in nats for one image, as scalars; one is `loss`."""
         raise NotImplementedError
 
+    def reconstructions_of(
+        self, batch: dict[str, tf.Tensor]
+    ) -> list[tuple[tf.Tensor, tf.Tensor]]:
+        """Images and their logits, `[B, H, W, C]` each, of each view; no noise."""
+        raise NotImplementedError
+
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of the optimizer; its count of steps drives noise and schedules."""
-        step = tf.convert_to_tensor(self.optimizer.iterations)
+        step = self.step
         with tf.GradientTape() as tape:
             logs = self.losses_of(batch, step, training=True)
+            loss = self.share_of(logs["loss"], self.optimizer)
         variables = self.trainable_variables
-        gradients = tape.gradient(logs["loss"], variables)
+        gradients = tape.gradient(loss, variables)
         self.optimizer.apply(gradients, variables)
         return logs
 
+    @staticmethod
+    def share_of(loss: tf.Tensor, optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
+        """What a replica differentiates: the optimizer sums over the replicas.
+
+        In float16 the optimizer scales it, so that small gradients are not lost.
+        """
+        if replicas.count() > 1:
+            loss /= replicas.count()
+        return optimizer.scale_loss(loss)
+
     def test_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """The same numbers without a step of the optimizer."""
-        return self.losses_of(batch, self.optimizer.iterations, training=False)
+        return self.losses_of(batch, self.step, training=False)
 
     def get_config(self) -> dict:
         return {

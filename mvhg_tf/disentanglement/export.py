@@ -55,13 +55,13 @@ def _signatures(
 
     @tf.function(input_signature=[images("images")])
     def reconstructions(images):
-        return {"images": model.decoder(model.encode(images).mean, training=False)}
+        return {"images": model.decode(model.encode(images).mean)}
 
     latents = tf.TensorSpec([None, model.num_latent], tf.float32, "latent_vectors")
 
     @tf.function(input_signature=[latents])
     def decoder(latent_vectors):
-        return {"images": model.decoder(latent_vectors, training=False)}
+        return {"images": model.decode(latent_vectors)}
 
     signatures = {
         "gaussian_encoder": gaussian_encoder,
@@ -78,16 +78,7 @@ def _pair_signature(
     model: GroupVAE, images_1: tf.TensorSpec, images_2: tf.TensorSpec
 ) -> tf.types.experimental.GenericFunction:
     def aggregated(images_1, images_2, labels):
-        posterior_1, posterior_2 = model.encode_pair(images_1, images_2)
-        selection = model.selection.select(
-            posterior_1,
-            posterior_2,
-            labels,
-            step=model.optimizer.iterations,
-            seed=tf.zeros([2], tf.int32),
-            training=False,
-        )
-        view_1, view_2, _ = model.aggregate(posterior_1, posterior_2, selection)
+        view_1, view_2, selection = model.infer_pair(images_1, images_2, labels)
         return {
             "mean_1": view_1.mean,
             "logvar_1": view_1.log_variance,

@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras import layers
 from keras.saving import register_keras_serializable
 
+from mvhg_tf.disentanglement import replicas
 from mvhg_tf.disentanglement.regularizers import ImageTerms
 from mvhg_tf.disentanglement.vae import VAE
 
@@ -40,9 +41,10 @@ class AdversarialTotalCorrelation(layers.Layer):
           `regularizer`; `tc_loss`, the total correlation; `discriminator_loss`, the
           cross-entropy of the two classes, which is the discriminator's to minimise.
         """
-        logits = self.discriminator(terms.latents)
+        logits = tf.cast(self.discriminator(terms.latents), tf.float32)
         tc_loss = tf.reduce_mean(logits[:, 0] - logits[:, 1])
-        permuted = self.discriminator(permute_latents(terms.latents, terms.seed))
+        permuted = permute_latents(terms.latents, replicas.own_seed(terms.seed))
+        permuted = tf.cast(self.discriminator(permuted), tf.float32)
         cross_entropy = _cross_entropy(logits, 0) + _cross_entropy(permuted, 1)
         return {
             "regularizer": terms.kl_loss + self.gamma * tc_loss,
@@ -101,20 +103,27 @@ class FactorVAE(VAE):
         self.discriminator_optimizer.build(self.regularizer.trainable_variables)
 
     @property
+    def optimizers(self) -> list[keras.optimizers.Optimizer]:
+        """All of them."""
+        return [self.optimizer, self.discriminator_optimizer]
+
+    @property
     def _autoencoder_variables(self) -> list[keras.Variable]:
         return self.encoder.trainable_variables + self.decoder.trainable_variables
 
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of both optimizers."""
-        step = tf.convert_to_tensor(self.optimizer.iterations)
+        step = self.step
         with tf.GradientTape(persistent=True) as tape:
             logs = self.losses_of(batch, step, training=True)
+            loss = self.share_of(logs["loss"], self.optimizer)
+            discriminator_loss = self.share_of(
+                logs["discriminator_loss"], self.discriminator_optimizer
+            )
         own = self._autoencoder_variables
         discriminator = self.regularizer.trainable_variables
-        gradients = tape.gradient(logs["loss"], own)
-        discriminator_gradients = tape.gradient(
-            logs["discriminator_loss"], discriminator
-        )
+        gradients = tape.gradient(loss, own)
+        discriminator_gradients = tape.gradient(discriminator_loss, discriminator)
         self.optimizer.apply(gradients, own)
         self.discriminator_optimizer.apply(discriminator_gradients, discriminator)
         return logs

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import tensorflow as tf
 from keras.saving import register_keras_serializable
 
+from mvhg_tf.disentanglement import replicas
+
 
 class Gaussian(NamedTuple):
     """Diagonal Gaussians over d latents.
@@ -22,8 +24,9 @@ class Gaussian(NamedTuple):
 def sample(posterior: Gaussian, seed: tf.Tensor) -> tf.Tensor:
     """A reparameterised draw, `[B, d]`; `seed` is stateless, int32 `[2]`."""
     mean, log_variance = posterior
-    noise = tf.random.stateless_normal(tf.shape(mean), seed, dtype=mean.dtype)
-    return mean + tf.exp(0.5 * log_variance) * noise
+    shape = replicas.whole_shape(mean)
+    noise = tf.random.stateless_normal(shape, seed, dtype=mean.dtype)
+    return mean + tf.exp(0.5 * log_variance) * replicas.own_rows(noise)
 
 
 def kl_to_standard_normal(posterior: Gaussian) -> tf.Tensor:

@@ -84,6 +84,30 @@ class GroupVAE(Autoencoder):
             shared,
         )
 
+    def infer_pair(
+        self, images_1: tf.Tensor, images_2: tf.Tensor, labels: tf.Tensor | None
+    ) -> tuple[Gaussian, Gaussian, Selection]:
+        """Both views' posteriors after aggregation, and the selection at its mode."""
+        posterior_1, posterior_2 = self.encode_pair(images_1, images_2)
+        selection = self.selection.select(
+            posterior_1,
+            posterior_2,
+            labels,
+            step=self.step,
+            seed=tf.zeros([2], tf.int32),
+            training=False,
+        )
+        view_1, view_2, _ = self.aggregate(posterior_1, posterior_2, selection)
+        return view_1, view_2, selection
+
+    def reconstructions_of(self, batch: dict[str, tf.Tensor]) -> list:
+        images_1, images_2 = batch["images_1"], batch["images_2"]
+        view_1, view_2, _ = self.infer_pair(images_1, images_2, batch["labels"])
+        return [
+            (images_1, self.decode(view_1.mean)),
+            (images_2, self.decode(view_2.mean)),
+        ]
+
     def losses_of(
         self, batch: dict[str, tf.Tensor], step: tf.Tensor, training: bool
     ) -> dict[str, tf.Tensor]:
@@ -106,7 +130,7 @@ class GroupVAE(Autoencoder):
             [gaussian.sample(view_1, seeds[1]), gaussian.sample(view_2, seeds[2])], 0
         )
         reconstruction = self.reconstruction_loss(
-            tf.concat([images_1, images_2], 0), self.decoder(latents, training=training)
+            tf.concat([images_1, images_2], 0), self.decode(latents, training)
         )
         kl_loss = self.regularizer(
             objectives.PairTerms(

@@ -13,7 +13,7 @@ from keras import layers
 from keras.optimizers.schedules import LearningRateSchedule
 from keras.saving import register_keras_serializable
 
-from mvhg_tf.disentanglement import gaussian
+from mvhg_tf.disentanglement import gaussian, replicas
 from mvhg_tf.disentanglement.gaussian import Gaussian
 from mvhg_tf.distributions import MultivariateFisherNoncentralHypergeometric
 from mvhg_tf.schedules import ExponentialAnnealing
@@ -42,7 +42,8 @@ class PairSelection(layers.Layer):
     """
 
     def __init__(self, num_latent: int, **kwargs):
-        super().__init__(**kwargs)
+        # In float32, also where the networks compute in half of it.
+        super().__init__(**{"dtype": "float32", **kwargs})
         self.num_latent = num_latent
 
     def select(
@@ -150,7 +151,7 @@ class HypergeometricSelection(PairSelection):
         self.initial_log_odds = initial_log_odds
         self.learn_prior = learn_prior
         self.method = method
-        self.log_weights = layers.Dense(2, name="log_weights")
+        self.log_weights = layers.Dense(2, name="log_weights", dtype="float32")
         self.log_weights.build((None, num_latent))
         self.log_weights.bias.assign([initial_log_odds, 0.0])
         self.prior_log_odds = self.add_weight(
@@ -164,19 +165,22 @@ class HypergeometricSelection(PairSelection):
         gamma = gaussian.symmetric_kl(posterior_1, posterior_2)
         order_by = tf.math.log1p(gamma) if self.log_divergences else gamma
         temperature = self.temperature(step)
-        counts = self._counts(self.log_weights(order_by), temperature)
+        log_weights = replicas.among_all(self.log_weights(order_by))
+        counts = self._counts(log_weights, temperature)
         if training:
             num_independent = counts.sample_one_hot(seed=seed)[..., 0, :]
         else:
             likeliest = tf.argmax(counts.marginal_log_prob(0), axis=-1)
             num_independent = tf.one_hot(likeliest, self.num_latent + 1)
         # The latent at place i, from 0, is independent if k_hat > i.
+        num_independent = replicas.own_rows(num_independent)
         by_place = 1.0 - tf.cumsum(num_independent, axis=-1)[..., :-1]
         places = neural_sort(order_by, temperature, hard=True)
         independent = tf.linalg.matvec(places, by_place, transpose_a=True)
         prior_log_weights = tf.stack([tf.convert_to_tensor(self.prior_log_odds), 0.0])
         prior = self._counts(prior_log_weights, temperature)
-        return Selection(independent, counts.kl_divergence(prior))
+        divergence = replicas.own_rows(counts.kl_divergence(prior))
+        return Selection(independent, divergence)
 
     scalar_names = ("temperature", "prior_log_odds")
 

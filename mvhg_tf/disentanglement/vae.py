@@ -53,7 +53,7 @@ class VAE(Autoencoder):
         seeds = tf.random.split(tf.stack([self.seed, step]), 2)
         posterior = self.encode(images, training)
         latents = gaussian.sample(posterior, seeds[0])
-        logits = self.decoder(latents, training=training)
+        logits = self.decode(latents, training)
         reconstruction_loss = tf.reduce_mean(self.reconstruction_loss(images, logits))
         kl = tf.reduce_sum(gaussian.kl_to_standard_normal(posterior), axis=-1)
         kl_loss = tf.reduce_mean(kl)
@@ -67,6 +67,9 @@ class VAE(Autoencoder):
             "elbo": -(reconstruction_loss + kl_loss),
             **regularization,
         }
+
+    def reconstructions_of(self, batch: dict[str, tf.Tensor]) -> list:
+        return [(batch["images"], self.decode(self.encode(batch["images"]).mean))]
 
     def get_config(self) -> dict:
         regularizer = keras.saving.serialize_keras_object(self.regularizer)

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework import kernels
 
-from mvhg_tf.disentanglement import losses, models, training, unsupervised
+from mvhg_tf.disentanglement import losses, models, training_loop, unsupervised
 from mvhg_tf.disentanglement.data import named_data
 from mvhg_tf.disentanglement.images import ImageSource
 from mvhg_tf.disentanglement.pairs import PairSource
@@ -24,7 +24,7 @@ group_vae.beta = 1.0
 
 def check_kernels(model, source):
     """Compiles the training loop; returns its operations, which all have kernels."""
-    loop = training.compiled_loop(model, source, first_step=0)
+    loop = training_loop.compiled_loop(model, source, first_step=0)
     graph = loop.get_concrete_function(tf.constant(2)).graph.as_graph_def()
     nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
     operations = {node.op for node in nodes}

@@ -3,11 +3,16 @@
 import json
 import os
 
+import gin
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from mvhg_tf.disentanglement import training
+from mvhg_tf.disentanglement import gaussian, training
+from mvhg_tf.disentanglement.data import named_data
+from mvhg_tf.disentanglement.pairs import PairSource
+from mvhg_tf.disentanglement.selection import HypergeometricSelection
 from mvhg_tf.errors import UserError
 
 BINDINGS = [
@@ -49,8 +54,22 @@ def curve(model_dir):
         path = os.path.join(folder, name)
         for event in tf.compat.v1.train.summary_iterator(path):
             for value in event.summary.value:
+                if value.tag == "reconstructions":
+                    continue
                 number = float(tf.make_ndarray(value.tensor))
                 found.setdefault(value.tag, {})[event.step] = number
+    return found
+
+
+def pictures(model_dir):
+    """TensorBoard's pictures of reconstructions, {step: [H, W, C] in [0, 255]}."""
+    found = {}
+    for path in sorted((model_dir / "tensorboard").iterdir()):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            for value in event.summary.value:
+                if value.tag == "reconstructions":
+                    png = tf.make_ndarray(value.tensor)[2]
+                    found[event.step] = tf.io.decode_png(png).numpy().astype(float)
     return found
 
 
@@ -149,6 +168,102 @@ def test_a_run_that_was_stopped_ends_like_one_that_was_not(
     assert curve(model_dir) == curve(trained)
 
 
+def test_pictures_show_the_first_batch_beside_its_reconstructions(trained, tmp_path):
+    shown = pictures(trained)
+    assert sorted(shown) == [4, 8, 9]  # with each checkpoint
+    with gin.unlock_config():
+        gin.parse_config("dynamics.k = 2")
+    dataset = named_data.get_named_ground_truth_data("arm3d")
+    batch = PairSource(dataset, 4, 3).batch(tf.constant(0))
+    picture = shown[9].reshape(4, 64, 4, 64, 3) / 255
+    for column, name in ((0, "images_1"), (2, "images_2")):
+        np.testing.assert_allclose(picture[:, :, column], batch[name], atol=1 / 254)
+    saved = tf.saved_model.load(str(trained / "tfhub")).signatures
+    pair = saved["pair"](images_1=batch["images_1"], images_2=batch["images_2"])
+    for column, name in ((1, "mean_1"), (3, "mean_2")):
+        logits = saved["decoder"](latent_vectors=pair[name])["images"]
+        np.testing.assert_allclose(
+            picture[:, :, column], tf.sigmoid(logits), atol=1 / 250
+        )
+
+
+def test_pictures_come_as_often_as_asked(tmp_path):
+    small = ["encoder.encoder_fn = @test_encoder", "decoder.decoder_fn = @test_decoder"]
+    often = train(tmp_path / "often", *small, "train.image_steps = 2")
+    assert sorted(pictures(often)) == [2, 4, 6, 8, 9]
+    assert not pictures(train(tmp_path / "never", *small, "train.image_steps = 0"))
+
+
+SMALL = [
+    "encoder.encoder_fn = @test_encoder",
+    "decoder.decoder_fn = @test_decoder",
+    "AdamOptimizer.learning_rate = 1.0e-4",
+]
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    return curve(train(tmp_path_factory.mktemp("plain") / "m", *SMALL))
+
+
+@pytest.fixture
+def without_noise(monkeypatch):
+    """XLA draws other noise, of the same law."""
+    monkeypatch.setattr(gaussian, "sample", lambda posterior, seed: posterior.mean)
+    select = HypergeometricSelection.select
+    monkeypatch.setattr(
+        HypergeometricSelection,
+        "select",
+        lambda self, *args: select(self, *args[:-1], training=False),
+    )
+
+
+def test_a_step_that_xla_compiled_is_the_plain_one(tmp_path, without_noise):
+    plain = train(tmp_path / "plain", *SMALL)
+    compiled = train(tmp_path / "compiled", *SMALL, "train.jit_compile = True")
+    for name, values in curve(plain).items():
+        for step, value in values.items():
+            np.testing.assert_allclose(curve(compiled)[name][step], value, rtol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_is_near_float32_and_keeps_float32_weights(
+    plain, tmp_path, precision
+):
+    model_dir = train(tmp_path / "m", *SMALL, f"train.precision = '{precision}'")
+    # bfloat16 has 8 bits of a number's fraction, so they differ, but not by much.
+    ours = curve(model_dir)["reconstruction_loss"]
+    assert ours[9] != plain["reconstruction_loss"][9]
+    np.testing.assert_allclose(ours[9], plain["reconstruction_loss"][9], rtol=0.01)
+    dtypes = {value.dtype for value in weights(model_dir).values()}
+    assert dtypes <= {np.dtype(name) for name in ("float32", "int32", "int64")}
+    assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "option", ["train.jit_compile = True", "train.precision = 'mixed_float16'"]
+)
+def test_a_stopped_run_of_any_kind_ends_like_one_that_was_not(
+    tmp_path, monkeypatch, option
+):
+    whole = train(tmp_path / "whole", *SMALL, option)
+    scalar = tf.summary.scalar
+
+    def power_cut(name, value, step):
+        if step > 6:
+            raise KeyboardInterrupt
+        scalar(name, value, step=step)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tf.summary, "scalar", power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path / "stopped", *SMALL, option)
+    train(tmp_path / "stopped", *SMALL, option)
+    for name, value in weights(whole).items():
+        np.testing.assert_array_equal(weights(tmp_path / "stopped")[name], value)
+
+
 def test_labels_reach_labelvae(tmp_path):
     model_dir = train(tmp_path / "m", "model.model = @group_vae_labels()")
     saved = tf.saved_model.load(str(model_dir / "tfhub")).signatures
@@ -170,11 +285,27 @@ def test_a_loss_that_is_not_finite_stops_with_the_last_good_checkpoint(tmp_path)
 
 
 @pytest.mark.parametrize(
+    "other, message",
+    [
+        ("train.jit_compile = True", "XLA can't compile a step of several devices"),
+        ("train.precision = 'mixed_float16'", "Keras can't scale the loss over"),
+    ],
+)
+def test_options_that_do_not_go_together_are_told(tmp_path, other, message):
+    with pytest.raises(UserError, match=message):
+        train(tmp_path / "m", "train.strategy = 'mirrored'", other)
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize(
     "binding, message",
     [
         ("model.batch_size = 0", "model.batch_size is 0, but must be a positive int"),
         ("model.training_steps = -5", "training_steps is -5, but must be a positive"),
         ("train.checkpoint_steps = 5", "checkpoint_steps is 5, but must be a multiple"),
+        ("train.image_steps = 3", "image_steps is 3, but must be a multiple"),
+        ("train.precision = 'half'", "train.precision is 'half', but must be one of"),
+        ("train.strategy = 'tpu'", "train.strategy is 'tpu', but must be one of"),
         ("model.random_seed = -1", "model.random_seed is -1, but must be an integer"),
         ("dynamics.k = 9", "dynamics.k is 9, but must be an integer from 0 to 7"),
         ("dataset.name = 'mnist'", "mnist"),
