@@ -214,7 +214,9 @@ def without_noise(monkeypatch):
     monkeypatch.setattr(
         HypergeometricSelection,
         "select",
-        lambda self, *args: select(self, *args[:-1], training=False),
+        lambda self, *args, **named: select(
+            self, *args[:5], **{**named, "training": False}
+        ),
     )
 
 
