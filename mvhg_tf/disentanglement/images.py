@@ -1,5 +1,8 @@
 """Training batches of a data set, each a function of its step alone.
 
+Images that a data set stores as bytes travel as bytes, a quarter of the traffic, and
+become float32 in the step that uses them (`Source.finish`).
+
 Random numbers are stateless: the same seed gives the same batches, eager or
 compiled, so a training run that is stopped and resumed sees the same data.
 """
@@ -12,11 +15,13 @@ _DATA_STREAM = 1
 
 
 class Source:
-    """An endless stream of batches; base class: a subclass gives `batch`.
+    """An endless stream of batches; base class: a subclass gives `draw`.
 
     Args:
       ground_truth_data: a disentanglement_lib `GroundTruthData`. Where it has a
-        `render` function in TensorFlow, the images are drawn on the device.
+        `render` function in TensorFlow, the images are drawn on the device. Where
+        it has `sample_bytes_from_factors` (factors `[N, F]` -> uint8
+        `[N, H, W, C]`, 255 for 1), that is used.
       batch_size: examples a batch, B.
       seed: of the whole stream.
     """
@@ -32,23 +37,42 @@ class Source:
         return hasattr(self._data, "render")
 
     def batch(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The batch of `step` (int scalar), by name."""
+        """The batch of `step` (int scalar), by name; images are float32."""
+        return self.finish(self.draw(step))
+
+    def draw(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The batch of `step` (int scalar), by name; images may be uint8."""
         raise NotImplementedError
 
+    @staticmethod
+    def finish(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """A batch as `draw` or `dataset` gives it, its bytes as float32 in [0, 1]."""
+        return {
+            name: tf.cast(value, tf.float32) / 255 if value.dtype == tf.uint8 else value
+            for name, value in batch.items()
+        }
+
     def dataset(self, first_step: int) -> tf.data.Dataset:
-        """The batches from `first_step` on, for data that lives on the host."""
+        """The batches from `first_step` on, for data that lives on the host.
+
+        They are to be given to `finish`, best in the step that uses them.
+        """
         steps = tf.data.Dataset.counter(first_step)
-        return steps.map(self.batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+        return steps.map(self.draw, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
     def _seed_of(self, step: tf.Tensor) -> tf.Tensor:
         seed = tf.stack([self._seed, tf.cast(step, tf.int32)])
         return tf.random.experimental.stateless_fold_in(seed, _DATA_STREAM)
 
     def _images_of(self, factors: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Images float32 `[N, H, W, C]` of factors int32 `[N, F]`."""
+        """Images uint8 or float32 `[N, H, W, C]` of factors int32 `[N, F]`."""
         if self.on_device:
             return self._data.render(factors)
-        images = tf.numpy_function(self._observe, [factors, seed], tf.float32)
+        if hasattr(self._data, "sample_bytes_from_factors"):
+            look_up = self._data.sample_bytes_from_factors
+            images = tf.numpy_function(look_up, [factors], tf.uint8)
+        else:
+            images = tf.numpy_function(self._observe, [factors, seed], tf.float32)
         images.set_shape((factors.shape[0], *self._data.observation_shape))
         return images
 
@@ -61,7 +85,7 @@ class Source:
 class ImageSource(Source):
     """Batches of single images, all factors uniform: `images`, `[B, H, W, C]`."""
 
-    def batch(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
+    def draw(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
         seed = self._seed_of(step)
         sizes = np.asarray(self._data.factors_num_values, np.int32)
         factors = uniform_values(seed, self._batch_size, sizes)

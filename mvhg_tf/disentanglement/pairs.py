@@ -144,12 +144,12 @@ class PairSource(Source):
         # Draws a pair so that a mistake shows here, and not inside a trace.
         sample_factor_pairs(ground_truth_data.factors_num_values, 1, [seed, 0])
 
-    def batch(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
+    def draw(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
         """The batch of `step` (int scalar).
 
         Returns:
-          `images_1` and `images_2`, float32 `[B, H, W, C]`; `labels` and `k`, int32
-          `[B]`.
+          `images_1` and `images_2`, uint8 or float32 `[B, H, W, C]`; `labels` and `k`,
+          int32 `[B]`.
         """
         seed = self._seed_of(step)
         pairs = sample_factor_pairs(

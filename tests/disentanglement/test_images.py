@@ -48,6 +48,40 @@ def test_stream_is_a_function_of_seed_and_step():
     assert (other.batch(tf.constant(0))["images"] != from_start[0]).numpy().any()
 
 
+class StoredData:
+    """A data set that stores bytes: the image is a byte for each combination."""
+
+    factors_num_values = [16, 16]
+    num_factors = 2
+    observation_shape = [1, 1, 1]
+
+    def sample_bytes_from_factors(self, factors):
+        rows = np.ravel_multi_index(tuple(factors.T), self.factors_num_values)
+        return rows.astype(np.uint8)[:, None, None, None]
+
+
+class StoredDataAsFloats:
+    """The same images, as the library gives them."""
+
+    factors_num_values = StoredData.factors_num_values
+    num_factors = 2
+    observation_shape = StoredData.observation_shape
+
+    def sample_observations_from_factors(self, factors, random_state):
+        return StoredData().sample_bytes_from_factors(factors) / np.float32(255)
+
+
+def test_bytes_travel_as_bytes_and_give_the_same_images():
+    source = ImageSource(StoredData(), batch_size=500, seed=3)
+    read = next(iter(source.dataset(2)))
+    assert read["images"].dtype == tf.uint8
+    images = ImageSource.finish(read)["images"].numpy()
+    np.testing.assert_array_equal(source.batch(tf.constant(2))["images"], images)
+    expected = ImageSource(StoredDataAsFloats(), batch_size=500, seed=3)
+    expected = expected.batch(tf.constant(2))["images"]
+    np.testing.assert_allclose(images, expected, rtol=1e-7)
+
+
 def test_a_data_set_that_tensorflow_can_draw_is_drawn_in_the_graph():
     data = Arm3D()
     drawn = []

@@ -96,9 +96,15 @@ class MPI3D(grid.GridData):
         Raises:
           ValueError: If `factors` has another shape or a value out of range.
         """
+        return np.divide(
+            self.sample_bytes_from_factors(factors), 255.0, dtype=np.float32
+        )
+
+    def sample_bytes_from_factors(self, factors: np.ndarray) -> np.ndarray:
+        """The same images as they are stored: uint8, 255 for 1."""
         factors = self.check_factors(factors)
         rows = np.ravel_multi_index(tuple(factors.T), self.factors_num_values)
-        return np.divide(self._images[rows], 255.0, dtype=np.float32)
+        return self._images[rows]
 
 
 def _sizes_of(
