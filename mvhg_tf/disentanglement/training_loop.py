@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from mvhg_tf.disentanglement import gin_session, losses, replicas, strategies
 from mvhg_tf.disentanglement.autoencoder import Autoencoder
+from mvhg_tf.disentanglement.checkpoints import open_manager, restore_newest
 from mvhg_tf.disentanglement.images import Source
 from mvhg_tf.errors import UserError
 
@@ -85,7 +86,7 @@ def run_training_loop(
     options: Options | None = None,
     strategy: tf.distribute.Strategy | None = None,
 ) -> None:
-    """Trains from the newest checkpoint, or from the start, to `training_steps`.
+    """Trains from the newest whole checkpoint, or the start, to `training_steps`.
 
     Args:
       model: compiled, its optimizers built.
@@ -100,13 +101,12 @@ def run_training_loop(
     """
     options = options or Options()
     is_chief = strategies.is_chief(strategy)
-    checkpoints = tf.train.CheckpointManager(
+    checkpoints = open_manager(
         tf.train.Checkpoint(model=model, optimizer=model.optimizer),
         os.path.join(model_dir, "checkpoints"),
-        max_to_keep=2,
     )
     if is_chief:
-        checkpoints.restore_or_initialize()
+        restore_newest(checkpoints)
     strategies.copy_from_chief(strategy, model)
     step = int(model.step)
     run_steps = compiled_loop(model, source, step, options.jit_compile, strategy)
