@@ -15,7 +15,11 @@ from collections.abc import Sequence
 from mvhg_tf.errors import UserError
 from mvhg_tf.experiments import command_line
 
-SUBJECTS = {"distribution": "mvhg_tf.experiments.benchmark_distribution"}
+SUBJECTS = {
+    "distribution": "mvhg_tf.experiments.benchmark_distribution",
+    "pipeline": "mvhg_tf.experiments.benchmark_pipeline",
+    "training": "mvhg_tf.experiments.benchmark_training",
+}
 _USAGE = (
     "usage: benchmark SUBJECT [flags]\n\n"
     f"Subjects: {', '.join(SUBJECTS)}. benchmark SUBJECT --help lists its flags."

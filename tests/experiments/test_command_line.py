@@ -51,6 +51,12 @@ def test_help_ends_with_code_0(capsys):
         (["speed"], "'speed'"),
         (["distribution", "--rounds=0"], "from 1"),
         (["distribution", "--authors_code=nowhere"], "mvhg/pt_fmvhg.py"),
+        (["training", "--steps=0"], "from 1"),
+        (["training", "--stock_python=python"], "belong together"),
+        (
+            ["pipeline", "--library_source=nowhere", "--stock_python=python"],
+            "'nowhere' has no disentanglement_lib/methods/weak",
+        ),
     ],
 )
 def test_benchmark_rejects_bad_flags(flags, said, capsys):
