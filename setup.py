@@ -59,6 +59,7 @@ PROGRAMS = [
 EXPERIMENTS = {
     "mvhg_ks_test": "mvhg_tf.experiments.ks_test:main",
     "mvhg_minimal_example": "mvhg_tf.experiments.minimal_example:main",
+    "mvhg_reproduce": "mvhg_tf.experiments.reproduce:main",
 }
 
 

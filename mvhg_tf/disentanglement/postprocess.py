@@ -146,5 +146,7 @@ def _save_with_representation(model, transform: Transform, export_dir: str) -> N
     shutil.rmtree(unfinished, ignore_errors=True)
     shutil.rmtree(export_dir, ignore_errors=True)
     signatures = {**model.signatures, "representation": representation}
-    tf.saved_model.save(module, unfinished, signatures=signatures)
+    # Gradients can't be saved again in the process that trained the model.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(module, unfinished, signatures=signatures, options=options)
     os.rename(unfinished, export_dir)

@@ -166,12 +166,12 @@ def _walk(urn: Urn, scored: Urn | None = None) -> _Walk:
         # law[k] = P(left = k); joint[j, k] = E[x_j; left = k] for j < i.
         row = tf.nn.softmax(tf.gather(logits, i))
         log_row = tf.nn.log_softmax(tf.gather(scored_logits, i))
+        # Where neither law has support: its minus infinity would make gradients NaN.
+        log_row = tf.where(log_row > -np.inf, log_row, 0.0)
         mean_given = tf.linalg.matvec(row, counts)
         square_given = tf.linalg.matvec(row, counts**2)
         own = tf.one_hot(i, num_groups, dtype=CORE_DTYPE)
-        expected += tf.reduce_sum(
-            law * tf.reduce_sum(tf.math.multiply_no_nan(log_row, row), -1), -1
-        )
+        expected += tf.reduce_sum(law * tf.reduce_sum(log_row * row, -1), -1)
         cross = tf.linalg.matvec(joint, mean_given)
         cross += own * tf.reduce_sum(law * square_given, -1)[..., tf.newaxis]
         first = first.write(i, tf.reduce_sum(law * mean_given, -1))

@@ -90,3 +90,22 @@ class TestMerged:
             )
         with pytest.raises(NotImplementedError, match='method="exact"'):
             merged().mode()
+
+
+@pytest.mark.parametrize("statistic", ["entropy", "kl_divergence"])
+def test_gradients_of_two_groups_are_the_exact_methods(statistic):
+    log_weights = tf.constant([[0.5, -1.0], [3.0, 0.0], [-2.0, 4.0]])
+    gradients = []
+    for method in ("exact", "merged"):
+        with tf.GradientTape() as tape:
+            tape.watch(log_weights)
+            urn, other = (
+                MultivariateFisherNoncentralHypergeometric(
+                    10.0, [10.0, 7.0], log_weights=weights, method=method
+                )
+                for weights in (log_weights, tf.constant([-3.0, 0.0]))
+            )
+            arguments = [other] if statistic == "kl_divergence" else []
+            value = getattr(urn, statistic)(*arguments)
+        gradients.append(tape.gradient(value, log_weights).numpy())
+    np.testing.assert_allclose(gradients[1], gradients[0], rtol=1e-4, atol=1e-5)

@@ -1,0 +1,158 @@
+"""Runs one of the paper's studies: `mvhg_reproduce STUDY`.
+
+    mvhg_reproduce weak --preset cpu --jobs 2 --output_directory results/weak
+
+The same command goes on where an earlier one was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from mvhg_tf.errors import UserError
+from mvhg_tf.experiments import command_line, study, weak_study
+
+
+class Study(NamedTuple):
+    """What a study gives to this program.
+
+    Attributes:
+      purpose: one sentence.
+      presets: names, the default first.
+      make_jobs: from a preset's name.
+    """
+
+    purpose: str
+    presets: Sequence[str]
+    make_jobs: Callable[[str], list[study.Job]]
+
+
+STUDIES = {
+    "weak": Study(
+        "The weakly supervised study (section 5.2, appendix C.2).",
+        ("cpu", "paper", "smoke"),
+        weak_study.make_jobs,
+    ),
+}
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = command_line.Parser(
+        prog="mvhg_reproduce", description="Runs one of the paper's studies."
+    )
+    studies = parser.add_subparsers(
+        dest="study", metavar="STUDY", required=True, parser_class=command_line.Parser
+    )
+    for name, chosen in STUDIES.items():
+        _add_flags(studies.add_parser(name, help=chosen.purpose), name, chosen)
+    return parser.parse_args(argv)
+
+
+def _add_flags(parser: argparse.ArgumentParser, name: str, chosen: Study) -> None:
+    parser.add_argument(
+        "--output_directory",
+        default=f"{name}_study",
+        help="folder for the jobs; the same one goes on with them",
+    )
+    parser.add_argument(
+        "--preset",
+        choices=chosen.presets,
+        default=chosen.presets[0],
+        help="how large the study is",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=command_line.integer(1, 10_000),
+        default=1,
+        help="how many jobs run side by side",
+    )
+    parser.add_argument(
+        "--threads",
+        type=command_line.integer(1, 10_000),
+        help="threads of each job (default: the cores shared out evenly)",
+        default=argparse.SUPPRESS,
+    )
+    parser.add_argument(
+        "--backend",
+        choices=study.BACKENDS,
+        default=study.BACKENDS[0],
+        help="loky for this machine; dask or ray for a cluster that sees the folder",
+    )
+    parser.add_argument(
+        "--shard",
+        type=_shard,
+        default="1/1",
+        metavar="I/N",
+        help="only part I of N, for machines that share the folder",
+    )
+    parser.add_argument(
+        "--list", action="store_true", help="print the jobs and how far they are"
+    )
+
+
+def _shard(text: str) -> tuple[int, int]:
+    first, _, second = text.partition("/")
+    if not (first.isdecimal() and second.isdecimal()):
+        index = count = 0
+    else:
+        index, count = int(first), int(second)
+    if not 1 <= index <= count:
+        raise argparse.ArgumentTypeError(
+            f"got {text!r}, but it must be I/N with I from 1 to N, such as 1/4"
+        )
+    return index, count
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    flags = _parse(argv)
+    chosen = STUDIES[flags.study]
+    jobs = chosen.make_jobs(flags.preset)
+    jobs = study.select(jobs, flags.shard)
+    if flags.list:
+        for job in jobs:
+            state = study.Progress(job, job.folder(flags.output_directory)).state
+            print(f"{job.name:40} {state}")
+        return 0
+    return _do(jobs, flags)
+
+
+def _do(jobs: list[study.Job], flags: argparse.Namespace) -> int:
+    try:
+        failed = study.run(
+            jobs,
+            flags.output_directory,
+            flags.jobs,
+            flags.backend,
+            getattr(flags, "threads", None),
+        )
+    except KeyboardInterrupt:
+        print("Stopped; the same command goes on where the jobs were.", file=sys.stderr)
+        return 130
+    if failed:
+        print(
+            f"{len(failed)} of {len(jobs)} jobs failed; the same command tries them "
+            "again.",
+            file=sys.stderr,
+        )
+        return 1
+    print(
+        f"All {len(jobs)} jobs are finished; their scores are in "
+        f"{flags.output_directory}/jobs/*/scores."
+    )
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the program on the flags `argv` and returns its exit code."""
+    try:
+        return _run(argv)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

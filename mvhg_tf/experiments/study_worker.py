@@ -1,0 +1,54 @@
+"""The process in which a study does one job; `study` starts it.
+
+It reads the pickled job and its folder from standard input, and ends when that is
+closed: then whoever started it is gone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pickle
+import sys
+import threading
+import traceback
+
+from mvhg_tf.errors import UserError
+from mvhg_tf.experiments import study
+
+_LOCK = ".job.lock"
+
+
+def main() -> int:
+    """Does the job, and returns the exit code."""
+    job, folder = pickle.load(sys.stdin.buffer)
+    threading.Thread(target=_end_with_the_study, daemon=True).start()
+    with open(os.path.join(folder, _LOCK), "w") as lock:
+        try:
+            # The system lets go of it when this process ends, however it ends.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return study.BUSY
+        try:
+            study.do_steps(job, folder)
+        except UserError as error:
+            print(error, file=sys.stderr)
+            return 2
+        except Exception as error:
+            traceback.print_exc()
+            # The last line is what the study shows of it.
+            message = str(error).partition("\n")[0]
+            print(f"{type(error).__name__}: {message}", file=sys.stderr)
+            return 1
+    return 0
+
+
+def _end_with_the_study() -> None:
+    # Not through the buffer, whose lock would outlive the interpreter.
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
