@@ -118,7 +118,8 @@ class Progress:
         return _read_json(os.path.join(self._folder, step.result)) is not None
 
     def of_step(self, step: Step) -> dict:
-        """`seconds` and `attempts` so far, and whether it is `finished`."""
+        """What is noted of a step: whether it is `finished`, its `attempts`, and how
+        long the last of them took, in `seconds` and `cpu_seconds` of the process."""
         return self._record.get("steps", {}).get(step.name, {})
 
     @property
@@ -158,10 +159,14 @@ def do_steps(job: Job, folder: str) -> None:
         attempts = earlier.get("attempts", 0) + 1
         progress.write(step, attempts=attempts, finished=False)
         print(f"== {step.name}", flush=True)
-        started = time.monotonic()
+        started, started_cpu = time.monotonic(), time.process_time()
         step.function(folder, **step.arguments)
-        seconds = earlier.get("seconds", 0.0) + time.monotonic() - started
-        progress.write(step, seconds=seconds, finished=True)
+        progress.write(
+            step,
+            seconds=time.monotonic() - started,
+            cpu_seconds=time.process_time() - started_cpu,
+            finished=True,
+        )
         if not progress.is_done(step):
             raise UserError(f"Step {step.name} left no readable {step.result}.")
 
