@@ -13,6 +13,7 @@ import gin
 import keras
 from keras import layers
 
+from mvhg_tf.disentanglement.sub_pixel import Conv2DTransposeToImages
 from mvhg_tf.errors import UserError
 
 Shape = tuple[int, int, int]
@@ -120,7 +121,7 @@ def deconv_decoder(num_latent: int, observation_shape: Shape) -> keras.Model:
         x = layers.Conv2DTranspose(filters, 4, 2, "same", activation="relu", name=name)(
             x
         )
-    logits = layers.Conv2DTranspose(channels, 4, 2, "same", name="d6")(x)
+    logits = Conv2DTransposeToImages(channels, name="d6")(x)
     return keras.Model(latents, logits, name="deconv_decoder")
 
 
