@@ -9,12 +9,8 @@ from collections.abc import Callable
 import gin
 import numpy as np
 
-from mvhg_tf.disentanglement import (
-    compat,  # noqa: F401
-    gin_session,
-    results,
-    run_directory,
-)
+from mvhg_tf import gin_session, run_directory
+from mvhg_tf.disentanglement import compat, results  # noqa: F401
 from mvhg_tf.disentanglement.data import named_data
 from mvhg_tf.disentanglement.metrics import shared_independent  # noqa: F401
 from mvhg_tf.disentanglement.saved_model import Representation, resolve_dataset

@@ -28,8 +28,6 @@ from mvhg_tf.schedules import ExponentialAnnealing
 
 ModelBuilder = Callable[[Shape, int], GroupVAE]
 
-gin.external_configurable(ExponentialAnnealing, "ExponentialAnnealing")
-
 
 def _build(
     observation_shape: Shape,

@@ -13,7 +13,8 @@ import gin
 import numpy as np
 import tensorflow as tf
 
-from mvhg_tf.disentanglement import gin_session, results, run_directory
+from mvhg_tf import gin_session, run_directory
+from mvhg_tf.disentanglement import results
 from mvhg_tf.disentanglement.data import named_data
 from mvhg_tf.disentanglement.saved_model import (
     Representation,

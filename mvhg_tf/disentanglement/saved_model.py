@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from mvhg_tf.disentanglement import gin_session
+from mvhg_tf import gin_session
 from mvhg_tf.errors import UserError
 
 

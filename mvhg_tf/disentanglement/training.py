@@ -10,14 +10,13 @@ import keras
 import tensorflow as tf
 from tqdm import tqdm
 
+from mvhg_tf import gin_session, run_directory
 from mvhg_tf.disentanglement import (
     export,
-    gin_session,
     losses,
     models,
     optimizers,
     results,
-    run_directory,
     strategies,
     training_loop,
     unsupervised,

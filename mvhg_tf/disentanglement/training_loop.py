@@ -10,9 +10,10 @@ import gin
 import tensorflow as tf
 from tqdm import tqdm
 
-from mvhg_tf.disentanglement import gin_session, losses, replicas, strategies
+from mvhg_tf import gin_session
+from mvhg_tf.checkpoints import open_manager, restore_newest
+from mvhg_tf.disentanglement import losses, replicas, strategies
 from mvhg_tf.disentanglement.autoencoder import Autoencoder
-from mvhg_tf.disentanglement.checkpoints import open_manager, restore_newest
 from mvhg_tf.disentanglement.images import Source
 from mvhg_tf.errors import UserError
 

@@ -12,11 +12,8 @@ from collections.abc import Iterator
 
 import gin
 
-from mvhg_tf.disentanglement import (
-    compat,  # noqa: F401
-    gin_session,
-    run_directory,
-)
+from mvhg_tf import gin_session, run_directory
+from mvhg_tf.disentanglement import compat  # noqa: F401
 from mvhg_tf.disentanglement.data import named_data
 from mvhg_tf.disentanglement.saved_model import (
     Representation,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from mvhg_tf.disentanglement import gin_session
+from mvhg_tf import gin_session
 from mvhg_tf.disentanglement.data.arm3d import Arm3D
 from mvhg_tf.disentanglement.pairs import PairSource
 from mvhg_tf.experiments import command_line, library_code, measuring

@@ -8,7 +8,8 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from mvhg_tf.disentanglement import gin_session, losses, models, optimizers
+from mvhg_tf import gin_session
+from mvhg_tf.disentanglement import losses, models, optimizers
 from mvhg_tf.disentanglement.pairs import PairSource
 from mvhg_tf.disentanglement.training_loop import compiled_loop
 from mvhg_tf.experiments import command_line, library_code, measuring

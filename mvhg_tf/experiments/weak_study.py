@@ -243,8 +243,8 @@ def gin_config(name: str) -> str:
 
 def train(folder: str, config: str, bindings: Sequence[str]) -> None:
     """Trains into `<folder>/model`; goes on with a training that was stopped."""
-    from mvhg_tf.disentanglement.run_directory import AlreadyFinished
     from mvhg_tf.disentanglement.training import train_with_gin
+    from mvhg_tf.run_directory import AlreadyFinished
 
     try:
         train_with_gin(

@@ -5,9 +5,9 @@ from pathlib import Path
 import gin
 import pytest
 
+from mvhg_tf import gin_session
 from mvhg_tf.disentanglement import (
     gaussian,
-    gin_session,
     models,
     objectives,
     selection,

@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 
 from mvhg_tf.disentanglement.postprocess import postprocess_with_gin
-from mvhg_tf.disentanglement.run_directory import AlreadyFinished
 from mvhg_tf.disentanglement.saved_model import Representation, bound_value
 from mvhg_tf.errors import UserError
+from mvhg_tf.run_directory import AlreadyFinished
 
 BINDINGS = ["dataset.name = 'auto'", "postprocess.random_seed = 3"]
 MEAN = [*BINDINGS, "postprocess.postprocess_fn = @mean_representation"]

@@ -9,8 +9,9 @@ import sys
 import pytest
 
 import mvhg_tf
-from mvhg_tf.disentanglement import gin_session, quickstart
-from mvhg_tf.disentanglement.run_directory import open_run
+from mvhg_tf import gin_session
+from mvhg_tf.disentanglement import quickstart
+from mvhg_tf.run_directory import open_run
 
 PROGRAMS = [
     "dlib_train",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mvhg_tf.disentanglement import gin_session
+from mvhg_tf import gin_session
 from mvhg_tf.disentanglement.pairs import PairSource
 from mvhg_tf.errors import UserError
 from mvhg_tf.experiments import library_code

@@ -7,8 +7,8 @@ import sys
 from tqdm import tqdm
 
 from mvhg_tf.disentanglement.programs._run import Program
-from mvhg_tf.disentanglement.run_directory import AlreadyFinished
 from mvhg_tf.errors import UserError
+from mvhg_tf.run_directory import AlreadyFinished
 
 
 def main(name: str) -> None:

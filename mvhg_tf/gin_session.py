@@ -13,6 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 import gin
 
 from mvhg_tf.errors import UserError
+from mvhg_tf.schedules import ExponentialAnnealing
+
+gin.external_configurable(ExponentialAnnealing, "ExponentialAnnealing")
 
 # Parsing runs only what the files and bindings say, so these are the user's.
 _PARSE_ERRORS = (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mvhg_tf.disentanglement.checkpoints import open_manager, restore_newest
+from mvhg_tf.checkpoints import open_manager, restore_newest
 from mvhg_tf.errors import UserError
 
 

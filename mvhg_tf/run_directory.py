@@ -30,6 +30,7 @@ RUN_ENTRIES = (  # patterns
     "checkpoints",
     "figures",
     "interventional_effects",
+    "model.keras",
     UNFINISHED_PICTURES,
     "reconstructions",
     "results",
@@ -60,7 +61,7 @@ def open_run(
 
     Args:
       directory: the folder, made if there is none.
-      step_name: "train", "postprocess", "evaluation" or "visualization".
+      step_name: the kind of run, such as "train" or "evaluation".
       overwrite: whether an earlier run there may be replaced.
       input_dir: the folder that the run reads; with another one it is another run.
 

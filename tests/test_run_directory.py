@@ -6,8 +6,8 @@ import sys
 import gin
 import pytest
 
-from mvhg_tf.disentanglement.run_directory import AlreadyFinished, open_run
 from mvhg_tf.errors import UserError
+from mvhg_tf.run_directory import AlreadyFinished, open_run
 
 
 class Stopped(Exception):
@@ -71,7 +71,7 @@ def test_the_same_unfinished_run_resumes(folder):
 def test_a_killed_run_resumes(folder):
     code = (
         "import os, signal, sys\n"
-        "from mvhg_tf.disentanglement.run_directory import open_run\n"
+        "from mvhg_tf.run_directory import open_run\n"
         "with open_run(sys.argv[1], 'train'):\n"
         "    os.mkdir(os.path.join(sys.argv[1], 'checkpoints'))\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

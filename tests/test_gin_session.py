@@ -1,7 +1,8 @@
 import gin
 import pytest
 
-from mvhg_tf.disentanglement import compat, gin_session  # noqa: F401
+from mvhg_tf import gin_session
+from mvhg_tf.disentanglement import compat  # noqa: F401
 from mvhg_tf.errors import UserError
 
 from disentanglement_lib.evaluation.metrics import (  # isort: skip
