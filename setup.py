@@ -36,6 +36,8 @@ REQUIREMENTS = [
     "h5py>=3.9",
     "absl-py>=1.4",
     "threadpoolctl>=3.1",
+    "joblib>=1.3",
+    "markdown>=3.4",
 ]
 # What the parts of disentanglement_lib that we use import besides. Its other needs
 # (tensorflow_hub, simplejson, imageio, future) are served by
@@ -46,6 +48,8 @@ DISENTANGLEMENT_LIB_REQUIREMENTS = [
     "seaborn>=0.13",
     "six>=1.16",
 ]
+# What `mvhg_reproduce --backend` needs on a cluster.
+CLUSTER_REQUIREMENTS = {"dask": ["dask[distributed]>=2023.5"], "ray": ["ray>=2.5"]}
 TEST_REQUIREMENTS = ["hypothesis>=6", "pytest>=8", "ruff>=0.8"]
 PROGRAMS = [
     "dlib_train",
@@ -98,7 +102,7 @@ setup(
     cmdclass={"build_py": BuildWithStartupLine},
     python_requires=">=3.10",
     install_requires=REQUIREMENTS + DISENTANGLEMENT_LIB_REQUIREMENTS,
-    extras_require={"test": TEST_REQUIREMENTS},
+    extras_require={"test": TEST_REQUIREMENTS, **CLUSTER_REQUIREMENTS},
     entry_points={
         "console_scripts": [
             *(f"{name} = mvhg_tf_programs:main" for name in PROGRAMS),
