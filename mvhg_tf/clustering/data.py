@@ -1,0 +1,261 @@
+"""Labelled data to cluster, in a training and a test part.
+
+The labels serve the split and the scores; a model never sees them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import gin
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from mvhg_tf.clustering import files
+from mvhg_tf.errors import UserError
+
+# The share of its samples that each class of the first half of the classes keeps
+# (paper, section 5.3).
+VERSIONS = {"uniform": 1.0, "subsampled_80": 0.8, "subsampled_60": 0.6}
+NAMES = ("digits", "mnist", "fashion_mnist")
+PARTS = ("all", "test")
+TEST_SHARE = 0.2  # where the data come without a test part
+
+
+class Part(NamedTuple):
+    """Samples and their classes.
+
+    Attributes:
+      x: float32 `[N, D]`.
+      labels: int64 `[N]`, from 0 to the number of classes - 1.
+    """
+
+    x: np.ndarray
+    labels: np.ndarray
+
+    def take(self, indices: np.ndarray) -> Part:
+        return Part(self.x[indices], self.labels[indices])
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """What a run trains on and is scored on.
+
+    Attributes:
+      train: its training part.
+      test: its test part.
+      classes: the classes' names.
+      sample_shape: of a sample before it was made a row of D features.
+    """
+
+    train: Part
+    test: Part
+    classes: tuple[str, ...]
+    sample_shape: tuple[int, ...]
+
+
+@gin.configurable("data", denylist=["seed"])
+def load(
+    source: str = "digits",
+    version: str = "uniform",
+    part: str = "all",
+    seed: int = 0,
+) -> Data:
+    """Loads data, subsamples half of the classes, and splits what is left.
+
+    Args:
+      source: "digits" (8x8, scikit-learn's own), "mnist" or "fashion_mnist" (Keras
+        downloads them once), or a path: of an npz file with x `[N, ...]` and y `[N]`,
+        or with x_train, y_train, x_test and y_test, or of a folder with MNIST's idx
+        files, gzipped or not; those of its test part alone will do. Bytes are divided
+        by 255; other numbers must be in [0, 1].
+      version: "uniform", as it is; "subsampled_80" or "subsampled_60": each class of
+        the first half keeps that percentage of its samples.
+      part: "all", or "test" for the test part alone of a source that has one.
+      seed: of the samples that are kept, the split and the order.
+
+    Returns:
+      The data in their own parts, or else a fifth of each class for the test.
+
+    Raises:
+      UserError: if the source can't be read, holds other than numbers in [0, 1] with
+        a label each, or too few samples of a class.
+    """
+    _check_choice("data.version", version, VERSIONS)
+    _check_choice("data.part", part, PARTS)
+    parts = _read(source)
+    if part == "test":
+        parts = parts[-1:]
+    classes = np.unique(np.concatenate([labels for _, labels in parts]))
+    if len(classes) < 2:
+        raise UserError(f"{source} holds one class alone: give data of at least two.")
+    random = np.random.default_rng(seed)
+    sample_shape = parts[0][0].shape[1:]
+    parts = [
+        _subsample(
+            Part(_as_rows(source, x), np.searchsorted(classes, labels)),
+            VERSIONS[version],
+            len(classes),
+            random,
+        )
+        for x, labels in parts
+    ]
+    train, test = parts if len(parts) == 2 else _split(source, parts[0], seed)
+    train = train.take(random.permutation(len(train.x)))
+    return Data(train, test, tuple(map(str, classes)), sample_shape)
+
+
+def _read(source: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Samples and labels: of the training and the test part, or of both in one."""
+    if source == "digits":
+        return [_digits()]
+    if source in NAMES:
+        return _downloaded(source)
+    if os.path.isdir(source):
+        parts = _idx_folder(source)
+    elif os.path.exists(source):
+        parts = _npz(source)
+    else:
+        raise UserError(
+            f"There are no data named {source}, nor a file or folder there: give "
+            f"{', '.join(NAMES)}, or the path of an npz file or of a folder with idx "
+            "files."
+        )
+    for x, labels in parts:
+        _check_pair(source, x, labels)
+    if len({x.shape[1:] for x, _ in parts}) > 1:
+        raise UserError(
+            f"{source} has samples of the shapes {parts[0][0].shape[1:]} for training "
+            f"and {parts[1][0].shape[1:]} for the test, which must be equal: give "
+            "parts of one data set."
+        )
+    return parts
+
+
+def _digits() -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    return (digits.images / 16.0).astype(np.float32), digits.target
+
+
+def _downloaded(name: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    import keras
+
+    try:
+        return list(getattr(keras.datasets, name).load_data())
+    except Exception as error:  # of urllib, of the file system, or a plain Exception
+        raise UserError(
+            f"{name} can't be downloaded ({str(error).partition(chr(10))[0]}): give "
+            "a folder with its idx files instead, as --data=PATH."
+        ) from error
+
+
+def _idx_folder(folder: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    parts = []
+    for part in ("train", "t10k"):
+        paths = [
+            _idx_path(folder, part, kind) for kind in ("images-idx3", "labels-idx1")
+        ]
+        if all(paths):
+            parts.append(tuple(files.read_idx(path) for path in paths))
+    if not parts:
+        raise UserError(
+            f"{folder} holds no t10k-images-idx3-ubyte with t10k-labels-idx1-ubyte "
+            "(or .gz): give the folder of MNIST's idx files."
+        )
+    return parts
+
+
+def _idx_path(folder: str, part: str, kind: str) -> str | None:
+    for ending in ("", ".gz"):
+        path = os.path.join(folder, f"{part}-{kind}-ubyte{ending}")
+        if os.path.exists(path):
+            return path
+    return None
+
+
+def _npz(path: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    layouts = ([("x", "y")], [("x_train", "y_train"), ("x_test", "y_test")])
+    arrays = files.read_npz(
+        path, [name for layout in layouts for pair in layout for name in pair]
+    )
+    for layout in layouts:
+        if all(name in arrays for pair in layout for name in pair):
+            return [(arrays[x], arrays[y]) for x, y in layout]
+    raise UserError(
+        f"{path} holds neither x and y nor x_train, y_train, x_test and y_test: save "
+        "it with numpy.savez(path, x=..., y=...)."
+    )
+
+
+def _check_pair(source: str, x: np.ndarray, labels: np.ndarray) -> None:
+    if x.ndim < 2 or labels.shape != x.shape[:1] or not x.size:
+        raise UserError(
+            f"{source} holds samples of the shape {list(x.shape)} and labels of "
+            f"{list(labels.shape)}, but they must be [N, ...] and [N] with N > 0: give "
+            "one label for each sample."
+        )
+    if labels.dtype.kind not in "biufSU" or x.dtype.kind not in "biuf":
+        raise UserError(
+            f"{source} holds samples of the type {x.dtype} and labels of "
+            f"{labels.dtype}, but samples must be numbers, and labels numbers or "
+            "strings: convert them."
+        )
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise UserError(
+            f"{source} holds labels that are NaN: give each sample a label."
+        )
+
+
+def _as_rows(source: str, x: np.ndarray) -> np.ndarray:
+    """Samples as float32 `[N, D]` in [0, 1]."""
+    scale = 255 if x.dtype == np.uint8 else 1
+    x = x.reshape(len(x), -1).astype(np.float32) / np.float32(scale)
+    # NaN fails both comparisons.
+    if not (x.min() >= 0.0 and x.max() <= 1.0):
+        raise UserError(
+            f"{source} holds samples from {x.min():g} to {x.max():g}, but all must be "
+            "in [0, 1], or bytes: scale them, as sklearn.preprocessing.MinMaxScaler "
+            "does."
+        )
+    return x
+
+
+def _subsample(
+    part: Part, share: float, num_classes: int, random: np.random.Generator
+) -> Part:
+    kept = []
+    for label in range(num_classes):
+        (indices,) = np.nonzero(part.labels == label)
+        if label < num_classes // 2:
+            size = round(share * len(indices))
+            indices = random.choice(indices, size, replace=False)
+        kept.append(indices)
+    return part.take(np.sort(np.concatenate(kept)))
+
+
+def _split(source: str, part: Part, seed: int) -> tuple[Part, Part]:
+    """Splits each class alike."""
+    try:
+        train, test = train_test_split(
+            np.arange(len(part.x)),
+            test_size=TEST_SHARE,
+            stratify=part.labels,
+            random_state=seed,
+        )
+    except ValueError as error:
+        raise UserError(
+            f"{source} has {len(part.x)} samples, of some class fewer than 2, which "
+            "can't be split into a training and a test part: give more samples."
+        ) from error
+    return part.take(train), part.take(test)
+
+
+def _check_choice(parameter: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        names = ", ".join(f'"{name}"' for name in choices)
+        raise UserError(f"{parameter} is {value!r}, but must be {names}: bind one.")
