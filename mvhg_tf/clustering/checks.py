@@ -1,5 +1,7 @@
 """What is asked of the data before training, each in one clear sentence."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from mvhg_tf.errors import UserError
@@ -58,6 +60,26 @@ def as_training_data(x, num_features: int, num_clusters: int) -> np.ndarray:
     return x
 
 
+def as_responsibilities(responsibilities, shape: tuple[int, int]) -> np.ndarray:
+    """Responsibilities as float32 `[N, K]`.
+
+    Raises:
+      UserError: if the shape is another, or a row is not nonnegative with sum 1.
+    """
+    q = np.asarray(responsibilities, np.float32)
+    if q.shape != shape:
+        raise UserError(
+            f"responsibilities have the shape {list(q.shape)}, but must be "
+            f"{list(shape)}: give a row for each sample, as pretrain returns."
+        )
+    if not (np.all(q >= 0.0) and np.allclose(q.sum(axis=1), 1.0, atol=1e-3)):
+        raise UserError(
+            "responsibilities hold rows that are not probabilities: give nonnegative "
+            "rows that sum to 1, as pretrain returns."
+        )
+    return q
+
+
 def check_batch_size(batch_size: int, num_samples: int) -> None:
     """Raises a UserError unless `1 <= batch_size <= num_samples`."""
     whole = isinstance(batch_size, int | np.integer) and batch_size > 0
@@ -76,3 +98,11 @@ def check_whole(name: str, value: int, least: int) -> int:
             "pass such a number."
         )
     return int(value)
+
+
+def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
+    """Raises a UserError unless the value is one of the choices."""
+    choices = list(choices)
+    if not isinstance(value, str) or value not in choices:
+        allowed = " or ".join(f'"{choice}"' for choice in choices)
+        raise UserError(f"{name} is {value!r}, but must be {allowed}: pass one.")

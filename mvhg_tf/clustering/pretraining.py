@@ -1,79 +1,137 @@
 """A start for VaDE: a plain autoencoder, then a mixture of its embeddings."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 import tensorflow as tf
-from sklearn.mixture import GaussianMixture
 
-from mvhg_tf.clustering.checks import check_batch_size, check_whole
+from mvhg_tf.clustering import em, layer_wise
+from mvhg_tf.clustering.checks import check_batch_size, check_choice, check_whole
+from mvhg_tf.clustering.whitening import LinearEnds, whitening
 
+INITS = {"balanced": em.fit_balanced, "free": em.fit_free}
+
+_BATCH_SIZE = 128
+_LEARNING_RATE = 1e-3
+_RIDGE = 1e-3  # of the mean variance of the embeddings
 # Of the variance within clusters, in q(z | x) at the start: embeddings are then
 # nearly as sharp as the autoencoder's.
 _POSTERIOR_SHARE = 0.05
-_RIDGE = 1e-3  # of the mean variance of the embeddings
 
 
 def pretrain(
     model,
     x: np.ndarray,
-    epochs: int = 50,
+    init: str = "balanced",
+    epochs: int = 25,
+    layer_wise_epochs: int = 0,
     batch_size: int | None = None,
-    starts: int = 10,
+    starts: int = 12,
+    whiten: bool = True,
     verbose: int = 0,
-) -> None:
-    """Trains encoder mean and decoder as an autoencoder, then starts the mixture.
+    callbacks: Sequence[keras.callbacks.Callback] | None = None,
+) -> np.ndarray:
+    """Trains encoder and decoder as a plain autoencoder, then starts the mixture.
 
-    The mixture is scikit-learn's full-covariance `GaussianMixture`, the likeliest of
-    `starts`. The model's own has diagonal covariances, so its means, variances and
-    weights are the moments of the embeddings under those responsibilities. An encoder
-    layer named "log_variance" that has a bias is set to a small constant variance.
+    Clusters are found on the embeddings by EM with full covariances. The model's
+    mixture has diagonal ones, so the embeddings are first turned and scaled to suit
+    it (`whitening`); its means, variances and weights are then their moments under
+    the clusters found. An encoder layer named "log_variance" that has a bias is set
+    to a small constant variance.
 
     Args:
       model: the VaDE.
       x: float32 `[N, D]`, checked.
-      epochs: of the autoencoder; Adam, 1e-3, cosine decay.
+      init: "balanced": clusters of equal size, `em.fit_balanced`, an assumption that
+        is worth much where it nearly holds; "free": of any size, `em.fit_free`.
+      epochs: of the autoencoder, by Adam, 1e-3, cosine decay; 0 leaves the networks
+        as they are, such as after `load_jiang_weights`.
+      layer_wise_epochs: for each pair of layers before, `layer_wise.train`; 0 for
+        none.
       batch_size: of the autoencoder, at most N; by default 128, or N if that is less.
-      starts: of the mixture.
+      starts: of the clustering.
+      whiten: whether to turn and scale the embeddings. Only networks that are linear
+        at the embeddings can.
       verbose: of Keras.
+      callbacks: of Keras, for the autoencoder.
+
+    Returns:
+      The responsibilities of the clusters found, float32 `[N, K]`, for `VaDE.fit`.
 
     Raises:
-      UserError: a ValueError, if a number is out of range.
+      UserError: a ValueError, if an argument is not as said here.
     """
-    batch_size = min(128, len(x)) if batch_size is None else batch_size
+    batch_size = min(_BATCH_SIZE, len(x)) if batch_size is None else batch_size
     check_batch_size(batch_size, len(x))
-    check_whole("epochs", epochs, 1)
+    check_choice("init", init, INITS)
+    check_whole("epochs", epochs, 0)
+    check_whole("layer_wise_epochs", layer_wise_epochs, 0)
     check_whole("starts", starts, 1)
+    ends = LinearEnds(model.encoder, model.decoder) if whiten else None
+    if layer_wise_epochs:
+        layer_wise.train(model, x, layer_wise_epochs, batch_size, verbose)
+    if epochs:
+        train_autoencoder(model, x, epochs, batch_size, verbose, callbacks)
+    embeddings = model.encode(x).astype(np.float64)
+    ridge = _RIDGE * embeddings.var(axis=0).mean() + 1e-9
+    q = INITS[init](embeddings, model.num_clusters, ridge, starts, model.seed)
+    if ends is not None:
+        embeddings = _whiten(ends, embeddings, q, ridge)
+        ridge = _RIDGE
+    _start_mixture(model, embeddings, q, ridge)
+    return q.astype(np.float32)
+
+
+def train_autoencoder(
+    model,
+    x: np.ndarray,
+    epochs: int,
+    batch_size: int,
+    verbose: int = 0,
+    callbacks: Sequence[keras.callbacks.Callback] | None = None,
+) -> None:
+    """Trains the encoder's mean and the decoder to reconstruct x, `[N, D]`."""
     steps = epochs * -(-len(x) // batch_size)
-    mean = model.encoder.outputs[0]
-    autoencoder = keras.Model(model.encoder.inputs, model.decoder(mean))
+    autoencoder = make_autoencoder(model)
     autoencoder.compile(
-        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-3, steps)),
+        keras.optimizers.Adam(
+            keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, steps)
+        ),
         loss=lambda x, outputs: -model.likelihood.log_prob(x, outputs),
         jit_compile=False,
     )
     data = tf.data.Dataset.from_tensor_slices((x, x))
     data = data.shuffle(len(x), seed=model.seed).batch(batch_size).prefetch(2)
-    autoencoder.fit(data, epochs=epochs, verbose=verbose, shuffle=False)
-    _start_mixture(model, model.encode(x), starts)
+    autoencoder.fit(
+        data, epochs=epochs, verbose=verbose, callbacks=callbacks, shuffle=False
+    )
 
 
-def _start_mixture(model, embeddings: np.ndarray, starts: int) -> None:
-    embeddings = embeddings.astype(np.float64)
-    ridge = _RIDGE * embeddings.var(axis=0).mean() + 1e-9
-    mixture = GaussianMixture(
-        model.num_clusters,
-        covariance_type="full",
-        reg_covar=ridge,
-        n_init=starts,
-        random_state=model.seed,
-    ).fit(embeddings)
-    q = mixture.predict_proba(embeddings)
-    sizes = q.sum(axis=0) + 1e-9
-    means = q.T @ embeddings / sizes[:, None]
-    variances = q.T @ embeddings**2 / sizes[:, None] - means**2
-    variances = np.maximum(variances, ridge)
-    model.set_mixture(means, variances, sizes / sizes.sum())
-    within = (variances * mixture.weights_[:, None]).sum(axis=0)
+def make_autoencoder(model) -> keras.Model:
+    """x -> outputs of the decoder at the encoder's mean, sharing their layers."""
+    mean = model.encoder.outputs[0]
+    return keras.Model(model.encoder.inputs, model.decoder(mean))
+
+
+def _whiten(
+    ends: LinearEnds, embeddings: np.ndarray, q: np.ndarray, ridge: float
+) -> np.ndarray:
+    found = em.components(embeddings, q, ridge)
+    matrix = whitening(found.covariances, q.mean(axis=0))
+    centre = embeddings.mean(axis=0)
+    ends.transform(matrix, centre)
+    return (embeddings - centre) @ matrix
+
+
+def _start_mixture(model, embeddings: np.ndarray, q: np.ndarray, ridge: float) -> None:
+    found = em.components(embeddings, q, ridge)
+    variances = np.diagonal(found.covariances, axis1=1, axis2=2)
+    shares = np.maximum(q.mean(axis=0), 1e-9)
+    model.set_mixture(found.means, variances, shares)
+    within = shares @ variances / shares.sum()
     _set_log_variance(model.encoder, np.log(_POSTERIOR_SHARE * within))
 
 

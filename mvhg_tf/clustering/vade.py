@@ -15,6 +15,7 @@ from mvhg_tf.clustering.pretraining import pretrain
 from mvhg_tf.errors import UserError
 
 _LOG_NAMES = ("loss", "elbo", "reconstruction_loss", "prior", "entropy")
+_LEAST_RESPONSIBILITY = 1e-20  # has a logarithm in float32
 
 
 @register_keras_serializable(package="mvhg_tf")
@@ -24,8 +25,8 @@ class VaDE(keras.Model):
     ```python
     x = sklearn.datasets.load_digits().data / 16  # [N, D] in [0, 1]
     model = VaDE(num_features=64, num_clusters=10, prior="hypergeometric")
-    model.pretrain(x)
-    model.fit(x, epochs=20)
+    responsibilities = model.pretrain(x)  # [N, 10]
+    model.fit(x, epochs=10, responsibilities=responsibilities)
     clusters = model.predict(x)  # [N], in 0..9
     ```
 
@@ -92,45 +93,83 @@ class VaDE(keras.Model):
         self.mixture.build(self.num_clusters, self.latent_dim, self.seed)
         if not self.prior.built:
             self.prior.build(self.num_clusters)
+        self._held = tf.Variable(False, trainable=False)
         self._means = [keras.metrics.Mean(name=name) for name in _LOG_NAMES]
         self.built = True
         self.compile()
 
-    def compile(self, optimizer=None, learning_rate=1e-3, jit_compile=False, **kwargs):
+    def compile(
+        self,
+        optimizer=None,
+        learning_rate=1e-3,
+        prior_rate: float = 10.0,
+        jit_compile=False,
+        **kwargs,
+    ):
         """Sets the optimizer: by default Adam with `learning_rate`.
 
         Args:
           optimizer: of Keras; its own learning rate then stands.
           learning_rate: positive number or Keras schedule, of the default optimizer.
+          prior_rate: positive number; the steps of the prior's parameters (log pi,
+            log omega) are so many times those of the optimizer.
           jit_compile: whether XLA compiles the step, which is a graph anyhow.
           **kwargs: further arguments of `keras.Model.compile`.
+
+        Raises:
+          UserError: a ValueError, if `prior_rate` is not positive.
         """
+        if not prior_rate > 0:
+            raise UserError(
+                f"prior_rate is {prior_rate!r}, but must be positive: pass a number "
+                "above 0."
+            )
         if optimizer is None:
             optimizer = keras.optimizers.Adam(learning_rate)
+        self._prior_rate = float(prior_rate)
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
 
     def get_compile_config(self) -> dict:
         optimizer = keras.saving.serialize_keras_object(self.optimizer)
-        return {"optimizer": optimizer, "jit_compile": self.jit_compile}
+        return {
+            "optimizer": optimizer,
+            "prior_rate": self._prior_rate,
+            "jit_compile": self.jit_compile,
+        }
 
     def compile_from_config(self, config: dict) -> None:
         """As it was saved, with the variables of the optimizer, so that it resumes."""
         optimizer = keras.saving.deserialize_keras_object(config["optimizer"])
-        self.compile(optimizer, jit_compile=config["jit_compile"])
+        self.compile(**{**config, "optimizer": optimizer})
         optimizer.build(self.trainable_variables)
 
-    def pretrain(self, x: np.ndarray, **kwargs) -> "VaDE":
-        """Starts the networks and the mixture; see `pretraining.pretrain`."""
-        x = checks.as_training_data(x, self.num_features, self.num_clusters)
-        pretrain(self, x, **kwargs)
-        return self
+    def pretrain(self, x: np.ndarray, **kwargs) -> np.ndarray:
+        """Starts the networks and the mixture; see `pretraining.pretrain`.
 
-    def fit(self, x: np.ndarray, batch_size: int = 128, **kwargs):
+        Returns:
+          The responsibilities of the start, float32 `[N, K]`, to pass on to `fit`.
+        """
+        x = checks.as_training_data(x, self.num_features, self.num_clusters)
+        return pretrain(self, x, **kwargs)
+
+    def fit(
+        self,
+        x: np.ndarray,
+        batch_size: int = 128,
+        responsibilities: np.ndarray | None = None,
+        held_epochs: int = 4,
+        **kwargs,
+    ):
         """Trains on x.
 
         Args:
           x: `[N, D]` in [0, 1].
           batch_size: B, at most N.
+          responsibilities: of the samples, `[N, K]`, such as `pretrain` returns. They
+            stand in for those of eq. 63 in the first `held_epochs`, so that networks
+            and mixture fit each other before clusters change.
+          held_epochs: how many; counted from the first epoch of training, whatever
+            `initial_epoch`.
           **kwargs: further arguments of `keras.Model.fit` except `y` and `shuffle`
             (the order follows from `seed`), such as `epochs`, `verbose`, `callbacks`
             and `validation_data` (an array).
@@ -139,14 +178,22 @@ class VaDE(keras.Model):
           The `keras.callbacks.History`.
 
         Raises:
-          UserError: a ValueError, if x or `batch_size` can't be trained on.
+          UserError: a ValueError, if an argument can't be trained on.
         """
         x = checks.as_training_data(x, self.num_features, self.num_clusters)
         checks.check_batch_size(batch_size, len(x))
+        checks.check_whole("held_epochs", held_epochs, 0)
+        callbacks = keras.tree.flatten(kwargs.pop("callbacks", None) or [])
+        self._held.assign(False)
+        parts = x
+        if responsibilities is not None:
+            shape = (len(x), self.num_clusters)
+            parts = (x, checks.as_responsibilities(responsibilities, shape))
+            callbacks.append(_Hold(self._held, held_epochs))
         self.prior.configure(int(batch_size), len(x))
-        data = tf.data.Dataset.from_tensor_slices(x)
+        data = tf.data.Dataset.from_tensor_slices(parts)
         data = data.shuffle(len(x), seed=self.seed).batch(int(batch_size)).prefetch(2)
-        return super().fit(data, shuffle=False, **kwargs)
+        return super().fit(data, shuffle=False, callbacks=callbacks, **kwargs)
 
     def predict(self, x: np.ndarray, batch_size: int = 1024) -> np.ndarray:
         """The likeliest cluster of each sample, `[N, D]` -> int64 `[N]`."""
@@ -208,13 +255,20 @@ class VaDE(keras.Model):
         self.mixture.log_variances.assign(np.log(variances))
         self.prior.set_proportions(np.asarray(weights) / np.sum(weights))
 
-    def losses_of(self, x: tf.Tensor, step: tf.Tensor, training: bool) -> dict:
+    def losses_of(
+        self,
+        x: tf.Tensor,
+        step: tf.Tensor,
+        training: bool,
+        responsibilities: tf.Tensor | None = None,
+    ) -> dict:
         """The negative ELBO of a batch (eq. 59) and its parts, in nats a sample.
 
         Args:
           x: float32 `[B, D]`.
           step: whole scalar; with the seed it gives the noise.
           training: passed on to the networks.
+          responsibilities: float32 `[B, K]`; what `fit` holds, if it holds now.
 
         Returns:
           Scalars: `loss`, `elbo`, `reconstruction_loss`; `prior`, the expected
@@ -226,6 +280,9 @@ class VaDE(keras.Model):
         z = mean + tf.exp(0.5 * log_variance) * noise
         outputs = self.decoder(z, training=training)
         log_responsibilities = self._log_responsibilities(z)
+        if responsibilities is not None:
+            held = tf.math.log(tf.maximum(responsibilities, _LEAST_RESPONSIBILITY))
+            log_responsibilities = tf.where(self._held, held, log_responsibilities)
         responsibilities = tf.exp(log_responsibilities)
         assignments = self._draw_assignments(log_responsibilities, step, seeds[1])
         log_p_c = self.prior.expected_log_prob(responsibilities, assignments)
@@ -274,14 +331,17 @@ class VaDE(keras.Model):
 
     def train_step(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
         """One step of the optimizer, whose count of steps drives the noise."""
-        x = keras.utils.unpack_x_y_sample_weight(x)[0]
+        x, held, _ = keras.utils.unpack_x_y_sample_weight(x)
+        step = tf.convert_to_tensor(self.optimizer.iterations)
         with tf.GradientTape() as tape:
-            losses = self.losses_of(
-                x, tf.convert_to_tensor(self.optimizer.iterations), training=True
-            )
+            losses = self.losses_of(x, step, training=True, responsibilities=held)
         variables = self.trainable_variables
         gradients = tape.gradient(losses["loss"], variables)
+        of_prior = self.prior.trainable_variables
+        before = [tf.identity(variable) for variable in of_prior]
         self.optimizer.apply(gradients, variables)
+        for variable, old in zip(of_prior, before, strict=True):
+            variable.assign(old + self._prior_rate * (variable - old))
         return self._logged(losses, tf.shape(x)[0])
 
     def test_step(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -324,6 +384,18 @@ class VaDE(keras.Model):
             for name in ("prior", "likelihood", "encoder", "decoder", "temperature")
         }
         return cls(**{**config, **parts})
+
+
+class _Hold(keras.callbacks.Callback):
+    """Sets `held` in the first epochs."""
+
+    def __init__(self, held: tf.Variable, num_epochs: int):
+        super().__init__()
+        self._held = held
+        self._num_epochs = num_epochs
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._held.assign(epoch < self._num_epochs)
 
 
 def _latent_dim_of(encoder: keras.Model, num_features: int) -> int:

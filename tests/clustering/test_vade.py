@@ -135,7 +135,7 @@ def test_training_moves_the_proportions_to_those_of_the_data():
         model.pretrain(x, epochs=40, starts=5)
         order = np.argsort(-model.prior.proportions())
         model.prior.set_proportions(np.full(4, 0.25))
-        model.compile(learning_rate=5e-2)
+        model.compile(learning_rate=5e-3)
         for part in (model.encoder, model.decoder, model.mixture):
             part.trainable = False
         model.fit(x, epochs=15, verbose=0)

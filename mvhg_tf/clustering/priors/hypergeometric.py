@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 from keras.saving import register_keras_serializable
 
+from mvhg_tf.clustering.checks import check_choice
 from mvhg_tf.clustering.priors.base import ClusterPrior
 from mvhg_tf.distributions import MultivariateFisherNoncentralHypergeometric
 from mvhg_tf.distributions.normalizer import log_normalizer
@@ -67,8 +68,8 @@ class HypergeometricPrior(ClusterPrior):
                 f'group_sizes is {group_sizes!r}, but must be "batch", "data" or a '
                 "positive whole number: pass one of these."
             )
-        _check_choice("probability_of", probability_of, ("assignment", "sizes"))
-        _check_choice("counts", counts, ("expected", "sampled"))
+        check_choice("probability_of", probability_of, ("assignment", "sizes"))
+        check_choice("counts", counts, ("expected", "sampled"))
         self.group_sizes = group_sizes if not whole else int(group_sizes)
         self.probability_of = probability_of
         self.counts = counts
@@ -181,9 +182,3 @@ def _log_odds(taken: np.ndarray) -> np.ndarray:
     """
     taken = np.clip(taken, 1e-9, 1 - 1e-6)
     return np.log(taken) - np.log1p(-taken)
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        allowed = " or ".join(f'"{choice}"' for choice in choices)
-        raise UserError(f"{name} is {value!r}, but must be {allowed}: pass one.")
