@@ -2,6 +2,9 @@
 
 All in which they differ. A regulariser is a small object with a configuration, so
 that a model that has one can be saved.
+
+Where several replicas share a batch (see `replicas`), each is given its own rows, and
+the mean of the replicas' penalties is that of the whole batch.
 """
 
 import dataclasses
@@ -11,6 +14,7 @@ from typing import ClassVar, NamedTuple
 import tensorflow as tf
 from keras.saving import register_keras_serializable
 
+from mvhg_tf.disentanglement import replicas
 from mvhg_tf.disentanglement.gaussian import Gaussian
 from mvhg_tf.errors import UserError
 
@@ -96,7 +100,8 @@ class AnnealedCapacity(Regularizer):
         return self.c_max * tf.minimum(done, 1.0)
 
     def penalty(self, terms: ImageTerms) -> tf.Tensor:
-        return self.gamma * tf.abs(terms.kl_loss - self.capacity(terms.step))
+        kl_loss = replicas.mean_of_all(terms.kl_loss)
+        return self.gamma * tf.abs(kl_loss - self.capacity(terms.step))
 
 
 @register_keras_serializable(package="mvhg_tf")
@@ -127,7 +132,8 @@ class MomentMatching(Regularizer):
         mean, log_variance = terms.posterior
         covariance = covariance_of(mean)
         if self.dip_type == "ii":
-            covariance += tf.linalg.diag(tf.reduce_mean(tf.exp(log_variance), axis=0))
+            variances = tf.reduce_mean(tf.exp(log_variance), axis=0)
+            covariance += tf.linalg.diag(replicas.mean_of_all(variances))
         variances = tf.linalg.diag_part(covariance)
         off_diagonal = tf.linalg.set_diag(covariance, tf.zeros_like(variances))
         distance = tf.reduce_sum(tf.square(off_diagonal))
@@ -152,6 +158,7 @@ class WeightedTotalCorrelation(Regularizer):
 
 def covariance_of(points: tf.Tensor) -> tf.Tensor:
     """The covariance of B points `[B, d]`, `[d, d]`; the sum is divided by B."""
+    points = replicas.of_all(points)
     centred = points - tf.reduce_mean(points, axis=0)
     num_points = tf.cast(tf.shape(points)[0], points.dtype)
     return tf.matmul(centred, centred, transpose_a=True) / num_points
@@ -168,12 +175,13 @@ def total_correlation(latents: tf.Tensor, posterior: Gaussian) -> tf.Tensor:
       posterior: `[B, d]`.
 
     Returns:
-      A scalar.
+      A scalar, the mean over the given latents.
     """
-    distance = latents[:, None] - posterior.mean
+    mean, log_variance = (replicas.of_all(part) for part in posterior)
+    distance = latents[:, None] - mean
     log_density = -0.5 * (
-        tf.square(distance) * tf.exp(-posterior.log_variance)
-        + posterior.log_variance
+        tf.square(distance) * tf.exp(-log_variance)
+        + log_variance
         + math.log(2.0 * math.pi)
     )  # [B, B, d], of each latent vector under each image's posterior
     joint = tf.reduce_logsumexp(tf.reduce_sum(log_density, axis=-1), axis=1)

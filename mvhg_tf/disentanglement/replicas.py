@@ -1,9 +1,9 @@
 """The part of one replica in a step that several replicas take together.
 
-With R replicas (`tf.distribute`), each has B / R rows of a batch of B. Noise of single
-rows is drawn for the whole batch, of which each replica takes its rows, so that a step
-of R replicas is that of one device, up to the rounding of sums. On one device all of
-these return their argument.
+With R replicas (`tf.distribute`), each has B / R rows of a batch of B. Noise is drawn
+for the whole batch, of which each replica takes its rows, and what a loss takes from
+the batch as a whole is exchanged, so that a step of R replicas is that of one device,
+up to the rounding of sums. On one device all of these return their argument.
 """
 
 import tensorflow as tf
@@ -41,11 +41,25 @@ def among_all(own: tf.Tensor) -> tf.Tensor:
     return tf.concat([mine[i] * own for i in range(count())], axis=0)
 
 
-def own_seed(seed: tf.Tensor) -> tf.Tensor:
-    """A stateless seed of this replica's own, for noise that is not of single rows."""
+def of_all(own: tf.Tensor) -> tf.Tensor:
+    """The whole batch's tensor, `[B, ...]`, given this replica's rows of it.
+
+    Gradients flow back to the replicas whose rows they are of.
+    """
     if count() == 1:
-        return seed
-    return tf.random.experimental.stateless_fold_in(seed, index())
+        return own
+    return _reduced(tf.distribute.ReduceOp.SUM, among_all(own))
+
+
+def mean_of_all(own: tf.Tensor) -> tf.Tensor:
+    """The mean over the whole batch, given the one over this replica's rows."""
+    if count() == 1:
+        return own
+    return _reduced(tf.distribute.ReduceOp.MEAN, own)
+
+
+def _reduced(operation: tf.distribute.ReduceOp, value: tf.Tensor) -> tf.Tensor:
+    return tf.distribute.get_replica_context().all_reduce(operation, value)
 
 
 def index() -> tf.Tensor | int:

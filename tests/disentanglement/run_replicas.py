@@ -1,7 +1,7 @@
 """Trains in a process of its own, which strategies need: devices are set up first.
 
-Arguments: the folder, how many logical CPUs, and gin bindings. Each model is trained
-in a folder of its name.
+Arguments: the folder, models, strategies, and gin bindings. Each model is trained by
+each strategy, in the folder STRATEGY/MODEL; "mirrored" has two logical CPUs.
 """
 
 import sys
@@ -27,21 +27,33 @@ BINDINGS = [
     "discriminator_optimizer.optimizer_fn = @AdamOptimizer",
     "group_vae.beta = 1.0",
     "vae.beta = 1.0",
+    "annealed_vae.gamma = 10.0",
+    "annealed_vae.c_max = 2.0",
+    "annealed_vae.iteration_threshold = 1",
+    "dip_vae.lambda_od = 5.0",
+    "dip_vae.lambda_d_factor = 10.0",
+    "dip_vae.dip_type = 'ii'",
+    "beta_tc_vae.beta = 6.0",
     "factor_vae.gamma = 10.0",
 ]
 
 
-def main(folder: str, num_devices: int, models: list[str], bindings: list[str]):
-    if num_devices > 1:
+def main(folder: str, models: str, strategies: str, *bindings: str):
+    if "mirrored" in strategies:
         cpu = tf.config.list_physical_devices("CPU")[0]
         device = tf.config.LogicalDeviceConfiguration()
-        tf.config.set_logical_device_configuration(cpu, [device] * num_devices)
-    for model in models:
-        training.train_with_gin(
-            f"{folder}/{model}",
-            gin_bindings=[*BINDINGS, f"model.model = @{model}()", *bindings],
-        )
+        tf.config.set_logical_device_configuration(cpu, [device] * 2)
+    for strategy in strategies.split(","):
+        for model in models.split(","):
+            chosen = [
+                f"model.model = @{model}()",
+                f"train.strategy = '{strategy}'",
+            ]
+            training.train_with_gin(
+                f"{folder}/{strategy}/{model}",
+                gin_bindings=[*BINDINGS, *chosen, *bindings],
+            )
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3].split(","), sys.argv[4:])
+    main(*sys.argv[1:])

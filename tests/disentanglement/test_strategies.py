@@ -18,10 +18,9 @@ RUN = Path(__file__).with_name("run_replicas.py")
 ROOT = RUN.parents[2]
 
 
-def start(folder, num_devices, models, *bindings, **environment):
-    arguments = [str(folder), str(num_devices), models, *bindings]
+def start(folder, models, strategies, *bindings, **environment):
     return subprocess.Popen(
-        [sys.executable, str(RUN), *arguments],
+        [sys.executable, str(RUN), str(folder), models, strategies, *bindings],
         env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
         stderr=subprocess.PIPE,
         text=True,
@@ -52,21 +51,30 @@ def check_same_weights(folder, other):
         np.testing.assert_allclose(value, theirs[name], rtol=1e-4, atol=1e-4)
 
 
-MODELS = "vae,group_vae_hypergeometric"
+MODELS = (
+    "vae,annealed_vae,dip_vae,beta_tc_vae,factor_vae,group_vae_argmax,"
+    "group_vae_hypergeometric"
+)
 
 
 @pytest.fixture(scope="module")
-def of_one_device(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("one")
-    finish(start(folder, 1, MODELS))
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    finish(start(folder, MODELS, "none,mirrored"))
     return folder
 
 
 @pytest.mark.slow
-def test_two_devices_end_with_the_weights_of_one(of_one_device, tmp_path):
-    finish(start(tmp_path, 2, MODELS, "train.strategy = 'mirrored'"))
-    for model in MODELS.split(","):
-        check_same_weights(tmp_path / model, of_one_device / model)
+@pytest.mark.parametrize("model", MODELS.split(","))
+def test_two_devices_end_with_the_weights_of_one(trained, model):
+    check_same_weights(trained / "mirrored" / model, trained / "none" / model)
+
+
+def test_two_devices_share_batches_from_files_and_their_total_correlation(tmp_path):
+    from_files = "dataset.name = 'dummy_data'"
+    finish(start(tmp_path, "beta_tc_vae", "none,mirrored", from_files))
+    two, one = (tmp_path / name / "beta_tc_vae" for name in ("mirrored", "none"))
+    check_same_weights(two, one)
 
 
 def free_ports(num):
@@ -79,7 +87,7 @@ def free_ports(num):
 
 @pytest.mark.slow
 def test_two_machines_end_with_the_weights_of_one_and_the_chief_writes(
-    of_one_device, tmp_path
+    trained, tmp_path
 ):
     model = "group_vae_hypergeometric"
     cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
@@ -88,12 +96,12 @@ def test_two_machines_end_with_the_weights_of_one_and_the_chief_writes(
     for index, folder in enumerate(folders):
         task = {"type": "worker", "index": index}
         config = json.dumps({"cluster": cluster, "task": task})
-        binding = "train.strategy = 'multi_worker'"
-        processes.append(start(folder, 1, model, binding, TF_CONFIG=config))
+        processes.append(start(folder, model, "multi_worker", TF_CONFIG=config))
     for process in processes:
         finish(process)
-    check_same_weights(folders[0] / model, of_one_device / model)
-    assert (folders[0] / model / "results").exists()
+    written = folders[0] / "multi_worker" / model
+    check_same_weights(written, trained / "none" / model)
+    assert (written / "results").exists()
     assert not folders[1].exists()
 
 
