@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mvhg_tf.clustering.jiang_weights import load_jiang_weights
     from mvhg_tf.clustering.priors.base import ClusterPrior
     from mvhg_tf.clustering.priors.categorical import CategoricalPrior
     from mvhg_tf.clustering.priors.hypergeometric import HypergeometricPrior
@@ -19,6 +20,7 @@ __all__ = [
     "HypergeometricPrior",
     "UniformPrior",
     "VaDE",
+    "load_jiang_weights",
 ]
 
 _HOMES = {
@@ -27,6 +29,7 @@ _HOMES = {
     "HypergeometricPrior": "mvhg_tf.clustering.priors.hypergeometric",
     "UniformPrior": "mvhg_tf.clustering.priors.uniform",
     "VaDE": "mvhg_tf.clustering.vade",
+    "load_jiang_weights": "mvhg_tf.clustering.jiang_weights",
 }
 
 
