@@ -28,7 +28,8 @@ BINDINGS = [
     "group_vae.beta = 1.0",
     "vae.beta = 1.0",
     "annealed_vae.gamma = 10.0",
-    "annealed_vae.c_max = 2.0",
+    # At step 2 one device's half of the batch is below it, the other's above.
+    "annealed_vae.c_max = 10.0",
     "annealed_vae.iteration_threshold = 1",
     "dip_vae.lambda_od = 5.0",
     "dip_vae.lambda_d_factor = 10.0",
