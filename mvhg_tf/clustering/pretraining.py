@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from mvhg_tf.clustering import em, layer_wise
+from mvhg_tf.clustering.batches import batches
 from mvhg_tf.clustering.checks import check_batch_size, check_choice, check_whole
 from mvhg_tf.clustering.whitening import LinearEnds, whitening
 
@@ -94,19 +95,21 @@ def train_autoencoder(
     callbacks: Sequence[keras.callbacks.Callback] | None = None,
 ) -> None:
     """Trains the encoder's mean and the decoder to reconstruct x, `[N, D]`."""
-    steps = epochs * -(-len(x) // batch_size)
+    data, steps = batches((x, x), batch_size, model.seed, epochs)
+    rate = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, epochs * steps)
     autoencoder = make_autoencoder(model)
     autoencoder.compile(
-        keras.optimizers.Adam(
-            keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, steps)
-        ),
+        keras.optimizers.Adam(rate),
         loss=lambda x, outputs: -model.likelihood.log_prob(x, outputs),
         jit_compile=False,
     )
-    data = tf.data.Dataset.from_tensor_slices((x, x))
-    data = data.shuffle(len(x), seed=model.seed).batch(batch_size).prefetch(2)
     autoencoder.fit(
-        data, epochs=epochs, verbose=verbose, callbacks=callbacks, shuffle=False
+        data,
+        steps_per_epoch=steps,
+        epochs=epochs,
+        verbose=verbose,
+        callbacks=callbacks,
+        shuffle=False,
     )
 
 

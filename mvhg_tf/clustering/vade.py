@@ -10,6 +10,7 @@ from keras.saving import register_keras_serializable
 
 from mvhg_tf.clustering import checks, likelihoods, priors
 from mvhg_tf.clustering.architectures import make_decoder, make_encoder
+from mvhg_tf.clustering.batches import batches
 from mvhg_tf.clustering.mixture import GaussianMixture
 from mvhg_tf.clustering.pretraining import pretrain
 from mvhg_tf.errors import UserError
@@ -158,6 +159,8 @@ class VaDE(keras.Model):
         batch_size: int = 128,
         responsibilities: np.ndarray | None = None,
         held_epochs: int = 4,
+        epochs: int = 1,
+        initial_epoch: int = 0,
         **kwargs,
     ):
         """Trains on x.
@@ -170,9 +173,12 @@ class VaDE(keras.Model):
             and mixture fit each other before clusters change.
           held_epochs: how many; counted from the first epoch of training, whatever
             `initial_epoch`.
-          **kwargs: further arguments of `keras.Model.fit` except `y` and `shuffle`
-            (the order follows from `seed`), such as `epochs`, `verbose`, `callbacks`
-            and `validation_data` (an array).
+          epochs: the epoch to stop before, as in Keras.
+          initial_epoch: the epoch to begin with. Order and noise follow from the seed
+            and the counts of epochs and steps, so a restored model trains on as if it
+            had never stopped.
+          **kwargs: further arguments of `keras.Model.fit`, such as `verbose`,
+            `callbacks` and `validation_data` (an array).
 
         Returns:
           The `keras.callbacks.History`.
@@ -183,6 +189,8 @@ class VaDE(keras.Model):
         x = checks.as_training_data(x, self.num_features, self.num_clusters)
         checks.check_batch_size(batch_size, len(x))
         checks.check_whole("held_epochs", held_epochs, 0)
+        checks.check_whole("epochs", epochs, 1)
+        checks.check_whole("initial_epoch", initial_epoch, 0)
         callbacks = keras.tree.flatten(kwargs.pop("callbacks", None) or [])
         self._held.assign(False)
         parts = x
@@ -191,9 +199,16 @@ class VaDE(keras.Model):
             parts = (x, checks.as_responsibilities(responsibilities, shape))
             callbacks.append(_Hold(self._held, held_epochs))
         self.prior.configure(int(batch_size), len(x))
-        data = tf.data.Dataset.from_tensor_slices(parts)
-        data = data.shuffle(len(x), seed=self.seed).batch(int(batch_size)).prefetch(2)
-        return super().fit(data, shuffle=False, callbacks=callbacks, **kwargs)
+        data, steps = batches(parts, int(batch_size), self.seed, epochs, initial_epoch)
+        return super().fit(
+            data,
+            steps_per_epoch=steps,
+            epochs=epochs,
+            initial_epoch=initial_epoch,
+            shuffle=False,
+            callbacks=callbacks,
+            **kwargs,
+        )
 
     def predict(self, x: np.ndarray, batch_size: int = 1024) -> np.ndarray:
         """The likeliest cluster of each sample, `[N, D]` -> int64 `[N]`."""

@@ -1,0 +1,152 @@
+"""The choices of clustering as gin configurables; importing this registers them.
+
+vade.prior = @hypergeometric_prior()
+hypergeometric_prior.group_sizes = "batch"
+pretrain.init = "balanced"
+fit.epochs = 10
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import gin
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mvhg_tf.clustering import likelihoods, priors
+from mvhg_tf.clustering.architectures import UNITS, make_decoder, make_encoder
+from mvhg_tf.clustering.checks import check_whole
+from mvhg_tf.clustering.jiang_weights import load_jiang_weights
+from mvhg_tf.clustering.vade import VaDE
+from mvhg_tf.errors import UserError
+
+gin.external_configurable(priors.UniformPrior, "uniform_prior")
+gin.external_configurable(priors.CategoricalPrior, "categorical_prior")
+gin.external_configurable(priors.HypergeometricPrior, "hypergeometric_prior")
+gin.external_configurable(likelihoods.Bernoulli, "bernoulli_likelihood")
+gin.external_configurable(likelihoods.Gaussian, "gaussian_likelihood")
+
+
+@gin.configurable("vade", denylist=["num_features", "num_clusters", "seed"])
+def vade(
+    num_features: int,
+    num_clusters: int,
+    seed: int,
+    prior: str | priors.ClusterPrior = "hypergeometric",
+    likelihood="bernoulli",
+    units: Sequence[int] = UNITS,
+    latent_dim: int = 10,
+    temperature: float | Callable[[tf.Tensor], tf.Tensor] = 0.5,
+    learning_rate: float | Callable[[tf.Tensor], tf.Tensor] = 1e-3,
+    prior_rate: float = 10.0,
+) -> VaDE:
+    """A compiled VaDE.
+
+    Args:
+      num_features: D.
+      num_clusters: K.
+      seed: of the weights and the noise.
+      prior: a name, or such as `@hypergeometric_prior()`.
+      likelihood: a name, or such as `@gaussian_likelihood()`.
+      units: of the hidden layers of the encoder; the decoder mirrors them.
+      latent_dim: d.
+      temperature: of the draws of assignments; or such as `@ExponentialAnnealing()`.
+      learning_rate: of Adam; or such as `@ExponentialAnnealing()`.
+      prior_rate: see `VaDE.compile`.
+
+    Raises:
+      UserError: a ValueError, if an argument is not allowed.
+    """
+    check_whole("num_features", num_features, 1)
+    check_whole("latent_dim", latent_dim, 1)
+    for size in units:
+        check_whole("A number in units", size, 1)
+    model = VaDE(
+        num_features,
+        num_clusters,
+        prior=prior,
+        likelihood=likelihood,
+        encoder=make_encoder(num_features, latent_dim, seed, units),
+        decoder=make_decoder(num_features, latent_dim, seed, units),
+        temperature=temperature,
+        seed=seed,
+    )
+    if not callable(learning_rate) and not learning_rate > 0:
+        raise UserError(
+            f"learning_rate is {learning_rate!r}, but must be positive: pass a number "
+            "above 0 or a schedule."
+        )
+    model.compile(learning_rate=learning_rate, prior_rate=prior_rate)
+    return model
+
+
+@gin.configurable("pretrain", denylist=["model", "x", "verbose", "callbacks"])
+def pretrain(
+    model: VaDE,
+    x: np.ndarray,
+    init: str = "balanced",
+    epochs: int = 25,
+    layer_wise_epochs: int = 0,
+    batch_size: int | None = None,
+    starts: int = 12,
+    whiten: bool = True,
+    weights: str = "",
+    verbose: int = 0,
+    callbacks: Sequence[keras.callbacks.Callback] | None = None,
+) -> np.ndarray:
+    """`VaDE.pretrain`, after loading a file of `weights` if one is named.
+
+    Args as `pretraining.pretrain`, and:
+      weights: path of the weights of Jiang et al. (2016), or "". Bind `epochs` to 0
+        to leave the networks as these make them.
+
+    Returns:
+      Responsibilities, float32 `[N, K]`.
+
+    Raises:
+      UserError: a ValueError, if an argument is not allowed.
+    """
+    if weights:
+        load_jiang_weights(model, weights)
+    return model.pretrain(
+        x,
+        init=init,
+        epochs=epochs,
+        layer_wise_epochs=layer_wise_epochs,
+        batch_size=batch_size,
+        starts=starts,
+        whiten=whiten,
+        verbose=verbose,
+        callbacks=callbacks,
+    )
+
+
+@gin.configurable("fit", allowlist=["epochs", "batch_size", "held_epochs"])
+def fit(
+    model: VaDE,
+    x: np.ndarray,
+    responsibilities: np.ndarray | None = None,
+    epochs: int = 10,
+    batch_size: int = 128,
+    held_epochs: int = 4,
+    initial_epoch: int = 0,
+    verbose: int = 0,
+    callbacks: Sequence[keras.callbacks.Callback] | None = None,
+) -> keras.callbacks.History:
+    """`VaDE.fit`, with its arguments.
+
+    Raises:
+      UserError: a ValueError, if an argument is not allowed.
+    """
+    return model.fit(
+        x,
+        batch_size=batch_size,
+        responsibilities=responsibilities,
+        held_epochs=held_epochs,
+        epochs=epochs,
+        initial_epoch=initial_epoch,
+        verbose=verbose,
+        callbacks=callbacks,
+    )
