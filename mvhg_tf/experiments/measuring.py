@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 import tensorflow as tf
 
+from mvhg_tf.experiments import machine
+
 
 def seconds_of(function: Callable[[], object]) -> float:
     """Seconds until the call's result, tensors in any structure, is there."""
@@ -59,18 +61,7 @@ def machine_description() -> str:
         for name in ("tensorflow", "tensorflow-probability", "numpy", "scipy")
     )
     return (
-        f"{_processor()}, {os.cpu_count()} cores, load average "
+        f"{machine.processor_and_cores()}, load average "
         f"{os.getloadavg()[1]:.1f} over 5 minutes; Python "
         f"{platform.python_version()}, {versions}."
     )
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            for line in file:
-                if line.startswith("model name"):
-                    return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

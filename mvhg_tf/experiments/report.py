@@ -106,17 +106,20 @@ class Table:
       header: the columns' titles.
       rows: of as many cells each; None is an empty cell.
       digits: shown after the decimal point.
+      folded: a title under which a long table is folded away; "" shows it at once.
     """
 
     name: str
     header: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     digits: int = 2
+    folded: str = ""
 
     def as_markdown(self) -> str:
-        return command_line.markdown_table(
+        table = command_line.markdown_table(
             self.header, [[self._shown(cell) for cell in row] for row in self.rows]
         )
+        return _folded(self.folded, table) if self.folded else table
 
     def as_records(self) -> list[dict[str, Cell]]:
         """The rows of the CSV file."""
@@ -189,11 +192,13 @@ class Listing:
     text: str
 
     def as_markdown(self) -> str:
-        # With the lines between, GitHub's Markdown takes it as Python's does.
-        return (
-            f"<details>\n<summary>{html.escape(self.title)}</summary>\n\n"
-            f"<pre>{html.escape(self.text.strip())}</pre>\n\n</details>\n"
-        )
+        return _folded(self.title, f"<pre>{html.escape(self.text.strip())}</pre>\n")
+
+
+def _folded(title: str, text: str) -> str:
+    # GitHub's Markdown needs the empty lines, Python's the attribute.
+    summary = f"<summary>{html.escape(title)}</summary>"
+    return f'<details markdown="1">\n{summary}\n\n{text}\n</details>\n'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -278,7 +283,7 @@ def write(report: Report, folder: str) -> str:
 
 
 def _as_html(title: str, text: str, pictures: dict[str, bytes]) -> str:
-    body = markdown.markdown(text, extensions=["tables", "sane_lists"])
+    body = markdown.markdown(text, extensions=["tables", "sane_lists", "md_in_html"])
     for name, picture in pictures.items():
         data = base64.b64encode(picture).decode("ascii")
         body = body.replace(f'src="{name}"', f'src="data:image/png;base64,{data}"')

@@ -2,7 +2,8 @@
 
     mvhg_reproduce weak --preset cpu --jobs 2 --output_directory results/weak
 
-The same command goes on where an earlier one was stopped.
+The same command goes on where an earlier one was stopped. With --report, it writes what
+the jobs that are finished have shown, into the folder `report` beside them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import NamedTuple
 
 from mvhg_tf.errors import UserError
 from mvhg_tf.experiments import command_line, study, weak_study
+from mvhg_tf.terminal import quiet_imports
 
 
 class Study(NamedTuple):
@@ -23,11 +25,21 @@ class Study(NamedTuple):
       purpose: one sentence.
       presets: names, the default first.
       make_jobs: from a preset's name.
+      write_report: from a preset's name, its jobs and the output directory; returns
+        the path of the page.
     """
 
     purpose: str
     presets: Sequence[str]
     make_jobs: Callable[[str], list[study.Job]]
+    write_report: Callable[[str, list[study.Job], str], str]
+
+
+def _write_weak_report(preset: str, jobs: list[study.Job], directory: str) -> str:
+    with quiet_imports():  # late: it imports TensorFlow, which takes seconds
+        from mvhg_tf.experiments import weak_report
+
+    return weak_report.write_report(preset, jobs, directory)
 
 
 STUDIES = {
@@ -35,6 +47,7 @@ STUDIES = {
         "The weakly supervised study (section 5.2, appendix C.2).",
         ("cpu", "paper", "smoke"),
         weak_study.make_jobs,
+        _write_weak_report,
     ),
 }
 
@@ -88,8 +101,14 @@ def _add_flags(parser: argparse.ArgumentParser, name: str, chosen: Study) -> Non
         metavar="I/N",
         help="only part I of N, for machines that share the folder",
     )
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
         "--list", action="store_true", help="print the jobs and how far they are"
+    )
+    instead.add_argument(
+        "--report",
+        action="store_true",
+        help="write what the finished jobs have shown into the folder's `report`",
     )
 
 
@@ -116,6 +135,10 @@ def _run(argv: Sequence[str] | None) -> int:
             state = study.Progress(job, job.folder(flags.output_directory)).state
             print(f"{job.name:40} {state}")
         return 0
+    if flags.report:
+        page = chosen.write_report(flags.preset, jobs, flags.output_directory)
+        print(f"The report is in {page}.")
+        return 0
     return _do(jobs, flags)
 
 
@@ -139,8 +162,8 @@ def _do(jobs: list[study.Job], flags: argparse.Namespace) -> int:
         )
         return 1
     print(
-        f"All {len(jobs)} jobs are finished; their scores are in "
-        f"{flags.output_directory}/jobs/*/scores."
+        f"All {len(jobs)} jobs are finished; the same command with --report tells "
+        "what they have shown."
     )
     return 0
 

@@ -29,6 +29,7 @@ import joblib
 from tqdm import tqdm
 
 from mvhg_tf.errors import UserError
+from mvhg_tf.experiments import machine
 
 BACKENDS = ("loky", "dask", "ray")
 JOBS_FOLDER = "jobs"
@@ -102,7 +103,7 @@ class Progress:
     def __init__(self, job: Job, folder: str):
         self._job = job
         self._folder = folder
-        self._record = _read_json(os.path.join(folder, RECORD)) or {}
+        self._record = read_json(os.path.join(folder, RECORD)) or {}
 
     @property
     def is_foreign(self) -> bool:
@@ -115,11 +116,12 @@ class Progress:
             return False
         if not step.result:
             return True
-        return _read_json(os.path.join(self._folder, step.result)) is not None
+        return read_json(os.path.join(self._folder, step.result)) is not None
 
     def of_step(self, step: Step) -> dict:
-        """What is noted of a step: whether it is `finished`, its `attempts`, and how
-        long the last of them took, in `seconds` and `cpu_seconds` of the process."""
+        """What is noted of a step: whether it is `finished`, its `attempts`, and of
+        the last of them the `machine` and how long it took, in `seconds` and
+        `cpu_seconds` of the process."""
         return self._record.get("steps", {}).get(step.name, {})
 
     @property
@@ -157,7 +159,12 @@ def do_steps(job: Job, folder: str) -> None:
             continue
         earlier = progress.of_step(step)
         attempts = earlier.get("attempts", 0) + 1
-        progress.write(step, attempts=attempts, finished=False)
+        progress.write(
+            step,
+            attempts=attempts,
+            machine=machine.processor_and_cores(),
+            finished=False,
+        )
         print(f"== {step.name}", flush=True)
         started, started_cpu = time.monotonic(), time.process_time()
         step.function(folder, **step.arguments)
@@ -394,7 +401,7 @@ def _make_folder(folder: str) -> None:
         ) from error
 
 
-def _read_json(path: str) -> object:
+def read_json(path: str) -> object:
     """What the file holds; None if it isn't there or can't be read."""
     try:
         with open(path, encoding="utf-8") as file:
