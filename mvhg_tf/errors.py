@@ -7,3 +7,15 @@ class UserError(ValueError):
     The message states what was given, what is allowed and what to do. The
     programs print it alone, without a traceback, and exit with code 2.
     """
+
+
+class RunInterrupted(KeyboardInterrupt):
+    """An interrupt that leaves a run which the same command can go on with."""
+
+
+def check_positive_integer(parameter: str, value: object) -> None:
+    """Raises a UserError that names the parameter if the value is none."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise UserError(
+            f"{parameter} is {value!r}, but must be a positive integer: bind it to one."
+        )

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 
 import gin
 
-from mvhg_tf.errors import UserError
+from mvhg_tf.errors import RunInterrupted, UserError
 
 UNFINISHED_PICTURES = "pictures.part"
 RUN_ENTRIES = (  # patterns
@@ -30,11 +30,12 @@ RUN_ENTRIES = (  # patterns
     "checkpoints",
     "figures",
     "interventional_effects",
-    "model.keras",
+    "model*.keras",
     UNFINISHED_PICTURES,
     "reconstructions",
     "results",
     "sampled",
+    "start*.npz",
     "tensorboard",
     "tfhub",
     "tfhub.part",
@@ -71,6 +72,8 @@ def open_run(
     Raises:
       AlreadyFinished: if the folder holds the same run, finished.
       UserError: if the folder is not free for another reason, or cannot be made.
+      RunInterrupted: in place of a KeyboardInterrupt in the block, if the run has
+        made something to go on with.
     """
     run = {
         "step": step_name,
@@ -80,8 +83,7 @@ def open_run(
     }
     _check_apart(directory, input_dir)
     _check_ours(directory)
-    is_new = _make_folder(directory)
-    with _locked(directory):
+    with _folder(directory), _locked(directory):
         _restore(directory)
         resume = _may_resume(directory, run, overwrite)
         if not resume:
@@ -89,13 +91,12 @@ def open_run(
         _write_record(directory, run)
         try:
             yield resume
-        except BaseException:
+        except BaseException as error:
             if not _made_entries(directory):
-                _remove(directory, _RECORD)
+                os.remove(os.path.join(directory, _RECORD))
                 _restore(directory)
-                if is_new:
-                    _remove(directory, _LOCK)
-                    os.rmdir(directory)
+            elif isinstance(error, KeyboardInterrupt):
+                raise RunInterrupted from error
             raise
         _write_record(directory, run | {"finished": True})
         shutil.rmtree(os.path.join(directory, _REPLACED), ignore_errors=True)
@@ -122,25 +123,38 @@ def _check_ours(directory: str) -> None:
         )
 
 
-def _make_folder(directory: str) -> bool:
-    """Makes the folder if there is none, and says whether it did."""
-    if os.path.isdir(directory):
-        return False
+@contextlib.contextmanager
+def _folder(directory: str) -> Iterator[None]:
+    """Makes the folder if there is none; what stays empty is taken away again."""
+    missing = [os.path.abspath(directory)]
+    while not os.path.isdir(missing[-1]):
+        missing.append(os.path.dirname(missing[-1]))
     try:
-        os.makedirs(directory)
+        _make_folders(directory)
+        yield
+    except BaseException:
+        for folder in missing[:-1]:
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
+        raise
+
+
+def _make_folders(directory: str) -> None:
+    try:
+        os.makedirs(directory, exist_ok=True)
     except OSError as error:
         raise UserError(
             f"The folder {directory} cannot be made ({error.strerror}): choose one "
             "that you may write to."
         ) from error
-    return True
 
 
 @contextlib.contextmanager
 def _locked(directory: str) -> Iterator[None]:
     """Keeps other runs out. The system lets go of the lock if this one is killed."""
+    path = os.path.join(directory, _LOCK)
     try:
-        lock = open(os.path.join(directory, _LOCK), "w")
+        lock = open(path, "w")
     except OSError as error:
         raise UserError(
             f"The folder {directory} cannot be written to ({error.strerror}): choose "
@@ -149,12 +163,19 @@ def _locked(directory: str) -> Iterator[None]:
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            # A run that is just ending may have removed this very file.
+            if not os.path.samestat(os.fstat(lock.fileno()), os.stat(path)):
+                raise BlockingIOError
+        except (BlockingIOError, FileNotFoundError) as error:
             raise UserError(
                 f"Another run is at work in {directory}: wait for it to end, or choose "
                 "another folder."
             ) from error
-        yield
+        try:
+            yield
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(path)
 
 
 def _may_resume(directory: str, run: dict, overwrite: bool) -> bool:
@@ -236,8 +257,3 @@ def _restore(directory: str) -> None:
     for name in sorted(os.listdir(replaced), key=lambda name: name != _RECORD):
         os.replace(os.path.join(replaced, name), os.path.join(directory, name))
     os.rmdir(replaced)
-
-
-def _remove(directory: str, name: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.remove(os.path.join(directory, name))

@@ -6,7 +6,7 @@ import sys
 import gin
 import pytest
 
-from mvhg_tf.errors import UserError
+from mvhg_tf.errors import RunInterrupted, UserError
 from mvhg_tf.run_directory import AlreadyFinished, open_run
 
 
@@ -161,6 +161,37 @@ def test_a_run_that_makes_nothing_leaves_nothing(folder):
     assert not folder.exists()
     configure(2)
     assert finish_run(folder, "first") is False
+
+
+def test_a_run_that_makes_nothing_leaves_no_parent_that_it_made(folder):
+    folder.mkdir()
+    stop_run(folder / "a" / "b")
+    assert not list(folder.iterdir())
+    stop_run(folder)
+    assert not list(folder.iterdir())
+    finish_run(folder / "a" / "b", "first")
+    with pytest.raises(UserError, match="cannot be made"):
+        finish_run(folder / "c" / ("long" * 100), "second")
+    assert [path.name for path in folder.iterdir()] == ["a"]
+
+
+def test_a_refused_run_leaves_the_folder_as_it_was(folder):
+    finish_run(folder, "first")
+    before = sorted(os.listdir(folder))
+    assert ".run.lock" not in before
+    with pytest.raises(AlreadyFinished):
+        finish_run(folder, "second")
+    assert sorted(os.listdir(folder)) == before
+
+
+@pytest.mark.parametrize("makes", [True, False])
+def test_an_interrupt_says_whether_there_is_something_to_go_on_with(folder, makes):
+    with pytest.raises(KeyboardInterrupt) as caught, open_run(str(folder), "train"):
+        if makes:
+            make_results(folder, "half")
+        raise KeyboardInterrupt
+    assert isinstance(caught.value, RunInterrupted) is makes
+    assert folder.exists() is makes
 
 
 def test_two_runs_at_once_are_refused(folder):

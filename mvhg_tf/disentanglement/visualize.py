@@ -87,11 +87,6 @@ def visualize_model(
     _check_range("visualize_model.fps", fps, 1)
     _check_range("visualize_model.num_points_irs", num_points_irs, 2)
     _check_model(model_dir)
-    if os.path.realpath(model_dir) == os.path.realpath(output_dir):
-        raise UserError(
-            f"The model's own folder {output_dir} can't hold its pictures: choose "
-            f"another one, such as {os.path.join(output_dir, 'visualization')}."
-        )
     with (
         run_directory.open_run(output_dir, "visualization", overwrite, model_dir),
         _whole_or_not_at_all(output_dir) as unfinished,

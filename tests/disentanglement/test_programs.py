@@ -11,6 +11,7 @@ import pytest
 import mvhg_tf
 from mvhg_tf import gin_session
 from mvhg_tf.disentanglement import quickstart
+from mvhg_tf.errors import RunInterrupted
 from mvhg_tf.run_directory import open_run
 
 PROGRAMS = [
@@ -210,7 +211,8 @@ def test_a_full_disk_and_an_interrupt_are_told(run_program, monkeypatch, tmp_pat
 
     for error, expected_code, sentence in [
         (OSError(28, "No space left on device"), 1, "The disk is full"),
-        (KeyboardInterrupt(), 130, "goes on from here"),
+        (RunInterrupted(), 130, "stopped; the same command goes on from here."),
+        (KeyboardInterrupt(), 130, "stopped; nothing was left half-done."),
     ]:
 
         def fail(*args, error=error):
@@ -220,20 +222,6 @@ def test_a_full_disk_and_an_interrupt_are_told(run_program, monkeypatch, tmp_pat
         code, _, err = run_program("dlib_train", f"--model_dir={tmp_path}/m")
         assert code == expected_code
         assert sentence in err and "Traceback" not in err
-
-
-def test_an_interrupt_of_what_cannot_be_gone_on_with(run_program, monkeypatch):
-    from mvhg_tf.disentanglement import aggregate_results
-
-    def stop(*args):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(aggregate_results, "aggregate_results_to_json", stop)
-    assert run_program("dlib_aggregate_results") == (
-        130,
-        "",
-        "dlib_aggregate_results: stopped; nothing was written.\n",
-    )
 
 
 def test_the_terminal_sees_nothing_but_the_sentence(training_gin, tmp_path):

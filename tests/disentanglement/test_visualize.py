@@ -195,7 +195,7 @@ class TestModel:
         model = tmp_path / "model"
         shutil.copytree(trained_model, model)
         before = names(model)
-        with pytest.raises(UserError, match="own folder .* can't hold its pictures"):
+        with pytest.raises(UserError, match="can't go into the folder .* that is re"):
             visualize.visualize_model_with_gin(str(model), f"{model}/.", True)
         gin_file = model / "results" / "gin" / "train.gin"
         gin_file.write_text("dataset.name = 'arm3d'\n")

@@ -13,7 +13,7 @@ from typing import NoReturn
 from absl import flags
 
 import mvhg_tf
-from mvhg_tf.errors import UserError
+from mvhg_tf.errors import RunInterrupted, UserError
 from mvhg_tf.terminal import quiet_imports
 
 
@@ -26,8 +26,6 @@ class Program:
       module: the one that does the work; it is imported once the flags are right,
         because TensorFlow takes seconds.
       body: the work, given that module and the flags. It raises `UserError`.
-      resumes: whether a run that was stopped can be gone on with; if not, it leaves
-        nothing behind.
     """
 
     def __init__(
@@ -36,13 +34,11 @@ class Program:
         purpose: str,
         module: str,
         body: Callable[[types.ModuleType, flags.FlagValues], None],
-        resumes: bool = True,
     ):
         self._name = name
         self._purpose = purpose
         self._module = module
         self._body = body
-        self._resumes = resumes
         self._required: list[str] = []
         self.flags = flags.FlagValues()
         self.define_switch("help", "Prints this and ends.")
@@ -82,18 +78,15 @@ class Program:
             self._body(module, self.flags)
         except UserError as error:
             self._fail(str(error), code=2)
+        except RunInterrupted:
+            flag = " without --overwrite" if self.flags["overwrite"].value else ""
+            self._fail(f"stopped; the same command{flag} goes on from here.", code=130)
         except KeyboardInterrupt:
-            self._fail(self._interrupted(), code=130)
+            self._fail("stopped; nothing was left half-done.", code=130)
         except Exception as error:
             if "No space left on device" not in str(error):
                 raise
             self._fail("The disk is full: make room, and run this again.", code=1)
-
-    def _interrupted(self) -> str:
-        if not self._resumes:
-            return "stopped; nothing was written."
-        flag = " without --overwrite" if self.flags["overwrite"].value else ""
-        return f"stopped; the same command{flag} goes on from here."
 
     def _parse(self, arguments: list[str]) -> None:
         try:

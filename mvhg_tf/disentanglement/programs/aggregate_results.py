@@ -12,7 +12,6 @@ def main(name: str) -> None:
         "Gathers the results of many runs in one JSON file, a row each.",
         "mvhg_tf.disentanglement.aggregate_results",
         _aggregate,
-        resumes=False,
     )
     program.define_string(
         "result_file_pattern",

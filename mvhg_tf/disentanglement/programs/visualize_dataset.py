@@ -12,7 +12,6 @@ def main(name: str) -> None:
         "Draws what each factor of a data set does.",
         "mvhg_tf.disentanglement.visualize",
         _visualize,
-        resumes=False,
     )
     program.define_string(
         "name", "Name of the data set, such as 'arm3d'.", default="dsprites_full"

@@ -12,7 +12,6 @@ def main(name: str) -> None:
         "Draws what a trained model has learned.",
         "mvhg_tf.disentanglement.visualize",
         _visualize,
-        resumes=False,
     )
     program.define_string("model_dir", "Folder of the trained model.", required=True)
     program.define_string("output_dir", "Folder for the pictures.", required=True)
