@@ -70,10 +70,18 @@ Pairs of images share s of seven factors, the other k = 7 - s differ (section 5.
 appendix C.2 of Sutter et al., "Learning Group Importance using the Differentiable
 Hypergeometric Distribution", ICLR 2023). Three autoencoders are trained on them, which
 differ in how they find the latents that a pair shares. "Mixed" pairs have a k of their
-own each (k = -1).
+own each (k = -1). Trained by {_configs(scores)}.
 
 {scores.results.progress_sentence()} {spreads}.
 """
+
+
+def _configs(scores: WeakScores) -> str:
+    """The gin files of the groups."""
+    configs = scores.preset.configs
+    return ", ".join(
+        f"`gin_configs/{configs[group]}` ({LABELS[group]})" for group in configs
+    )
 
 
 def _counts(scores: WeakScores) -> Section | None:
