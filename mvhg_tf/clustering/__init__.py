@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mvhg_tf.clustering.estimator import VaDEClusterer
     from mvhg_tf.clustering.jiang_weights import load_jiang_weights
     from mvhg_tf.clustering.priors.base import ClusterPrior
     from mvhg_tf.clustering.priors.categorical import CategoricalPrior
@@ -20,6 +21,7 @@ __all__ = [
     "HypergeometricPrior",
     "UniformPrior",
     "VaDE",
+    "VaDEClusterer",
     "load_jiang_weights",
 ]
 
@@ -29,6 +31,7 @@ _HOMES = {
     "HypergeometricPrior": "mvhg_tf.clustering.priors.hypergeometric",
     "UniformPrior": "mvhg_tf.clustering.priors.uniform",
     "VaDE": "mvhg_tf.clustering.vade",
+    "VaDEClusterer": "mvhg_tf.clustering.estimator",
     "load_jiang_weights": "mvhg_tf.clustering.jiang_weights",
 }
 

@@ -56,6 +56,8 @@ class VaDE(keras.Model):
       UserError: a ValueError, if an argument is not as said here.
     """
 
+    _least_clusters = 2
+
     def __init__(
         self,
         num_features: int,
@@ -71,7 +73,9 @@ class VaDE(keras.Model):
     ):
         super().__init__(**kwargs)
         self.num_features = checks.check_whole("num_features", num_features, 1)
-        self.num_clusters = checks.check_whole("num_clusters", num_clusters, 2)
+        self.num_clusters = checks.check_whole(
+            "num_clusters", num_clusters, self._least_clusters
+        )
         self.seed = checks.check_whole("seed", seed, 0)
         latent_dim = checks.check_whole("latent_dim", latent_dim, 1)
         if not callable(temperature) and not temperature > 0:
@@ -94,6 +98,10 @@ class VaDE(keras.Model):
         self.mixture.build(self.num_clusters, self.latent_dim, self.seed)
         if not self.prior.built:
             self.prior.build(self.num_clusters)
+        self._mean_of = tf.function(
+            lambda x: self.encoder(x, training=False)[0],
+            input_signature=[tf.TensorSpec([None, self.num_features])],
+        )
         self._held = tf.Variable(False, trainable=False)
         self._means = [keras.metrics.Mean(name=name) for name in _LOG_NAMES]
         self.built = True
@@ -222,7 +230,18 @@ class VaDE(keras.Model):
     def encode(self, x: np.ndarray, batch_size: int = 1024) -> np.ndarray:
         """The mean embeddings, `[N, D]` -> float32 `[N, d]`."""
         x = checks.as_samples(x, self.num_features)
-        return self.encoder.predict(x, batch_size=batch_size, verbose=0)[0]
+        starts = range(0, len(x), batch_size)
+        return np.concatenate([self._mean_of(x[i : i + batch_size]) for i in starts])
+
+    def elbo(self, x: np.ndarray, batch_size: int = 1024) -> float:
+        """The mean ELBO of the samples `[N, D]` (eq. 59), in nats, at one draw of z."""
+        x = checks.as_samples(x, self.num_features)
+        logs = self.evaluate(
+            tf.data.Dataset.from_tensor_slices(x).batch(batch_size),
+            return_dict=True,
+            verbose=0,
+        )
+        return float(logs["elbo"])
 
     def sample(self, cluster: int, n: int, seed: int = 0) -> np.ndarray:
         """E[x | z] at n draws of z from a cluster, float32 `[n, D]`.
