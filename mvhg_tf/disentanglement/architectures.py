@@ -14,7 +14,7 @@ import keras
 from keras import layers
 
 from mvhg_tf.disentanglement.sub_pixel import Conv2DTransposeToImages
-from mvhg_tf.errors import UserError
+from mvhg_tf.errors import UserError, check_positive_integer
 
 Shape = tuple[int, int, int]
 
@@ -35,11 +35,7 @@ def make_gaussian_encoder(
     Raises:
       UserError: if `num_latent` is not a positive integer.
     """
-    if not isinstance(num_latent, int) or num_latent < 1:
-        raise UserError(
-            f"encoder.num_latent is {num_latent!r}, but must be a positive integer: "
-            "bind it to the number of latents, such as 10."
-        )
+    check_positive_integer("encoder.num_latent", num_latent)
     return encoder_fn(tuple(observation_shape), num_latent)
 
 

@@ -13,6 +13,12 @@ from mvhg_tf.disentanglement.images import Source
 from mvhg_tf.errors import UserError
 
 STRATEGIES = ("none", "mirrored", "multi_worker")
+_OF_LOST_MACHINES = (
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.UnavailableError,
+)
 
 
 def make_strategy(name: str, batch_size: int) -> tf.distribute.Strategy | None:
@@ -92,10 +98,22 @@ def finished_together(strategy: tf.distribute.Strategy | None) -> Iterator[None]
     """Waits, when the block has ended, until it has for all machines.
 
     A machine that leaves early would count as lost.
+
+    Raises:
+      UserError: if another machine was lost, or ended by a mistake.
     """
-    yield
-    if _has_many_machines(strategy):
-        _sum_over_replicas(strategy, lambda: [tf.ones([])])
+    try:
+        yield
+        if _has_many_machines(strategy):
+            _sum_over_replicas(strategy, lambda: [tf.ones([])])
+    except _OF_LOST_MACHINES as error:
+        if not _has_many_machines(strategy):
+            raise
+        raise UserError(
+            "Another machine of the run ended, or can't be reached; if it was by a "
+            "mistake, that machine says which: start the run again on all of them, "
+            "and it goes on from the last checkpoint."
+        ) from error
 
 
 def copy_from_chief(

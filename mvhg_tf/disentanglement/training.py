@@ -1,6 +1,7 @@
 """Training by gin, and what it leaves in `model_dir`."""
 
 import contextlib
+import functools
 import os
 import time
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ from mvhg_tf.disentanglement.factor_vae import FactorVAE
 from mvhg_tf.disentanglement.group_vae import GroupVAE
 from mvhg_tf.disentanglement.images import ImageSource, Source
 from mvhg_tf.disentanglement.pairs import PairSource
-from mvhg_tf.errors import UserError
+from mvhg_tf.errors import UserError, check_positive_integer
 
 # A stream of data that training never reaches, for the losses after training.
 _EVALUATION_SEED_OFFSET = 1_000_003
@@ -89,50 +90,51 @@ def train(
         loss that is no longer finite.
     """
     del name, model_num
-    for parameter, value in (
-        ("training_steps", training_steps),
-        ("batch_size", batch_size),
-        ("eval_steps", eval_steps),
-    ):
-        training_loop.check_positive_integer(f"model.{parameter}", value)
+    check_positive_integer("model.training_steps", training_steps)
+    check_positive_integer("model.batch_size", batch_size)
+    check_positive_integer("model.eval_steps", eval_steps)
+    _check_seed(random_seed)
+    options = training_loop.Options()
+    strategy = strategies.make_strategy(options.strategy, batch_size)
+    is_chief = strategies.is_chief(strategy)
+    folder = contextlib.nullcontext()
+    if is_chief:
+        folder = run_directory.open_run(model_dir, "train", overwrite)
+    with folder, strategies.finished_together(strategy):
+        started = time.time()
+        dataset = named_data.get_named_ground_truth_data()
+        vae = _build(model, dataset, random_seed, options.precision, strategy)
+        make_source = PairSource if isinstance(vae, GroupVAE) else ImageSource
+        source = functools.partial(make_source, dataset, batch_size)
+        training_loop.run_training_loop(
+            vae, source(random_seed), training_steps, model_dir, options, strategy
+        )
+        if is_chief:
+            held_out = source(random_seed + _EVALUATION_SEED_OFFSET)
+            _write_results(vae, held_out, eval_steps, model_dir, started)
+
+
+def _check_seed(random_seed: int) -> None:
     if not 0 <= random_seed < _LARGEST_SEED:
         raise UserError(
             f"model.random_seed is {random_seed}, but must be an integer from 0 to "
             f"{_LARGEST_SEED - 1}: bind it to one."
         )
-    options = training_loop.Options()
-    strategy = strategies.make_strategy(options.strategy, batch_size)
-    is_chief = strategies.is_chief(strategy)
-    with (
-        run_directory.open_run(model_dir, "train", overwrite)
-        if is_chief
-        else contextlib.nullcontext(),
-        strategies.finished_together(strategy),
-    ):
-        started = time.time()
-        dataset = named_data.get_named_ground_truth_data()
-        observation_shape = tuple(dataset.observation_shape)
-        keras.utils.set_random_seed(random_seed)
-        with strategies.scope(strategy), _precision(options.precision):
-            vae = model(observation_shape, random_seed)
-            _compile(vae, options.precision)
-        make_source = PairSource if isinstance(vae, GroupVAE) else ImageSource
-        source = make_source(dataset, batch_size, random_seed)
-        training_loop.run_training_loop(
-            vae, source, training_steps, model_dir, options, strategy
-        )
-        if not is_chief:
-            return
-        export.export_saved_model(
-            vae, observation_shape, os.path.join(model_dir, "tfhub")
-        )
-        held_out = make_source(
-            dataset, batch_size, random_seed + _EVALUATION_SEED_OFFSET
-        )
-        final = _mean_losses(vae, held_out, eval_steps)
-        final["global_step"] = training_steps
-        final["elapsed_time"] = time.time() - started
-        results.write_results(model_dir, "train", final)
+
+
+def _build(
+    model: models.ModelBuilder | unsupervised.ModelBuilder,
+    dataset,
+    random_seed: int,
+    precision: str,
+    strategy: tf.distribute.Strategy | None,
+) -> Autoencoder:
+    """The model of a data set's images, with its optimizers."""
+    keras.utils.set_random_seed(random_seed)
+    with strategies.scope(strategy), _precision(precision):
+        vae = model(tuple(dataset.observation_shape), random_seed)
+        _compile(vae, precision)
+    return vae
 
 
 @contextlib.contextmanager
@@ -163,6 +165,20 @@ def _compile(model: Autoencoder, precision: str) -> None:
         **others,
     )
     model.build_optimizers()
+
+
+def _write_results(
+    model: Autoencoder, source: Source, eval_steps: int, model_dir: str, started: float
+) -> None:
+    """Exports the trained model, and writes its losses on fresh data."""
+    observation_shape = tuple(model.encoder.input_shape[1:])
+    export.export_saved_model(
+        model, observation_shape, os.path.join(model_dir, "tfhub")
+    )
+    final = _mean_losses(model, source, eval_steps)
+    final["global_step"] = int(model.step)
+    final["elapsed_time"] = time.time() - started
+    results.write_results(model_dir, "train", final)
 
 
 def _mean_losses(

@@ -4,10 +4,12 @@ import contextlib
 import dataclasses
 import math
 import os
+import time
 from collections.abc import Callable, Iterator
 
 import gin
 import tensorflow as tf
+from tensorflow.python.ops.summary_ops_v2 import import_event
 from tqdm import tqdm
 
 from mvhg_tf import gin_session
@@ -15,7 +17,7 @@ from mvhg_tf.checkpoints import open_manager, restore_newest
 from mvhg_tf.disentanglement import losses, replicas, strategies
 from mvhg_tf.disentanglement.autoencoder import Autoencoder
 from mvhg_tf.disentanglement.images import Source
-from mvhg_tf.errors import UserError
+from mvhg_tf.errors import UserError, check_positive_integer
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 _NUM_PICTURES = 8  # rows of TensorBoard's pictures
@@ -78,6 +80,11 @@ class Options:
                 'devices: bind train.precision to "mixed_bfloat16".'
             )
 
+    @property
+    def picture_steps(self) -> int:
+        """Steps between pictures, 0 for none."""
+        return self.checkpoint_steps if self.image_steps is None else self.image_steps
+
 
 def run_training_loop(
     model: Autoencoder,
@@ -98,7 +105,8 @@ def run_training_loop(
       strategy: in whose scope the model was made.
 
     Raises:
-      UserError: if the loss is not finite; the last good checkpoint is kept.
+      UserError: if the loss or a weight is not finite; the last good checkpoint is
+        kept.
     """
     options = options or Options()
     is_chief = strategies.is_chief(strategy)
@@ -111,34 +119,32 @@ def run_training_loop(
     strategies.copy_from_chief(strategy, model)
     step = int(model.step)
     run_steps = compiled_loop(model, source, step, options.jit_compile, strategy)
-    picture_steps = options.checkpoint_steps
-    if options.image_steps is not None:
-        picture_steps = options.image_steps
-    log = _Log(model, source, model_dir) if is_chief else None
+    log = _Log(model, source, model_dir, step) if is_chief else None
     with _progress_bar(step, training_steps, is_chief) as progress, _closing(log):
         while step < training_steps:
             first = step
-            num_steps = min(
-                options.log_steps - step % options.log_steps, training_steps - step
-            )
+            until_log = options.log_steps - step % options.log_steps
+            num_steps = min(until_log, training_steps - step)
             logs = {k: float(v) for k, v in run_steps(tf.constant(num_steps)).items()}
             # In float16 a step whose gradients overflow is taken again.
             step = int(model.step)
             is_last = step == training_steps
             is_due = step % options.checkpoint_steps == 0 or is_last
             # A loss is of the weights before its step, so they are looked at too.
-            if not math.isfinite(logs["loss"]) or (is_due and not _is_finite(model)):
-                raise UserError(
-                    _diverged(logs["loss"], first, first + num_steps, checkpoints)
-                )
+            lost = _not_finite(logs["loss"], model if is_due else None)
+            if lost:
+                lost += f" between steps {first} and {first + num_steps}"
+                raise UserError(_diverged(lost, checkpoints))
             progress.set_postfix_str(_progress_note(logs))
             progress.update(step - first)
             if log is None:
                 continue
             log.write_scalars(logs, step)
-            if picture_steps and (step % picture_steps == 0 or is_last):
+            every = options.picture_steps
+            if every and (step % every == 0 or is_last):
                 log.write_pictures(step)
             if is_due:
+                log.flush()  # so that no scalar before a checkpoint is ever missing
                 checkpoints.save(checkpoint_number=step)
 
 
@@ -215,9 +221,11 @@ class _Log:
       model: whose reconstructions are shown.
       source: its first batch is shown each time.
       model_dir: gets `tensorboard`.
+      step: the run goes on from it; TensorBoard is told to drop what an earlier
+        process wrote of later ones.
     """
 
-    def __init__(self, model: Autoencoder, source: Source, model_dir: str):
+    def __init__(self, model: Autoencoder, source: Source, model_dir: str, step: int):
         self._writer = tf.summary.create_file_writer(
             os.path.join(model_dir, "tensorboard")
         )
@@ -225,6 +233,15 @@ class _Log:
         self._batch: dict[str, tf.Tensor] | None = None
         self._reconstruct = tf.function(model.reconstructions_of, autograph=False)
         self._activation = gin_session.query("reconstruction_loss.activation", "logits")
+        start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
+        event = tf.compat.v1.Event(
+            wall_time=time.time(), step=step + 1, session_log=start
+        )
+        with self._writer.as_default():
+            import_event(event.SerializeToString())
+
+    def flush(self) -> None:
+        self._writer.flush()
 
     def close(self) -> None:
         self._writer.close()
@@ -269,12 +286,14 @@ def _progress_bar(step: int, training_steps: int, is_shown: bool) -> tqdm:
     )
 
 
-def _is_finite(model: Autoencoder) -> bool:
-    """Whether all weights are."""
-    return all(
-        bool(tf.reduce_all(tf.math.is_finite(weight.value)))
-        for weight in model.trainable_variables
-    )
+def _not_finite(loss: float, model: Autoencoder | None) -> str:
+    """What became of the loss, or of a weight of the model; empty if all is well."""
+    if not math.isfinite(loss):
+        return f"The loss became {loss}"
+    for weight in model.trainable_variables if model else []:
+        if not tf.reduce_all(tf.math.is_finite(weight.value)):
+            return f"The weight {weight.path} became NaN or infinite"
+    return ""
 
 
 def _progress_note(logs: dict[str, float]) -> str:
@@ -282,19 +301,10 @@ def _progress_note(logs: dict[str, float]) -> str:
     return f"{note}, k {logs['k_hat']:.2f}" if "k_hat" in logs else note
 
 
-def _diverged(loss: float, first: int, last: int, checkpoints) -> str:
+def _diverged(lost: str, checkpoints: tf.train.CheckpointManager) -> str:
     kept = checkpoints.latest_checkpoint
     where = f"the checkpoint {kept} is kept" if kept else "there is no checkpoint yet"
     return (
-        f"The loss became {loss} or a weight was lost between steps {first} and "
-        f"{last}; {where}: lower the learning rate (or, of a hypergeometric model, "
+        f"{lost}; {where}: lower the learning rate (or, of a hypergeometric model, "
         "raise hgvae.final_temperature)."
     )
-
-
-def check_positive_integer(parameter: str, value: object) -> None:
-    """Raises a UserError that names the parameter if the value is none."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise UserError(
-            f"{parameter} is {value!r}, but must be a positive integer: bind it to one."
-        )

@@ -13,7 +13,7 @@ from sklearn.metrics import balanced_accuracy_score
 from threadpoolctl import threadpool_limits
 
 from mvhg_tf.disentanglement.pairs import sample_pairs
-from mvhg_tf.errors import UserError
+from mvhg_tf.errors import check_positive_integer
 
 # lbfgs needs some hundred iterations for standardised inputs.
 _MAX_ITERATIONS = 5_000
@@ -111,11 +111,7 @@ def compute_shared_independent(
         ("num_test", num_test),
         ("batch_size", batch_size),
     ):
-        if value < 1:
-            raise UserError(
-                f"shared_independent_downstream.{name} is {value}, but must be a "
-                "positive integer: bind it to one."
-            )
+        check_positive_integer(f"shared_independent_downstream.{name}", value)
 
     def encode(num: int) -> EncodedPairs:
         return encode_pairs(
