@@ -1,0 +1,149 @@
+"""How well a trained VaDE has found the classes of labelled data."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from mvhg_tf.clustering import scores
+from mvhg_tf.clustering.data import Data
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Scores of the test part, and the proportions of the training part.
+
+    Attributes:
+      scores: `accuracy` (Hungarian), `nmi` and `ari` of the test part.
+      train_scores: the same of the training part.
+      confusion: samples of the test part, `[classes, clusters]`.
+      class_of_cluster: the class that each cluster is named after, one-to-one, `[K]`;
+        -1 where there are more clusters than classes.
+      learned_proportions: of the clusters, by the prior, `[K]`.
+      weights: of the clusters, scaled to the sum 1, `[K]`: a hypergeometric prior's
+        omega, which exaggerates imbalance; the proportions of another.
+      class_proportions: true ones, of the training part, `[classes]`.
+    """
+
+    scores: dict[str, float]
+    train_scores: dict[str, float]
+    confusion: np.ndarray
+    class_of_cluster: np.ndarray
+    learned_proportions: np.ndarray
+    weights: np.ndarray
+    class_proportions: np.ndarray
+
+    @property
+    def total_variation(self) -> float:
+        """Half the sum of the differences of learned and true proportions.
+
+        A cluster without a class, or a class without a cluster, differs from 0.
+        """
+        learned = self.by_class(self.learned_proportions)
+        extra = self.learned_proportions[self.class_of_cluster < 0]
+        return float(
+            0.5 * (np.abs(learned - self.class_proportions).sum() + extra.sum())
+        )
+
+    def by_class(self, of_clusters: np.ndarray) -> np.ndarray:
+        """Values of clusters `[K]` in the order of their classes; 0 where none is."""
+        values = np.zeros(len(self.class_proportions))
+        named = self.class_of_cluster >= 0
+        values[self.class_of_cluster[named]] = of_clusters[named]
+        return values
+
+    def as_dict(self) -> dict:
+        """What JSON can hold of it: all."""
+        fields = {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in dataclasses.asdict(self).items()
+        }
+        return {
+            **fields.pop("scores"),
+            "total_variation": self.total_variation,
+            **fields,
+        }
+
+
+def evaluate(model, data: Data) -> Evaluation:
+    """Scores a model on both parts of the data.
+
+    Args:
+      model: a VaDE.
+      data: its training and test part.
+    """
+    clusters = model.predict(data.test.x)
+    confusion = confusion_of(
+        data.test.labels, clusters, len(data.classes), model.num_clusters
+    )
+    proportions = np.asarray(model.prior.proportions(), np.float64)
+    log_weights = getattr(model.prior, "log_weights", None)
+    weights = proportions if log_weights is None else np.exp(log_weights.numpy())
+    sizes = np.bincount(data.train.labels, minlength=len(data.classes))
+    return Evaluation(
+        scores=scores.scores(data.test.labels, clusters),
+        train_scores=scores.scores(data.train.labels, model.predict(data.train.x)),
+        confusion=confusion,
+        class_of_cluster=name_clusters(confusion),
+        learned_proportions=proportions,
+        weights=weights / weights.sum(),
+        class_proportions=sizes / sizes.sum(),
+    )
+
+
+def confusion_of(
+    labels: np.ndarray, clusters: np.ndarray, num_classes: int, num_clusters: int
+) -> np.ndarray:
+    """How many samples of each class are in each cluster, `[classes, clusters]`."""
+    table = np.zeros([num_classes, num_clusters], np.int64)
+    np.add.at(table, (labels, clusters), 1)
+    return table
+
+
+def name_clusters(confusion: np.ndarray) -> np.ndarray:
+    """The class of each cluster, one-to-one, that make most samples right; or -1."""
+    classes, clusters = linear_sum_assignment(confusion, maximize=True)
+    names = np.full(confusion.shape[1], -1)
+    names[clusters] = classes
+    return names
+
+
+def in_class_order(class_of_cluster: np.ndarray) -> np.ndarray:
+    """Clusters in the order of their classes, those without a class last, `[K]`."""
+    named = np.where(class_of_cluster < 0, np.inf, class_of_cluster)
+    return np.argsort(named, kind="stable")
+
+
+def table(evaluation: Evaluation, classes: tuple[str, ...]) -> str:
+    """The evaluation for a terminal: the scores, and a line for each cluster."""
+    lines = [
+        "test part: "
+        + ", ".join(
+            f"{title} {100 * evaluation.scores[name]:.1f} %"
+            for name, title in (
+                ("accuracy", "accuracy"),
+                ("nmi", "NMI"),
+                ("ari", "ARI"),
+            )
+        ),
+        "",
+        f"{'cluster':>7}  {'class':>10}  {'samples':>7}  {'right':>7}  "
+        f"{'learned':>7}  {'true':>7}",
+    ]
+    for cluster in in_class_order(evaluation.class_of_cluster):
+        label = evaluation.class_of_cluster[cluster]
+        named = label >= 0
+        name = classes[label] if named else "none"
+        samples = evaluation.confusion[:, cluster].sum()
+        right = evaluation.confusion[label, cluster] if named else 0
+        learned = 100 * evaluation.learned_proportions[cluster]
+        true = 100 * evaluation.class_proportions[label] if named else 0.0
+        lines.append(
+            f"{cluster:7}  {name[:10]:>10}  {samples:7}  {right:7}  "
+            f"{learned:5.1f} %  {true:5.1f} %"
+        )
+    distance = evaluation.total_variation
+    lines += ["", f"learned and true proportions: total variation {distance:.3f}"]
+    return "\n".join(lines)

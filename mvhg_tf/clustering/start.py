@@ -1,0 +1,75 @@
+"""What training starts from, in a file: networks, mixture and responsibilities.
+
+Runs that differ in their prior can share one, see `train`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+import numpy as np
+
+from mvhg_tf.clustering import files
+from mvhg_tf.errors import UserError
+
+
+def save(path: str, model, responsibilities: np.ndarray, x: np.ndarray) -> None:
+    """Saves a pretrained model's start, whole or not at all.
+
+    Args:
+      path: of an npz file.
+      model: a VaDE after `pretrain`.
+      responsibilities: what `pretrain` returned, `[N, K]`.
+      x: what it was pretrained on, `[N, D]`.
+    """
+    part = path.removesuffix(".npz") + ".part.npz"
+    weights = {name: value.numpy() for name, value in _weights(model).items()}
+    np.savez(part, responsibilities=responsibilities, data=_digest(x), **weights)
+    os.replace(part, path)
+
+
+def load(path: str, model, x: np.ndarray) -> np.ndarray:
+    """Starts a model as `save` was given it; its prior with the clusters' shares.
+
+    Args:
+      path: of the file.
+      model: a VaDE of the same networks and number of clusters, with any prior.
+      x: the training data, `[N, D]`, which must be those of the start.
+
+    Returns:
+      The responsibilities, float32 `[N, K]`.
+
+    Raises:
+      UserError: if the file can't be read or is of another model or other data.
+    """
+    variables = _weights(model)
+    arrays = files.read_npz(path, ["responsibilities", "data", *variables])
+    if str(arrays.get("data")) != _digest(x):
+        raise UserError(
+            f"{path} is no start for these data: give one that was made with the same "
+            "data, version and random_seed."
+        )
+    for name, variable in variables.items():
+        if name not in arrays or arrays[name].shape != tuple(variable.shape):
+            raise UserError(
+                f"{path} is of a model of another shape (its {name} differs): give one "
+                "that was made with the same networks and number of clusters."
+            )
+        variable.assign(arrays[name])
+    responsibilities = arrays["responsibilities"]
+    model.prior.set_proportions(responsibilities.mean(axis=0))
+    return responsibilities
+
+
+def _weights(model) -> dict:
+    """The variables of networks and mixture, not those of the prior."""
+    return {
+        f"{part.name}_{index}": variable
+        for part in (model.encoder, model.decoder, model.mixture)
+        for index, variable in enumerate(part.weights)
+    }
+
+
+def _digest(x: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(x, np.float32).tobytes()).hexdigest()
