@@ -194,10 +194,11 @@ def _plot_spreads(axis: Axes, xs: Sequence[int], lines: Lines) -> None:
         axis.errorbar(
             [x + shift for x, _ in known],
             [y.mean for _, y in known],
-            [y.deviation or 0.0 for _, y in known],
+            [np.nan if y.deviation is None else y.deviation for _, y in known],
             label=name,
             capsize=3,
             lw=1.2,
             ms=5,
             **_STYLES[name],
         )
+    axis.set_xlim(min(xs) - 0.5, max(xs) + 0.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -21,6 +22,8 @@ from mvhg_tf.experiments.weak_scores import LABELS, WeakScores
 from mvhg_tf.experiments.weak_study import COUNTS, METHODS, MIXED, NUM_FACTORS
 
 _FOLDER = "report"
+# What differs between the jobs of a group, in a gin file.
+_PER_JOB = re.compile(r"^(dynamics\.k|model\.random_seed) = .*$", re.MULTILINE)
 # Of Figure 11: the step, its key, and its name.
 _METRICS = (
     ("mig", "discrete_mig", "MIG"),
@@ -226,7 +229,7 @@ def _convergence_of_fits(scores: WeakScores) -> str:
     ]
     known = [int(count) for count in counts if count is not None]
     if sum(known) == 0:
-        return f"The regressions of all {len(known)} jobs that are in converged."
+        return f"All regressions of the {len(known)} jobs that are in converged."
     return f"{sum(known)} regressions of {len(known)} jobs did not converge."
 
 
@@ -305,16 +308,26 @@ def _settings(scores: WeakScores) -> Section:
         "Each job's operative gin configuration is in its folder, in "
         "`jobs/<job>/model/results/gin/train.gin`, those of its evaluations in "
         "`jobs/<job>/scores/<metric>/results/gin/evaluation.gin`. Here are those of "
-        "the first job of each group."
+        "the first job of each group; the others differ in k and the seed."
     ]
     listings = {}
     for job in scores.results.jobs:
-        group = job.settings["group"]
+        if not scores.results.has(job, "train"):
+            continue
         path = scores.results.path(job, "model", "results", "gin", "train.gin")
-        if group not in listings and scores.results.has(job, "train"):
-            with open(path, encoding="utf-8") as file:
-                listings[group] = Listing(f"{group}: {job.name}", file.read())
-    return Section("Settings", parts + list(listings.values()))
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        group = job.settings["group"]
+        listing = Listing(f"{group}: {job.name}", text)
+        listings.setdefault(group, {}).setdefault(_PER_JOB.sub("", text), listing)
+    for group, variants in listings.items():
+        if len(variants) > 1:
+            parts.append(
+                f"**The jobs of {group} were not all trained with the same settings**; "
+                "each kind is listed."
+            )
+        parts += variants.values()
+    return Section("Settings", parts)
 
 
 def _versions(scores: WeakScores) -> Section:

@@ -35,7 +35,9 @@ def counts(k, k_hats, **others):
     }
 
 
-def write_job(folder, name, results, seconds=1.0, attempts=1, preset="cpu"):
+def write_job(
+    folder, name, results, seconds=1.0, attempts=1, preset="cpu", model_name="a"
+):
     """Leaves a job's finished steps as a run does; a result may be torn text."""
     [job] = [job for job in make_jobs(preset) if job.name == name]
     place = job.folder(folder)
@@ -50,7 +52,9 @@ def write_job(folder, name, results, seconds=1.0, attempts=1, preset="cpu"):
             gin = os.path.join(place, "model", "results", "gin")
             os.makedirs(gin)
             with open(os.path.join(gin, "train.gin"), "w") as file:
-                file.write(f"model.name = '{name}'\n")
+                file.write(
+                    f"model.name = '{model_name}'\nmodel.random_seed = {name[-1]}\n"
+                )
         result = results[step.name]
         with open(path, "w") as file:
             file.write(result if isinstance(result, str) else json.dumps(result))
@@ -197,7 +201,7 @@ def test_smoke_preset_has_a_report_without_comparisons(tmp_path):
     assert "1 of 6 jobs are finished" in text
     assert "Figure 13" not in text and "DCI" not in text
     assert "2 regressions of 1 jobs did not converge" in text
-    assert "model.name = &#x27;labelvae_s1_seed0&#x27;" in text
+    assert "model.name = &#x27;a&#x27;" in text
 
 
 def test_written_again_and_the_users_files_are_kept(tmp_path):
@@ -207,6 +211,18 @@ def test_written_again_and_the_users_files_are_kept(tmp_path):
     write_counts(tmp_path, "labelvae_s5_seed0", counts(2, [1]), preset="smoke")
     assert report_of(tmp_path, "smoke") != first
     assert (tmp_path / "report" / "notes.md").read_text() == "mine"
+
+
+def test_other_settings_within_a_group_are_told(tmp_path):
+    result = counts(6, [1])
+    write_counts(tmp_path, "labelvae_s1_seed0", result, preset="smoke")
+    write_counts(tmp_path, "hgvae_s1_seed0", result, preset="smoke")
+    write_counts(tmp_path, "hgvae_s5_seed0", result, preset="smoke", model_name="b")
+    text = report_of(tmp_path, "smoke")
+    told = [line for line in text.splitlines() if "not all trained" in line]
+    assert len(told) == 1 and "jobs of hgvae were" in told[0]
+    listed = [line for line in text.splitlines() if line.startswith("<summary>")]
+    assert len([line for line in listed if "hgvae: " in line]) == 2
 
 
 def error_of(flags, capsys):
