@@ -53,7 +53,9 @@ def write_job(
             os.makedirs(gin)
             with open(os.path.join(gin, "train.gin"), "w") as file:
                 file.write(
-                    f"model.name = '{model_name}'\nmodel.random_seed = {name[-1]}\n"
+                    f"model.name = '{model_name}'\n"
+                    f"dynamics.k = {job.settings['k']}\n"
+                    f"model.random_seed = {job.settings['seed']}\n"
                 )
         result = results[step.name]
         with open(path, "w") as file:
@@ -126,6 +128,7 @@ def test_cells_are_means_over_the_seeds_that_are_in_or_empty(part_finished):
     text = (part_finished / "report" / "report.md").read_text(encoding="utf-8")
     assert "8 of 72 jobs are finished and 2 are started" in text
     assert "| AdaVAE |  |  |  |  |  |" in text
+    assert "not all trained" not in text
     [row] = rows_of(part_finished, "mse_latent_space", method="HGVAE")
     assert float(row["s = 3"]) == 3.0
     assert float(row["s = 3 (deviation)"]) == pytest.approx(math.sqrt(7))
