@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorboard.backend.event_processing import plugin_event_accumulator
 
 from mvhg_tf.disentanglement import gaussian, training
 from mvhg_tf.disentanglement.data import named_data
@@ -46,31 +47,37 @@ def trained(tmp_path_factory):
     return train(tmp_path_factory.mktemp("run") / "model")
 
 
-def curve(model_dir):
-    """TensorBoard's scalars: {name: {step: value}}, the later event winning."""
-    folder = os.path.join(model_dir, "tensorboard")
+def shown(model_dir):
+    """What TensorBoard reads: {name: {step: value}}, each step once."""
+    reader = plugin_event_accumulator.EventAccumulator(
+        str(model_dir / "tensorboard"), {plugin_event_accumulator.TENSORS: 0}
+    )
+    reader.Reload()
     found = {}
-    for name in sorted(os.listdir(folder)):
-        path = os.path.join(folder, name)
-        for event in tf.compat.v1.train.summary_iterator(path):
-            for value in event.summary.value:
-                if value.tag == "reconstructions":
-                    continue
-                number = float(tf.make_ndarray(value.tensor))
-                found.setdefault(value.tag, {})[event.step] = number
+    for name in reader.Tags()["tensors"]:
+        events = reader.Tensors(name)
+        found[name] = {e.step: tf.make_ndarray(e.tensor_proto) for e in events}
+        assert len(found[name]) == len(events)
     return found
+
+
+def curve(model_dir):
+    """The scalars, {name: {step: value}}."""
+    values = shown(model_dir)
+    values.pop("reconstructions", None)
+    return {
+        name: {step: float(value) for step, value in of_steps.items()}
+        for name, of_steps in values.items()
+    }
 
 
 def pictures(model_dir):
-    """TensorBoard's pictures of reconstructions, {step: [H, W, C] in [0, 255]}."""
-    found = {}
-    for path in sorted((model_dir / "tensorboard").iterdir()):
-        for event in tf.compat.v1.train.summary_iterator(str(path)):
-            for value in event.summary.value:
-                if value.tag == "reconstructions":
-                    png = tf.make_ndarray(value.tensor)[2]
-                    found[event.step] = tf.io.decode_png(png).numpy().astype(float)
-    return found
+    """The pictures of reconstructions, {step: [H, W, C] in [0, 255]}."""
+    found = shown(model_dir).get("reconstructions", {})
+    return {
+        step: tf.io.decode_png(value[2]).numpy().astype(float)
+        for step, value in found.items()
+    }
 
 
 def weights(model_dir):
@@ -166,6 +173,7 @@ def test_a_run_that_was_stopped_ends_like_one_that_was_not(
     for name, value in weights(trained).items():
         np.testing.assert_array_equal(weights(model_dir)[name], value)
     assert curve(model_dir) == curve(trained)
+    assert pictures(model_dir).keys() == pictures(trained).keys()
 
 
 def test_pictures_show_the_first_batch_beside_its_reconstructions(trained, tmp_path):
@@ -277,12 +285,16 @@ def test_labels_reach_labelvae(tmp_path):
     assert pair["shared"][1, 6] == 0
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_last_good_checkpoint(tmp_path):
-    with pytest.raises(UserError, match="loss became .* between steps .*lower the"):
+@pytest.mark.parametrize(
+    "steps, lost", [(400, "The loss became nan"), (1, "The weight .* became NaN or")]
+)
+def test_what_is_not_finite_is_told_and_stops_the_run(tmp_path, steps, lost):
+    with pytest.raises(UserError, match=f"{lost}.* between steps 0 and .*lower the"):
         train(
             tmp_path / "m",
-            "model.training_steps = 400",
-            "AdamOptimizer.learning_rate = 1.0e30",
+            *SMALL[:2],
+            f"model.training_steps = {steps}",
+            "AdamOptimizer.learning_rate = 1.0e39",
         )
 
 
