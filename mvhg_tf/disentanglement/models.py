@@ -134,6 +134,7 @@ def _hypergeometric(
     log_divergences: bool = True,
     initial_log_odds: float = -3.0,
     learn_prior: bool = True,
+    charge_subset: bool = True,
     initial_temperature: float = 10.0,
     final_temperature: float = 0.01,
     temperature_steps: int = 50_000,
@@ -148,6 +149,8 @@ def _hypergeometric(
       log_divergences: whether log(1 + gamma) is used in place of gamma.
       initial_log_odds: of an independent against a shared latent, at the start.
       learn_prior: whether the prior over k, which only the pair bound has, is learned.
+      charge_subset: whether the pair bound charges log C(d, k) for which latents are
+        independent, as a bound of the likelihood must.
       initial_temperature: tau at step 0.
       final_temperature: tau from `temperature_steps` on.
       temperature_steps: steps of the exponential annealing (eq. 52).
@@ -180,6 +183,7 @@ def _hypergeometric(
         log_divergences=log_divergences,
         initial_log_odds=initial_log_odds,
         learn_prior=learn_prior and objective == "pair_elbo",
+        charge_subset=charge_subset,
         method=method,
     )
     return functools.partial(

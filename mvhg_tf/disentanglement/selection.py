@@ -118,8 +118,9 @@ class HypergeometricSelection(PairSelection):
     and the first k_hat are independent.
 
     In training k_hat is a draw; otherwise it is the mode, so that a representation
-    is deterministic. The KL to a prior of the same family, whose log-odds is
-    learned (empirical Bayes) or fixed, is exact.
+    is deterministic. The KL to the prior is exact: the prior of k is of the same
+    family, its log-odds learned (empirical Bayes) or fixed, and given k every subset of
+    k latents is as likely, so that the one taken costs log C(d, k).
 
     Args:
       num_latent: d, the number of latents.
@@ -130,6 +131,8 @@ class HypergeometricSelection(PairSelection):
       initial_log_odds: of an independent against a shared latent, at the start, in
         the dense layer's bias and in the prior.
       learn_prior: whether the prior's log-odds is a trainable weight.
+      charge_subset: whether the choice of the subset is charged for; without it the
+        objective is no bound of the likelihood.
       method: "exact" or "merged", of the distribution; for its two groups they agree.
     """
 
@@ -141,6 +144,7 @@ class HypergeometricSelection(PairSelection):
         log_divergences: bool = True,
         initial_log_odds: float = -3.0,
         learn_prior: bool = True,
+        charge_subset: bool = True,
         method: str = "exact",
         **kwargs,
     ):
@@ -150,6 +154,7 @@ class HypergeometricSelection(PairSelection):
         self.log_divergences = log_divergences
         self.initial_log_odds = initial_log_odds
         self.learn_prior = learn_prior
+        self.charge_subset = charge_subset
         self.method = method
         self.log_weights = layers.Dense(2, name="log_weights", dtype="float32")
         self.log_weights.build((None, num_latent))
@@ -167,10 +172,11 @@ class HypergeometricSelection(PairSelection):
         temperature = self.temperature(step)
         log_weights = replicas.among_all(self.log_weights(order_by))
         counts = self._counts(log_weights, temperature)
+        log_probs = counts.marginal_log_prob(0)
         if training:
             num_independent = counts.sample_one_hot(seed=seed)[..., 0, :]
         else:
-            likeliest = tf.argmax(counts.marginal_log_prob(0), axis=-1)
+            likeliest = tf.argmax(log_probs, axis=-1)
             num_independent = tf.one_hot(likeliest, self.num_latent + 1)
         # The latent at place i, from 0, is independent if k_hat > i.
         num_independent = replicas.own_rows(num_independent)
@@ -179,8 +185,16 @@ class HypergeometricSelection(PairSelection):
         independent = tf.linalg.matvec(places, by_place, transpose_a=True)
         prior_log_weights = tf.stack([tf.convert_to_tensor(self.prior_log_odds), 0.0])
         prior = self._counts(prior_log_weights, temperature)
-        divergence = replicas.own_rows(counts.kl_divergence(prior))
-        return Selection(independent, divergence)
+        divergence = counts.kl_divergence(prior)
+        if self.charge_subset:
+            divergence += tf.linalg.matvec(tf.exp(log_probs), self._log_subsets())
+        return Selection(independent, replicas.own_rows(divergence))
+
+    def _log_subsets(self) -> tf.Tensor:
+        """log C(d, k) for each k, `[d + 1]`."""
+        d = float(self.num_latent)
+        k = tf.range(d + 1)
+        return tf.math.lgamma(d + 1) - tf.math.lgamma(k + 1) - tf.math.lgamma(d - k + 1)
 
     scalar_names = ("temperature", "prior_log_odds")
 
@@ -210,6 +224,7 @@ class HypergeometricSelection(PairSelection):
             "log_divergences": self.log_divergences,
             "initial_log_odds": self.initial_log_odds,
             "learn_prior": self.learn_prior,
+            "charge_subset": self.charge_subset,
             "method": self.method,
         }
 
