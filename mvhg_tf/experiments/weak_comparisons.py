@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -141,18 +141,25 @@ def _agreement(scores: WeakScores) -> Iterator[str | Table]:
     for shared in merged.shared:
         jobs = [scores.first(group, shared) for group in ("hgvae", "hgvae_merged")]
         for tag, name in (("k_hat", "k̂"), ("loss", "loss")):
-            curves = [scores.curve(job, tag) for job in jobs]
-            difference = None
-            if None not in curves:
-                difference = f"{np.max(np.abs(curves[0][1] - curves[1][1])):.1e}"
-            rows.append(
-                [f"{name} of the trainings at s = {shared}, step by step", difference]
-            )
+            difference = _largest_gap([scores.curve(job, tag) for job in jobs])
+            of = f"{name} of the trainings at s = {shared}, step by step"
+            rows.append([of, None if difference is None else f"{difference:.1e}"])
     yield (
         "For two groups the merged distribution is the exact one, as the last group "
         "is the only one left to merge. The largest differences:"
     )
     yield Table("exact_and_merged", ["of", "largest difference"], rows)
+
+
+def _largest_gap(curves: Sequence[weak_figures.Curve | None]) -> float | None:
+    """Between two curves, at the steps that both have."""
+    if None in curves:
+        return None
+    (steps, values), (other_steps, other_values) = curves
+    _, ours, others = np.intersect1d(steps, other_steps, return_indices=True)
+    if not ours.size:
+        return None
+    return float(np.max(np.abs(values[ours] - other_values[others])))
 
 
 def largest_difference(num_latents: int) -> float:
