@@ -162,6 +162,10 @@ class _JSONEncoder(json.JSONEncoder):
     def default(self, o):
         if isinstance(o, list):
             return o
+        if isinstance(o, np.complexfloating):
+            # The root of a covariance that is all but singular (of latents that are
+            # not in use), whose imaginary part is a rounding error.
+            return float(o.real)
         return bool(o) if isinstance(o, np.bool_) else super().default(o)
 
 
