@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from mvhg_tf.errors import UserError
-from mvhg_tf.experiments import command_line, study, weak_study
+from mvhg_tf.experiments import clustering_study, command_line, study, weak_study
 from mvhg_tf.terminal import quiet_imports
 
 
@@ -24,15 +24,17 @@ class Study(NamedTuple):
     Attributes:
       purpose: one sentence.
       presets: names, the default first.
-      make_jobs: from a preset's name.
+      make_jobs: from a preset's name and, if it takes them, the data.
       write_report: from a preset's name, its jobs and the output directory; returns
         the path of the page.
+      data: what --data is, or "" if there is no choice.
     """
 
     purpose: str
     presets: Sequence[str]
-    make_jobs: Callable[[str], list[study.Job]]
+    make_jobs: Callable[..., list[study.Job]]
     write_report: Callable[[str, list[study.Job], str], str]
+    data: str = ""
 
 
 def _write_weak_report(preset: str, jobs: list[study.Job], directory: str) -> str:
@@ -42,12 +44,27 @@ def _write_weak_report(preset: str, jobs: list[study.Job], directory: str) -> st
     return weak_report.write_report(preset, jobs, directory)
 
 
+def _write_clustering_report(preset: str, jobs: list[study.Job], directory: str) -> str:
+    with quiet_imports():
+        from mvhg_tf.experiments import clustering_report
+
+    return clustering_report.write_report(preset, jobs, directory)
+
+
 STUDIES = {
     "weak": Study(
         "The weakly supervised study (section 5.2, appendix C.2).",
         ("cpu", "paper", "smoke"),
         weak_study.make_jobs,
         _write_weak_report,
+    ),
+    "clustering": Study(
+        "The clustering study (section 5.3, appendix C.3).",
+        ("cpu", "paper", "smoke"),
+        clustering_study.make_jobs,
+        _write_clustering_report,
+        "digits, mnist, fashion_mnist, an npz file with x and y, or a folder with "
+        "MNIST's idx files, instead of the preset's",
     ),
 }
 
@@ -76,6 +93,8 @@ def _add_flags(parser: argparse.ArgumentParser, name: str, chosen: Study) -> Non
         default=chosen.presets[0],
         help="how large the study is",
     )
+    if chosen.data:
+        parser.add_argument("--data", help=chosen.data, default=argparse.SUPPRESS)
     parser.add_argument(
         "--jobs",
         type=command_line.integer(1, 10_000),
@@ -128,7 +147,8 @@ def _shard(text: str) -> tuple[int, int]:
 def _run(argv: Sequence[str] | None) -> int:
     flags = _parse(argv)
     chosen = STUDIES[flags.study]
-    jobs = chosen.make_jobs(flags.preset)
+    data = (flags.data,) if hasattr(flags, "data") else ()
+    jobs = chosen.make_jobs(flags.preset, *data)
     jobs = study.select(jobs, flags.shard)
     if flags.list:
         for job in jobs:

@@ -1,0 +1,175 @@
+"""The clustering study (section 5.3, appendix C.3) as data: a list of jobs.
+
+A job is a version of the data and a seed. Its steps are runs of `mvhg_cluster` that
+differ in one choice, such as the prior. The first pretrains, the others start from
+what it made, so that they differ in nothing else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+
+from mvhg_tf.experiments.study import Job, Step
+from mvhg_tf.experiments.weak_study import gin_config
+
+# In the order of the paper's Table 2; by name, their gin bindings.
+PRIORS = {
+    "uniform": ("vade.prior = @uniform_prior()",),
+    "categorical": ("vade.prior = @categorical_prior()",),
+    "hypergeometric": ("vade.prior = @hypergeometric_prior()",),
+}
+VERSIONS = ("uniform", "subsampled_80", "subsampled_60")
+SEEDS = (0, 1, 2, 3, 4)
+# What the paper leaves open of the hypergeometric prior, see its docstring.
+CHOICES = {
+    "data": ('hypergeometric_prior.group_sizes = "data"',),
+    "small_groups": ("hypergeometric_prior.group_sizes = 26",),  # 2 B / K
+    "sizes": ('hypergeometric_prior.probability_of = "sizes"',),
+    "small_groups_sizes": (
+        "hypergeometric_prior.group_sizes = 26",
+        'hypergeometric_prior.probability_of = "sizes"',
+    ),
+    "sampled": ('hypergeometric_prior.counts = "sampled"',),
+}
+CONFIGURED = "configured"  # the start that the gin file says
+FREE = "free"  # the start whose clusters may have any size
+_RESULTS = os.path.join("results", "results.json")
+_PRETRAINING_COST, _TRAINING_COST = 60.0, 20.0  # only their ratio matters
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """How large a study is.
+
+    Attributes:
+      config: gin file, in `gin_configs`.
+      data: what `data.source` is unless --data says otherwise.
+      bindings: of every run.
+      versions: of the data.
+      seeds: of each version.
+      comparisons: whether the prior's choices and the free start belong to it.
+    """
+
+    config: str
+    data: str = "mnist"
+    bindings: tuple[str, ...] = ()
+    versions: tuple[str, ...] = VERSIONS
+    seeds: tuple[int, ...] = SEEDS
+    comparisons: bool = False
+
+
+PRESETS = {
+    "cpu": Preset(
+        "clustering_mnist.gin",
+        bindings=('data.part = "test"',),  # the 10 000 test digits, split anew
+        comparisons=True,
+    ),
+    "paper": Preset("clustering_mnist_paper.gin"),
+    "smoke": Preset(
+        "clustering_digits.gin",
+        data="digits",
+        bindings=(
+            "vade.units = (16,)",
+            "vade.latent_dim = 3",
+            "pretrain.epochs = 5",
+            "pretrain.starts = 2",
+            "fit.epochs = 2",
+            "fit.held_epochs = 1",
+            'cluster.embedding = "pca"',
+        ),
+        seeds=(0, 1),
+    ),
+}
+
+
+def make_jobs(preset_name: str, data: str | None = None) -> list[Job]:
+    """The jobs of a preset; those of Table 2 come first, and of these the first seed.
+
+    Args:
+      preset_name: of `PRESETS`.
+      data: `data.source`, instead of the preset's.
+    """
+    preset = PRESETS[preset_name]
+    source = preset.data if data is None else data
+    if os.path.exists(source):
+        source = os.path.abspath(source)
+    places = [(version, seed) for seed in preset.seeds for version in preset.versions]
+    jobs = []
+    for version, seed in places:
+        runs = dict(PRIORS)
+        if preset.comparisons:
+            chosen = PRIORS["hypergeometric"]
+            runs |= {name: chosen + lines for name, lines in CHOICES.items()}
+        jobs.append(_job(preset, source, version, seed, CONFIGURED, runs))
+    if preset.comparisons:
+        jobs += [_job(preset, source, *place, FREE, PRIORS) for place in places]
+    return jobs
+
+
+def _job(
+    preset: Preset,
+    source: str,
+    version: str,
+    seed: int,
+    start: str,
+    runs: dict[str, Sequence[str]],
+) -> Job:
+    shared = [
+        *preset.bindings,
+        f"data.source = {source!r}",
+        f"data.version = {version!r}",
+        f"cluster.random_seed = {seed}",
+    ]
+    if start == FREE:
+        shared.append('pretrain.init = "free"')
+    first = next(iter(runs))
+    steps = [
+        Step(
+            name,
+            cluster,
+            {
+                "name": name,
+                "config": preset.config,
+                "bindings": [*shared, *lines],
+                "start_of": "" if name == first else first,
+            },
+            os.path.join(name, _RESULTS),
+            _TRAINING_COST + (_PRETRAINING_COST if name == first else 0.0),
+        )
+        for name, lines in runs.items()
+    ]
+    prefix = f"{FREE}_" if start == FREE else ""
+    return Job(
+        f"{prefix}{version}_seed{seed}",
+        tuple(steps),
+        {"version": version, "seed": seed, "start": start},
+    )
+
+
+def cluster(
+    folder: str, name: str, config: str, bindings: Sequence[str], start_of: str
+) -> None:
+    """Trains into `<folder>/<name>`; goes on with a training that was stopped.
+
+    Args:
+      folder: of the job.
+      name: of the run.
+      config: gin file, in `gin_configs`.
+      bindings: of gin.
+      start_of: the run of the job whose start is used, or "".
+    """
+    from mvhg_tf.clustering import train
+    from mvhg_tf.run_directory import AlreadyFinished
+
+    start = os.path.join(folder, start_of, train.START) if start_of else ""
+    try:
+        train.train_with_gin(
+            os.path.join(folder, name),
+            gin_config_files=[gin_config(config)],
+            gin_bindings=list(bindings),
+            start=start,
+        )
+    except AlreadyFinished:  # and stopped before the study could note it
+        pass
