@@ -116,7 +116,16 @@ def test_an_unknown_choice_is_one_clear_sentence(option):
         build("group_vae_hypergeometric", f"hgvae.{option} = 'elbo'")
 
 
-PRESETS = sorted((Path(__file__).parents[2] / "gin_configs").glob("*vae*.gin"))
+KINDS = {
+    "hgvae": selection.HypergeometricSelection,
+    "adavae": selection.ArgmaxSelection,
+    "labelvae": selection.LabelSelection,
+}
+PRESETS = [
+    path
+    for name in KINDS
+    for path in (Path(__file__).parents[2] / "gin_configs").glob(f"{name}_*.gin")
+]
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
@@ -125,11 +134,7 @@ def test_presets_build_what_their_names_say(preset):
         builder = gin.query_parameter("model.model").scoped_configurable_fn()
         model = builder((64, 64, 3), seed=0)
         data = gin.query_parameter("dataset.name")
-    kind = {
-        "hgvae": selection.HypergeometricSelection,
-        "adavae": selection.ArgmaxSelection,
-        "labelvae": selection.LabelSelection,
-    }[preset.stem.partition("_")[0]]
+    kind = KINDS[preset.stem.partition("_")[0]]
     assert type(model.selection) is kind
     assert model.num_latent == 10
     assert data.partition("_")[0] == preset.stem.split("_")[1]
