@@ -78,7 +78,7 @@ def log_normalizer(urn: Urn) -> tf.Tensor:
             def gradient(upstream):
                 return upstream[..., tf.newaxis] * mean(at)
 
-            return _log_normalizer(at), gradient
+            return _log_normalizer(at, contour(at)), gradient
 
         value = around_contour(urn.log_weights)
     return tf.where(possible, value, -float("inf"))
@@ -118,9 +118,41 @@ def mean(urn: Urn) -> tf.Tensor:
         def gradient(upstream):
             return covariance_product(at, upstream)
 
-        return _mean(at), gradient
+        return _mean(at, contour(at)), gradient
 
     return value(urn.log_weights)
+
+
+def log_normalizer_and_mean(urn: Urn) -> tuple[tf.Tensor, tf.Tensor]:
+    """log Z and E[x] with their first derivatives, from one contour.
+
+    For training steps that need both: `log_normalizer` and `mean` would evaluate four
+    contours, two of them for the gradients.
+
+    Args:
+      urn: the urns, from which `n` elements can be drawn.
+
+    Returns:
+      float64 `[B...]` and `[B..., c]`, differentiable in `log_weights` once.
+    """
+    num_groups = tf.get_static_value(urn.num_groups)
+    if num_groups is not None and num_groups <= 2:
+        return log_normalizer(urn), mean(urn)
+    urn = urn.broadcast()
+
+    @tf.custom_gradient
+    def values(log_weights):
+        at = urn._replace(log_weights=log_weights)
+        around = contour(at)
+        average, spread = _mean(at, around), _covariance(at, around)
+
+        def gradient(of_log_z, of_mean):
+            change = tf.linalg.matvec(spread, of_mean)
+            return of_log_z[..., tf.newaxis] * average + change
+
+        return (_log_normalizer(at, around), average), gradient
+
+    return values(urn.log_weights)
 
 
 def covariance_product(urn: Urn, vector: tf.Tensor) -> tf.Tensor:
@@ -167,23 +199,7 @@ def covariance(urn: Urn) -> tf.Tensor:
         unit = tf.constant([1.0, 0.0], CORE_DTYPE)
         column = covariance_product(urn, unit)
         return tf.stack([column, -column], axis=-1)
-    around = contour(urn.broadcast())
-    sizes = urn.group_sizes
-    weighted_re = (
-        around.weight_re * around.shift_re - around.weight_im * around.shift_im
-    )
-    weighted_im = (
-        around.weight_re * around.shift_im + around.weight_im * around.shift_re
-    )
-    joint = tf.matmul(weighted_re, around.shift_re, transpose_b=True) - tf.matmul(
-        weighted_im, around.shift_im, transpose_b=True
-    )
-    centre = around.average(around.shift_re, around.shift_im)
-    joint -= centre[..., :, tf.newaxis] * centre[..., tf.newaxis, :]
-    joint *= sizes[..., :, tf.newaxis] * sizes[..., tf.newaxis, :]
-    own = sizes * _bernoulli_variance(around)
-    value = tf.linalg.set_diag(joint, tf.linalg.diag_part(joint) + own)
-    return tf.where(urn.is_possible()[..., tf.newaxis, tf.newaxis], value, np.nan)
+    return _covariance(urn, contour(urn.broadcast()))
 
 
 def marginal_probs(urn: Urn) -> tf.Tensor:
@@ -233,17 +249,15 @@ def _bernoulli_variance(around: Contour) -> tf.Tensor:
     )
 
 
-def _log_normalizer(urn: Urn) -> tf.Tensor:
-    around = contour(urn)
+def _log_normalizer(urn: Urn, around: Contour) -> tf.Tensor:
     tilt = around.at.log_tilt
     logits = urn.log_weights + tilt[..., tf.newaxis]
     scale = tf.reduce_sum(urn.group_sizes * tf.math.softplus(logits), axis=-1)
     return around.log_mass + scale - urn.total_count * tilt
 
 
-def _mean(urn: Urn) -> tf.Tensor:
+def _mean(urn: Urn, around: Contour) -> tf.Tensor:
     possible = urn.is_possible()[..., tf.newaxis]
-    around = contour(urn)
     shift = around.average(around.shift_re, around.shift_im)
     value = urn.group_sizes * (around.at.probs[..., 0] + shift)
     # Rounding can't leave the support; n = 0 and n = sum(m) are exact.
@@ -252,6 +266,25 @@ def _mean(urn: Urn) -> tf.Tensor:
     least = tf.maximum(total_count - others, 0.0)
     most = tf.minimum(urn.group_sizes, total_count)
     return tf.where(possible, tf.clip_by_value(value, least, most), np.nan)
+
+
+def _covariance(urn: Urn, around: Contour) -> tf.Tensor:
+    sizes = urn.group_sizes
+    weighted_re = (
+        around.weight_re * around.shift_re - around.weight_im * around.shift_im
+    )
+    weighted_im = (
+        around.weight_re * around.shift_im + around.weight_im * around.shift_re
+    )
+    joint = tf.matmul(weighted_re, around.shift_re, transpose_b=True) - tf.matmul(
+        weighted_im, around.shift_im, transpose_b=True
+    )
+    centre = around.average(around.shift_re, around.shift_im)
+    joint -= centre[..., :, tf.newaxis] * centre[..., tf.newaxis, :]
+    joint *= sizes[..., :, tf.newaxis] * sizes[..., tf.newaxis, :]
+    own = sizes * _bernoulli_variance(around)
+    value = tf.linalg.set_diag(joint, tf.linalg.diag_part(joint) + own)
+    return tf.where(urn.is_possible()[..., tf.newaxis, tf.newaxis], value, np.nan)
 
 
 def _finite_max(values: tf.Tensor, axis: int) -> tf.Tensor:

@@ -1,5 +1,6 @@
 """log_prob, mean and covariance against exact fractions and enumeration."""
 
+import math
 from fractions import Fraction
 
 import exact_urn
@@ -8,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from mvhg_tf.distributions import MultivariateFisherNoncentralHypergeometric
+from mvhg_tf.distributions.normalizer import log_normalizer_and_mean
 
 # Total count, group sizes, weights; the counts to score are near the mean.
 URNS = {
@@ -299,3 +301,28 @@ class TestEdges:
         np.testing.assert_array_equal(np.isnan(dist.mode())[:, 0], [False, True])
         with pytest.raises(tf.errors.InvalidArgumentError):
             dist.copy(allow_nan_stats=False).mean()
+
+
+@pytest.mark.parametrize("name", ["two groups", "three groups", "an empty group"])
+def test_log_normalizer_and_mean_are_those_of_the_fractions(name):
+    total_count, sizes, weights = URNS[name]
+    at = urn(name, tf.float64).urn()
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(at.log_weights)
+        log_z, mean = log_normalizer_and_mean(at)
+        # A direction that no symmetry hides.
+        along = tf.reduce_sum(mean * np.arange(1.0, len(sizes) + 1.0))
+    exact, _ = exact_urn.mean_and_variance(total_count, sizes, weights)
+    counts = counts_near_mean(name)
+    ways = sum(math.log(math.comb(m, x)) for m, x in zip(sizes, counts, strict=True))
+    weight = float(np.dot(counts, at.log_weights))
+    expected = ways + weight - exact_urn.log_prob(*URNS[name], counts)
+    assert float(log_z) == pytest.approx(expected, abs=1e-10)
+    np.testing.assert_allclose(mean, exact, atol=1e-9)
+    np.testing.assert_allclose(tape.gradient(log_z, at.log_weights), exact, atol=1e-9)
+    covariance = urn(name, tf.float64).covariance().numpy()
+    np.testing.assert_allclose(
+        tape.gradient(along, at.log_weights),
+        np.arange(1.0, len(sizes) + 1.0) @ covariance,
+        atol=1e-9,
+    )

@@ -7,7 +7,7 @@ from keras.saving import register_keras_serializable
 from mvhg_tf.clustering.checks import check_choice
 from mvhg_tf.clustering.priors.base import ClusterPrior
 from mvhg_tf.distributions import MultivariateFisherNoncentralHypergeometric
-from mvhg_tf.distributions.normalizer import log_normalizer
+from mvhg_tf.distributions.normalizer import log_normalizer_and_mean
 from mvhg_tf.errors import UserError
 
 _BATCH_SIZE = 128  # of the paper; stands until the model is fitted
@@ -113,7 +113,8 @@ class HypergeometricPrior(ClusterPrior):
         )
 
     def log_proportions(self) -> tf.Tensor:
-        shares = self.distribution().mean() / self.total_count
+        _, sizes = log_normalizer_and_mean(self.distribution().urn())
+        shares = tf.cast(sizes, tf.float32) / self.total_count
         return tf.math.log(tf.maximum(shares, _LEAST_SHARE))
 
     def expected_log_prob(
@@ -147,7 +148,7 @@ class HypergeometricPrior(ClusterPrior):
             ways -= tf.math.lgamma(total_count + 1.0) / self.num_clusters
         log_weights = tf.cast(distribution.log_weights, tf.float64)
         value = tf.reduce_sum(ways + sizes * log_weights)
-        return value - log_normalizer(distribution.urn())
+        return value - log_normalizer_and_mean(distribution.urn())[0]
 
     def set_proportions(self, proportions: np.ndarray) -> None:
         total_count = float(self.total_count)
