@@ -13,7 +13,13 @@ from scipy import stats
 from mvhg_tf.clustering import figures
 from mvhg_tf.experiments import paper_results, report
 from mvhg_tf.experiments.clustering_results import SCORES, ClusteringResults, by_class
-from mvhg_tf.experiments.clustering_study import CHOICES, CONFIGURED, FREE, PRIORS
+from mvhg_tf.experiments.clustering_study import (
+    CHOICES,
+    CHOSEN,
+    FREE,
+    MAIN,
+    PRIORS,
+)
 from mvhg_tf.experiments.report import (
     Chart,
     Listing,
@@ -238,15 +244,15 @@ def _figure_3(results: ClusteringResults) -> Figure | None:
 
 
 def _choices(results: ClusteringResults) -> Section:
-    if not results.preset.comparisons:
+    if not results.preset.comparison_seeds:
         return Section("", [])
     rows = [
         [
             _TITLES[version],
             ", ".join(line.partition(".")[2] for line in CHOICES.get(run, ()))
             or "the defaults",
-            *(results.spread(version, run, key) for key in SCORES),
-            results.spread(version, run, "total_variation"),
+            *(results.spread(version, run, key, CHOSEN) for key in SCORES),
+            results.spread(version, run, "total_variation", CHOSEN),
         ]
         for version in results.versions
         for run in ("hypergeometric", *CHOICES)
@@ -263,17 +269,17 @@ def _choices(results: ClusteringResults) -> Section:
 
 
 def _starts(results: ClusteringResults) -> Section:
-    if not results.preset.comparisons:
+    if not results.preset.comparison_seeds:
         return Section("", [])
     rows = [
         [
             _TITLES[version],
             title,
-            results.at_start(version, "accuracy", start),
-            *(results.spread(version, prior, "accuracy", start) for prior in PRIORS),
+            results.at_start(version, "accuracy", group),
+            *(results.spread(version, prior, "accuracy", group) for prior in PRIORS),
         ]
         for version in results.versions
-        for start, title in ((CONFIGURED, "as configured"), (FREE, "of any size"))
+        for group, title in ((MAIN, "as configured"), (FREE, "of any size"))
     ]
     return Section(
         "How the clusters start",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from mvhg_tf.experiments.clustering_study import CONFIGURED, PRESETS, PRIORS
+from mvhg_tf.experiments.clustering_study import MAIN, PRESETS
 from mvhg_tf.experiments.report import Spread, spread_of
 from mvhg_tf.experiments.study import Job
 from mvhg_tf.experiments.study_results import StudyResults
@@ -32,9 +32,9 @@ class ClusteringResults:
         self.study = StudyResults(jobs, output_directory)
         self.versions = self.preset.versions
 
-    def jobs(self, version: str, start: str = CONFIGURED) -> list[Job]:
+    def jobs(self, version: str, group: str = MAIN) -> list[Job]:
         """In the order of their seeds."""
-        wanted = {"version": version, "start": start}
+        wanted = {"version": version, "group": group}
         return [
             job
             for job in self.study.jobs
@@ -47,21 +47,21 @@ class ClusteringResults:
         return next((result for result in found if result), {})
 
     def values(
-        self, version: str, run: str, key: str, start: str = CONFIGURED
+        self, version: str, run: str, key: str, group: str = MAIN
     ) -> list[float | None]:
         """A number of each seed; None where it isn't measured yet."""
         scale = 100.0 if key in SCORES else 1.0
-        found = [self.study.number(job, run, key) for job in self.jobs(version, start)]
+        found = [self.study.number(job, run, key) for job in self.jobs(version, group)]
         return [None if value is None else scale * value for value in found]
 
     def spread(self, *place: str) -> Spread | None:
         """The mean over seeds of `values`."""
         return spread_of(self.values(*place))
 
-    def at_start(self, version: str, key: str, start: str = CONFIGURED):
+    def at_start(self, version: str, key: str, group: str = MAIN):
         """The same of the start, before VaDE's own training."""
-        first = next(iter(PRIORS))
-        found = (self.study.of(job, first) for job in self.jobs(version, start))
+        jobs = self.jobs(version, group)
+        found = (self.study.of(job, job.steps[0].name) for job in jobs)
         return spread_of(100.0 * result["at_start"][key] for result in found if result)
 
     def differences(self, version: str, rival: str) -> list[float]:

@@ -33,8 +33,9 @@ CHOICES = {
     ),
     "sampled": ('hypergeometric_prior.counts = "sampled"',),
 }
-CONFIGURED = "configured"  # the start that the gin file says
-FREE = "free"  # the start whose clusters may have any size
+MAIN = "main"  # the group of the jobs of Table 2
+CHOSEN = "choices"  # of the hypergeometric prior with each of `CHOICES`
+FREE = "free"  # of a start whose clusters may have any size
 _RESULTS = os.path.join("results", "results.json")
 _PRETRAINING_COST, _TRAINING_COST = 60.0, 20.0  # only their ratio matters
 
@@ -49,7 +50,7 @@ class Preset:
       bindings: of every run.
       versions: of the data.
       seeds: of each version.
-      comparisons: whether the prior's choices and the free start belong to it.
+      comparison_seeds: of the prior's choices and of the free start.
     """
 
     config: str
@@ -57,14 +58,15 @@ class Preset:
     bindings: tuple[str, ...] = ()
     versions: tuple[str, ...] = VERSIONS
     seeds: tuple[int, ...] = SEEDS
-    comparisons: bool = False
+    comparison_seeds: tuple[int, ...] = ()
 
 
 PRESETS = {
     "cpu": Preset(
         "clustering_mnist.gin",
-        bindings=('data.part = "test"',),  # the 10 000 test digits, split anew
-        comparisons=True,
+        # The 10 000 test digits, split anew.
+        bindings=('data.part = "test"', 'cluster.embedding = "pca"'),
+        comparison_seeds=(0, 1, 2),
     ),
     "paper": Preset("clustering_mnist_paper.gin"),
     "smoke": Preset(
@@ -85,7 +87,7 @@ PRESETS = {
 
 
 def make_jobs(preset_name: str, data: str | None = None) -> list[Job]:
-    """The jobs of a preset; those of Table 2 come first, and of these the first seed.
+    """The jobs of a preset; those of Table 2 come first.
 
     Args:
       preset_name: of `PRESETS`.
@@ -95,26 +97,29 @@ def make_jobs(preset_name: str, data: str | None = None) -> list[Job]:
     source = preset.data if data is None else data
     if os.path.exists(source):
         source = os.path.abspath(source)
-    places = [(version, seed) for seed in preset.seeds for version in preset.versions]
-    jobs = []
-    for version, seed in places:
-        runs = dict(PRIORS)
-        if preset.comparisons:
-            chosen = PRIORS["hypergeometric"]
-            runs |= {name: chosen + lines for name, lines in CHOICES.items()}
-        jobs.append(_job(preset, source, version, seed, CONFIGURED, runs))
-    if preset.comparisons:
-        jobs += [_job(preset, source, *place, FREE, PRIORS) for place in places]
-    return jobs
+    runs = {MAIN: PRIORS, CHOSEN: _chosen_runs(), FREE: PRIORS}
+    seeds = {MAIN: preset.seeds, CHOSEN: preset.comparison_seeds}
+    return [
+        _job(preset, source, group, version, seed, runs[group])
+        for group in (MAIN, CHOSEN, FREE)
+        for seed in seeds.get(group, preset.comparison_seeds)
+        for version in preset.versions
+    ]
+
+
+def _chosen_runs() -> dict[str, tuple[str, ...]]:
+    prior = PRIORS["hypergeometric"]
+    changed = {name: (*prior, *lines) for name, lines in CHOICES.items()}
+    return {"hypergeometric": prior, **changed}
 
 
 def _job(
     preset: Preset,
     source: str,
+    group: str,
     version: str,
     seed: int,
-    start: str,
-    runs: dict[str, Sequence[str]],
+    runs: dict[str, tuple[str, ...]],
 ) -> Job:
     shared = [
         *preset.bindings,
@@ -122,7 +127,7 @@ def _job(
         f"data.version = {version!r}",
         f"cluster.random_seed = {seed}",
     ]
-    if start == FREE:
+    if group == FREE:
         shared.append('pretrain.init = "free"')
     first = next(iter(runs))
     steps = [
@@ -140,11 +145,10 @@ def _job(
         )
         for name, lines in runs.items()
     ]
-    prefix = f"{FREE}_" if start == FREE else ""
     return Job(
-        f"{prefix}{version}_seed{seed}",
+        f"{group}_{version}_seed{seed}",
         tuple(steps),
-        {"version": version, "seed": seed, "start": start},
+        {"group": group, "version": version, "seed": seed},
     )
 
 
