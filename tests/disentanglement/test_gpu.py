@@ -8,8 +8,11 @@ from tensorflow.python.framework import kernels
 
 from mvhg_tf.disentanglement import losses, models, training_loop, unsupervised
 from mvhg_tf.disentanglement.data import named_data
+from mvhg_tf.disentanglement.factor_vae import FactorVAE
 from mvhg_tf.disentanglement.images import ImageSource
 from mvhg_tf.disentanglement.pairs import PairSource
+from mvhg_tf.disentanglement.sub_pixel import Conv2DTransposeToImages
+from mvhg_tf.distributions import MultivariateFisherNoncentralHypergeometric
 
 BINDINGS = """
 encoder.num_latent = 10
@@ -19,13 +22,13 @@ discriminator.discriminator_fn = @fc_discriminator
 reconstruction_loss.loss_fn = @bernoulli_loss
 dynamics.k = 2
 group_vae.beta = 1.0
+mlvae.beta = 1.0
 """
 
 
-def check_kernels(model, source):
-    """Compiles the training loop; returns its operations, which all have kernels."""
-    loop = training_loop.compiled_loop(model, source, first_step=0)
-    graph = loop.get_concrete_function(tf.constant(2)).graph.as_graph_def()
+def check_kernels(function, *arguments):
+    """Traces a `tf.function`; returns its operations, which all have GPU kernels."""
+    graph = function.get_concrete_function(*arguments).graph.as_graph_def()
     nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
     operations = {node.op for node in nodes}
     for operation in operations:
@@ -35,34 +38,87 @@ def check_kernels(model, source):
     return operations
 
 
-@pytest.mark.parametrize("estimator", ["mean", "gumbel_softmax"])
-def test_every_operation_of_training_on_pairs_has_a_gpu_kernel(estimator):
-    gin.parse_config([BINDINGS, f"hgvae.gradient_estimator = '{estimator}'"])
+def check_training(builder, make_source):
+    """The same of the training loop, drawing the batches included."""
     dataset = named_data.get_named_ground_truth_data("arm3d")
-    model = models.group_vae_hypergeometric()((64, 64, 3), 0)
-    model.compile(keras.optimizers.Adam(), losses.make_reconstruction_loss)
+    model = builder((64, 64, 3), 0)
+    others = {}
+    if isinstance(model, FactorVAE):
+        others["discriminator_optimizer"] = keras.optimizers.Adam()
+    model.compile(keras.optimizers.Adam(), losses.make_reconstruction_loss, **others)
     model.build_optimizers()
-    operations = check_kernels(model, PairSource(dataset, 4, 0))
-    assert {"Conv2D", "Conv2DBackpropFilter", "TopKV2"} <= operations
+    assert isinstance(model.decoder.layers[-1], Conv2DTransposeToImages)
+    source = make_source(dataset, 4, 0)
+    assert source.on_device
+    loop = training_loop.compiled_loop(model, source, first_step=0)
+    operations = check_kernels(loop, tf.constant(2))
+    assert {"Conv2D", "Conv2DBackpropFilter"} <= operations
+    return operations
 
 
 @pytest.mark.parametrize(
-    "builder, other_optimizers",
+    "name, bindings",
     [
-        (unsupervised.factor_vae(10.0), ["discriminator_optimizer"]),
-        (unsupervised.dip_vae(5.0, 10.0, "ii"), []),
-        (unsupervised.beta_tc_vae(6.0), []),
-        (unsupervised.annealed_vae(1000, 25, 100_000), []),
+        ("group_vae_labels", []),
+        ("group_vae_argmax", []),
+        ("group_vae_hypergeometric", ["hgvae.objective = 'paper'"]),
+        ("group_vae_hypergeometric", ["hgvae.gradient_estimator = 'gumbel_softmax'"]),
+        ("group_vae_hypergeometric", ["hgvae.method = 'merged'"]),
+        pytest.param("mlvae_labels", [], marks=pytest.mark.slow),
+        pytest.param("mlvae_argmax", [], marks=pytest.mark.slow),
+        ("mlvae_hypergeometric", []),
     ],
 )
-def test_every_operation_of_training_on_images_has_a_gpu_kernel(
-    builder, other_optimizers
-):
+def test_every_operation_of_training_on_pairs_has_a_gpu_kernel(name, bindings):
+    gin.parse_config([BINDINGS, *bindings])
+    operations = check_training(getattr(models, name)(), PairSource)
+    if "hypergeometric" in name:
+        assert "TopKV2" in operations  # the sort
+
+
+@pytest.mark.parametrize(
+    "builder",
+    [
+        unsupervised.vae(4.0),
+        unsupervised.annealed_vae(1000, 25, 100_000),
+        unsupervised.factor_vae(10.0),
+        unsupervised.dip_vae(5.0, 10.0, "i"),
+        unsupervised.dip_vae(5.0, 10.0, "ii"),
+        unsupervised.beta_tc_vae(6.0),
+    ],
+    ids=["vae", "annealed", "factor", "dip_i", "dip_ii", "beta_tc"],
+)
+def test_every_operation_of_training_on_images_has_a_gpu_kernel(builder):
     gin.parse_config(BINDINGS)
+    check_training(builder, ImageSource)
+
+
+@pytest.mark.parametrize("method", ["exact", "merged"])
+@pytest.mark.parametrize("estimator", ["gumbel_softmax", "mean", None])
+@pytest.mark.parametrize("num_draws", [2, 50], ids=["a_row_a_draw", "a_table"])
+def test_every_operation_of_the_sampler_and_its_gradient_has_a_gpu_kernel(
+    method, estimator, num_draws
+):
+    @tf.function(autograph=False)
+    def step(log_weights):
+        distribution = MultivariateFisherNoncentralHypergeometric(
+            9.0,
+            [5.0, 6.0, 7.0],
+            log_weights=log_weights,
+            method=method,
+            gradient_estimator=estimator,
+        )
+        with tf.GradientTape() as tape:
+            tape.watch(log_weights)
+            draws = distribution.sample(num_draws, seed=[0, 1])
+            loss = tf.reduce_sum(distribution.log_prob(draws) * draws[..., 0])
+        return tape.gradient(loss, log_weights)
+
+    operations = check_kernels(step, tf.zeros([2, 3]))
+    assert any("Random" in operation for operation in operations)
+
+
+def test_every_operation_of_the_renderer_has_a_gpu_kernel():
     dataset = named_data.get_named_ground_truth_data("arm3d")
-    model = builder((64, 64, 3), 0)
-    others = {name: keras.optimizers.Adam() for name in other_optimizers}
-    model.compile(keras.optimizers.Adam(), losses.make_reconstruction_loss, **others)
-    model.build_optimizers()
-    operations = check_kernels(model, ImageSource(dataset, 4, 0))
-    assert {"Conv2D", "Conv2DBackpropFilter"} <= operations
+    render = tf.function(dataset.render, autograph=False)
+    assert check_kernels(render, tf.zeros([3, 7], tf.int32))
