@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,9 @@ def test_two_devices_share_batches_from_files_and_their_total_correlation(tmp_pa
     check_same_weights(two, one)
 
 
+MODEL = "group_vae_hypergeometric"
+
+
 def free_ports(num):
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(num)]
     ports = [s.getsockname()[1] for s in sockets]
@@ -85,24 +89,81 @@ def free_ports(num):
     return ports
 
 
+def start_two_machines(folder, *bindings):
+    """The processes; the first is the chief, which writes to `folder / "chief"`."""
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
+    processes = []
+    for index, name in enumerate(("chief", "other")):
+        task = {"type": "worker", "index": index}
+        config = json.dumps({"cluster": cluster, "task": task})
+        process = start(
+            folder / name, MODEL, "multi_worker", *bindings, TF_CONFIG=config
+        )
+        processes.append(process)
+    return processes
+
+
+def check_lost(process):
+    """The process ended by the sentence that tells of another machine."""
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == 1
+    sentence = "UserError: Another machine of the run ended, or can't be reached;"
+    assert sentence in errors, errors[-3000:]
+
+
 @pytest.mark.slow
 def test_two_machines_end_with_the_weights_of_one_and_the_chief_writes(
     trained, tmp_path
 ):
-    model = "group_vae_hypergeometric"
-    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
-    folders = [tmp_path / "chief", tmp_path / "other"]
-    processes = []
-    for index, folder in enumerate(folders):
-        task = {"type": "worker", "index": index}
-        config = json.dumps({"cluster": cluster, "task": task})
-        processes.append(start(folder, model, "multi_worker", TF_CONFIG=config))
-    for process in processes:
+    for process in start_two_machines(tmp_path):
         finish(process)
-    written = folders[0] / "multi_worker" / model
-    check_same_weights(written, trained / "none" / model)
+    written = tmp_path / "chief" / "multi_worker" / MODEL
+    check_same_weights(written, trained / "none" / MODEL)
     assert (written / "results").exists()
-    assert not folders[1].exists()
+    assert not (tmp_path / "other").exists()
+
+
+LONGER = ["train.checkpoint_steps = 2", "model.training_steps = 60"]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    for process in start_two_machines(folder, *LONGER):
+        finish(process)
+    return folder / "chief" / "multi_worker" / MODEL
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", [0, 1], ids=["chief", "other"])
+def test_a_machine_is_killed_and_the_run_goes_on_when_started_again(
+    uninterrupted, tmp_path, lost
+):
+    written = tmp_path / "chief" / "multi_worker" / MODEL
+    processes = start_two_machines(tmp_path, *LONGER)
+    deadline = time.monotonic() + 240
+    while not list(written.glob("checkpoints/ckpt-*.index")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    processes[lost].kill()
+    check_lost(processes[1 - lost])
+    processes[lost].communicate()
+    assert not (written / "results").exists()
+    for process in start_two_machines(tmp_path, *LONGER):
+        finish(process)
+    for name, value in weights(uninterrupted).items():
+        np.testing.assert_array_equal(weights(written)[name], value)
+
+
+@pytest.mark.slow
+def test_the_others_are_told_of_a_mistake_that_the_chief_alone_sees(tmp_path):
+    foreign = tmp_path / "chief" / "multi_worker" / MODEL
+    foreign.mkdir(parents=True)
+    (foreign / "thesis").write_text("mine")
+    chief, other = start_two_machines(tmp_path)
+    check_lost(other)
+    _, errors = chief.communicate(timeout=240)
+    assert "no run of mvhg_tf made" in errors
 
 
 @pytest.mark.parametrize(
