@@ -52,7 +52,7 @@ def train(model, x: np.ndarray, epochs: int, batch_size: int, verbose: int = 0) 
         )
         for copy, layer in zip(pair, (down, up), strict=True):
             layer.set_weights(copy.get_weights())
-        inputs = down.activation(inputs @ down.kernel + down.bias).numpy()
+        inputs = np.asarray(down(inputs))
 
 
 def layer_pairs(model) -> list[tuple[keras.layers.Dense, keras.layers.Dense]]:
