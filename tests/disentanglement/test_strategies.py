@@ -89,7 +89,7 @@ def free_ports(num):
     return ports
 
 
-def start_two_machines(folder, *bindings):
+def start_two_machines(folder, models, *bindings):
     """The processes; the first is the chief, which writes to `folder / "chief"`."""
     cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
     processes = []
@@ -97,7 +97,7 @@ def start_two_machines(folder, *bindings):
         task = {"type": "worker", "index": index}
         config = json.dumps({"cluster": cluster, "task": task})
         process = start(
-            folder / name, MODEL, "multi_worker", *bindings, TF_CONFIG=config
+            folder / name, models, "multi_worker", *bindings, TF_CONFIG=config
         )
         processes.append(process)
     return processes
@@ -115,11 +115,12 @@ def check_lost(process):
 def test_two_machines_end_with_the_weights_of_one_and_the_chief_writes(
     trained, tmp_path
 ):
-    for process in start_two_machines(tmp_path):
+    for process in start_two_machines(tmp_path, MODELS):
         finish(process)
-    written = tmp_path / "chief" / "multi_worker" / MODEL
-    check_same_weights(written, trained / "none" / MODEL)
-    assert (written / "results").exists()
+    for model in MODELS.split(","):
+        written = tmp_path / "chief" / "multi_worker" / model
+        check_same_weights(written, trained / "none" / model)
+        assert (written / "results").exists()
     assert not (tmp_path / "other").exists()
 
 
@@ -129,7 +130,7 @@ LONGER = ["train.checkpoint_steps = 2", "model.training_steps = 60"]
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("uninterrupted")
-    for process in start_two_machines(folder, *LONGER):
+    for process in start_two_machines(folder, MODEL, *LONGER):
         finish(process)
     return folder / "chief" / "multi_worker" / MODEL
 
@@ -140,7 +141,7 @@ def test_a_machine_is_killed_and_the_run_goes_on_when_started_again(
     uninterrupted, tmp_path, lost
 ):
     written = tmp_path / "chief" / "multi_worker" / MODEL
-    processes = start_two_machines(tmp_path, *LONGER)
+    processes = start_two_machines(tmp_path, MODEL, *LONGER)
     deadline = time.monotonic() + 240
     while not list(written.glob("checkpoints/ckpt-*.index")):
         assert time.monotonic() < deadline
@@ -149,7 +150,7 @@ def test_a_machine_is_killed_and_the_run_goes_on_when_started_again(
     check_lost(processes[1 - lost])
     processes[lost].communicate()
     assert not (written / "results").exists()
-    for process in start_two_machines(tmp_path, *LONGER):
+    for process in start_two_machines(tmp_path, MODEL, *LONGER):
         finish(process)
     for name, value in weights(uninterrupted).items():
         np.testing.assert_array_equal(weights(written)[name], value)
@@ -160,7 +161,7 @@ def test_the_others_are_told_of_a_mistake_that_the_chief_alone_sees(tmp_path):
     foreign = tmp_path / "chief" / "multi_worker" / MODEL
     foreign.mkdir(parents=True)
     (foreign / "thesis").write_text("mine")
-    chief, other = start_two_machines(tmp_path)
+    chief, other = start_two_machines(tmp_path, MODEL)
     check_lost(other)
     _, errors = chief.communicate(timeout=240)
     assert "no run of mvhg_tf made" in errors
