@@ -79,10 +79,14 @@ def pretrain(
     embeddings = model.encode(x).astype(np.float64)
     ridge = _RIDGE * embeddings.var(axis=0).mean() + 1e-9
     q = INITS[init](embeddings, model.num_clusters, ridge, starts, model.seed)
+    found = em.components(embeddings, q, ridge)
+    shares = np.maximum(q.mean(axis=0), 1e-9)
+    shares /= shares.sum()
     if ends is not None:
-        embeddings = _whiten(ends, embeddings, q, ridge)
-        ridge = _RIDGE
-    _start_mixture(model, embeddings, q, ridge)
+        found = _whiten(ends, found, shares, centre=embeddings.mean(axis=0))
+    variances = np.diagonal(found.covariances, axis1=1, axis2=2)
+    model.set_mixture(found.means, variances, shares)
+    _set_log_variance(model.encoder, np.log(_POSTERIOR_SHARE * shares @ variances))
     return q.astype(np.float32)
 
 
@@ -120,22 +124,12 @@ def make_autoencoder(model) -> keras.Model:
 
 
 def _whiten(
-    ends: LinearEnds, embeddings: np.ndarray, q: np.ndarray, ridge: float
-) -> np.ndarray:
-    found = em.components(embeddings, q, ridge)
-    matrix = whitening(found.covariances, q.mean(axis=0))
-    centre = embeddings.mean(axis=0)
+    ends: LinearEnds, found: em.Components, shares: np.ndarray, centre: np.ndarray
+) -> em.Components:
+    matrix = whitening(found.covariances, shares)
     ends.transform(matrix, centre)
-    return (embeddings - centre) @ matrix
-
-
-def _start_mixture(model, embeddings: np.ndarray, q: np.ndarray, ridge: float) -> None:
-    found = em.components(embeddings, q, ridge)
-    variances = np.diagonal(found.covariances, axis1=1, axis2=2)
-    shares = np.maximum(q.mean(axis=0), 1e-9)
-    model.set_mixture(found.means, variances, shares)
-    within = shares @ variances / shares.sum()
-    _set_log_variance(model.encoder, np.log(_POSTERIOR_SHARE * within))
+    means = (found.means - centre) @ matrix
+    return em.Components(means, matrix.T @ found.covariances @ matrix)
 
 
 def _set_log_variance(encoder: keras.Model, log_variance: np.ndarray) -> None:

@@ -98,10 +98,6 @@ class VaDE(keras.Model):
         self.mixture.build(self.num_clusters, self.latent_dim, self.seed)
         if not self.prior.built:
             self.prior.build(self.num_clusters)
-        self._mean_of = tf.function(
-            lambda x: self.encoder(x, training=False)[0],
-            input_signature=[tf.TensorSpec([None, self.num_features])],
-        )
         self._held = tf.Variable(False, trainable=False)
         self._means = [keras.metrics.Mean(name=name) for name in _LOG_NAMES]
         self.built = True
@@ -230,8 +226,9 @@ class VaDE(keras.Model):
     def encode(self, x: np.ndarray, batch_size: int = 1024) -> np.ndarray:
         """The mean embeddings, `[N, D]` -> float32 `[N, d]`."""
         x = checks.as_samples(x, self.num_features)
-        starts = range(0, len(x), batch_size)
-        return np.concatenate([self._mean_of(x[i : i + batch_size]) for i in starts])
+        parts = [x[i : i + batch_size] for i in range(0, len(x), batch_size)]
+        means = [self.encoder(part, training=False)[0].numpy() for part in parts]
+        return np.concatenate(means)
 
     def elbo(self, x: np.ndarray, batch_size: int = 1024) -> float:
         """The mean ELBO of the samples `[N, D]` (eq. 59), in nats, at one draw of z."""
