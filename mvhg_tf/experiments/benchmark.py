@@ -16,6 +16,7 @@ from mvhg_tf.errors import UserError
 from mvhg_tf.experiments import command_line
 
 SUBJECTS = {
+    "clustering": "mvhg_tf.experiments.benchmark_clustering",
     "distribution": "mvhg_tf.experiments.benchmark_distribution",
     "pipeline": "mvhg_tf.experiments.benchmark_pipeline",
     "training": "mvhg_tf.experiments.benchmark_training",
