@@ -66,3 +66,54 @@ class GridData(ground_truth_data.GroundTruthData):
                 f"{row} is {factors[row].tolist()}."
             )
         return whole
+
+
+class StoredGridData(GridData):
+    """Grid data whose images are stored as bytes."""
+
+    def __init__(
+        self,
+        factor_names: Sequence[str],
+        factor_sizes: Sequence[int],
+        images: np.ndarray,
+    ):
+        """Initializes the factors and images.
+
+        Args:
+          factor_names: A name for each factor.
+          factor_sizes: How many values each factor has.
+          images: uint8 `[N, H, W, C]`, 255 for 1, one for each combination of the
+            factors, of which the last varies fastest.
+        """
+        super().__init__(factor_names, factor_sizes)
+        self._images = images
+
+    @property
+    def observation_shape(self) -> list[int]:
+        return list(self._images.shape[1:])
+
+    def sample_observations_from_factors(
+        self, factors: np.ndarray, random_state: np.random.RandomState | None = None
+    ) -> np.ndarray:
+        """Reads the images of the given factors.
+
+        Args:
+          factors: Integers `[N, num_factors]`, from 0 to `factors_num_values` less
+            one.
+          random_state: Not used; here because other data sets need it.
+
+        Returns:
+          Images `[N, H, W, C]`, float32 in [0, 1].
+
+        Raises:
+          ValueError: If `factors` has another shape or a value out of range.
+        """
+        return np.divide(
+            self.sample_bytes_from_factors(factors), 255.0, dtype=np.float32
+        )
+
+    def sample_bytes_from_factors(self, factors: np.ndarray) -> np.ndarray:
+        """The same images as they are stored: uint8, 255 for 1."""
+        factors = self.check_factors(factors)
+        rows = np.ravel_multi_index(tuple(factors.T), self.factors_num_values)
+        return self._images[rows]

@@ -32,7 +32,7 @@ PUBLISHED_SIZES = ((6, 6, 2, 3, 3, 40, 40), (4, 4, 2, 3, 3, 40, 40))
 _IMAGE_SHAPE = (64, 64, 3)
 
 
-class MPI3D(grid.GridData):
+class MPI3D(grid.StoredGridData):
     """An mpi3d data set, read lazily from a memory-mapped file.
 
     The file is `<folder>/<name>/<name>.npz`, as published. Its array "images" is
@@ -74,37 +74,9 @@ class MPI3D(grid.GridData):
                 "https://github.com/rr-learning/disentanglement_dataset and set "
                 f"DISENTANGLEMENT_LIB_DATA to the folder that holds {name}/."
             )
-        self._images = npz.open_array(path, "images")
-        super().__init__(FACTOR_NAMES, _sizes_of(self._images, path, factor_sizes))
-
-    @property
-    def observation_shape(self) -> list[int]:
-        return list(_IMAGE_SHAPE)
-
-    def sample_observations_from_factors(
-        self, factors: np.ndarray, random_state: np.random.RandomState | None = None
-    ) -> np.ndarray:
-        """Reads the images of the given factors.
-
-        Args:
-          factors: Integers `[N, 7]`, from 0 to `factors_num_values` less one.
-          random_state: Not used; here because other data sets need it.
-
-        Returns:
-          Images `[N, 64, 64, 3]`, float32 in [0, 1].
-
-        Raises:
-          ValueError: If `factors` has another shape or a value out of range.
-        """
-        return np.divide(
-            self.sample_bytes_from_factors(factors), 255.0, dtype=np.float32
-        )
-
-    def sample_bytes_from_factors(self, factors: np.ndarray) -> np.ndarray:
-        """The same images as they are stored: uint8, 255 for 1."""
-        factors = self.check_factors(factors)
-        rows = np.ravel_multi_index(tuple(factors.T), self.factors_num_values)
-        return self._images[rows]
+        images = npz.open_array(path, "images")
+        sizes = _sizes_of(images, path, factor_sizes)
+        super().__init__(FACTOR_NAMES, sizes, images)
 
 
 def _sizes_of(
@@ -118,5 +90,5 @@ def _sizes_of(
     raise UserError(
         f"The file {path} is not an mpi3d file: these hold {lengths} images of "
         f"{list(_IMAGE_SHAPE)} uint8, but this one holds "
-        f"{list(images.shape)} {images.dtype}."
+        f"{list(images.shape)} {images.dtype}; get it again."
     )

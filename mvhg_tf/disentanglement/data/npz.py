@@ -10,9 +10,9 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import pickle
 import shutil
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -23,6 +23,13 @@ import tqdm
 from mvhg_tf.errors import UserError
 
 _CHUNK_BYTES = 1 << 24
+# What makes arrays and numbers.
+_PLAIN = {
+    ("numpy", "dtype"),
+    ("numpy", "ndarray"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "scalar"),
+}
 
 
 def open_array(npz_path: Path, member: str) -> np.ndarray:
@@ -66,6 +73,34 @@ def open_array(npz_path: Path, member: str) -> np.ndarray:
     return _map(target)
 
 
+def read_plain_object(npz_path: Path, member: str) -> object:
+    """Reads an object of plain values and arrays, and runs no code of the file.
+
+    Args:
+      npz_path: The npz file.
+      member: The object's name in it.
+
+    Raises:
+      UserError: If the file is damaged, holds no such object, or one that is made of
+        anything else.
+    """
+    with _damage_explained(npz_path), zipfile.ZipFile(npz_path) as archive:
+        _check_member(archive, npz_path, member)
+        with archive.open(f"{member}.npy") as source:
+            _read_header(source)
+            return _PlainUnpickler(source, encoding="latin1").load()[()]
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Calls nothing that a file names but what makes NumPy's arrays and numbers."""
+
+    def find_class(self, module: str, name: str):
+        module = module.replace("numpy.core", "numpy._core")
+        if (module, name) not in _PLAIN:
+            raise pickle.UnpicklingError(f"it would call {module}.{name}")
+        return super().find_class(module, name)
+
+
 def _cache_path(npz_path: Path) -> Path:
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     digest = hashlib.sha256(str(npz_path.resolve()).encode()).hexdigest()[:16]
@@ -83,7 +118,7 @@ def _is_current(path: Path, npz_path: Path) -> bool:
 def _map(path: Path) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # damage makes NumPy raise every kind
         raise UserError(
             f"The file {path} is damaged ({error}); delete it, and it is made again "
             "from the npz file."
@@ -113,51 +148,57 @@ def _only_writer(target: Path) -> Iterator[BinaryIO]:
 
 def _extract(npz_path: Path, member: str, part: BinaryIO) -> None:
     """Copies the npy file of an array out of an npz file, and checks its sum."""
+    with _damage_explained(npz_path), zipfile.ZipFile(npz_path) as archive:
+        _check_member(archive, npz_path, member)
+        with archive.open(f"{member}.npy") as source:
+            if _read_header(source).hasobject:
+                raise UserError(
+                    f"The array {member!r} of {npz_path} holds Python objects, which "
+                    "are not read, because a file of these can run any code; get it "
+                    "again, from where it is published."
+                )
+        size = archive.getinfo(f"{member}.npy").file_size
+        free = shutil.disk_usage(Path(part.name).parent).free
+        if free < size:
+            raise UserError(
+                f"Unpacking {npz_path} to {Path(part.name).parent} takes "
+                f"{size / 1e9:.1f} GB, but {free / 1e9:.1f} GB are free there; make "
+                "room."
+            )
+        with archive.open(f"{member}.npy") as source:
+            _copy(source, part, size, f"Unpacking {npz_path.name}, once")
+
+
+@contextlib.contextmanager
+def _damage_explained(npz_path: Path) -> Iterator[None]:
     try:
-        with zipfile.ZipFile(npz_path) as archive:
-            names = [name.removesuffix(".npy") for name in archive.namelist()]
-            if member not in names:
-                raise UserError(
-                    f"The file {npz_path} holds no array {member!r}, only {names}."
-                )
-            size = archive.getinfo(f"{member}.npy").file_size
-            with archive.open(f"{member}.npy") as source:
-                _refuse_objects(source, npz_path, member)
-            free = shutil.disk_usage(Path(part.name).parent).free
-            if free < size:
-                raise UserError(
-                    f"Unpacking {npz_path} to {Path(part.name).parent} takes "
-                    f"{size / 1e9:.1f} GB, but {free / 1e9:.1f} GB are free there; "
-                    "make room."
-                )
-            with archive.open(f"{member}.npy") as source:
-                _copy(source, part, size, f"Unpacking {npz_path.name}, once")
-    except UserError:
+        yield
+    except (UserError, OSError):
         raise
-    except (
-        EOFError,
-        RuntimeError,
-        ValueError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except Exception as error:  # damage makes the libraries raise every kind
         raise UserError(
             f"The file {npz_path} is damaged ({error}); get it again."
         ) from error
 
 
-def _refuse_objects(source: BinaryIO, npz_path: Path, member: str) -> None:
+def _check_member(archive: zipfile.ZipFile, npz_path: Path, member: str) -> None:
+    names = [name.removesuffix(".npy") for name in archive.namelist()]
+    if member not in names:
+        raise UserError(
+            f"The file {npz_path} holds no array {member!r}, only {names}; get it "
+            "again."
+        )
+
+
+def _read_header(source: BinaryIO) -> np.dtype:
+    """Reads up to the data of an npy file: their type."""
     version = np.lib.format.read_magic(source)
     read_header = (
         np.lib.format.read_array_header_1_0
         if version == (1, 0)
         else np.lib.format.read_array_header_2_0
     )
-    if read_header(source)[2].hasobject:
-        raise UserError(
-            f"The array {member!r} of {npz_path} holds Python objects, which are "
-            "not read, because a file of these can run any code."
-        )
+    return read_header(source)[2]
 
 
 def _copy(source: BinaryIO, target: BinaryIO, size: int, description: str) -> None:

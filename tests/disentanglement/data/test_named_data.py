@@ -11,6 +11,7 @@ import pytest
 import scipy.io
 
 from mvhg_tf.disentanglement.data import arm3d, mpi3d, named_data
+from mvhg_tf.disentanglement.data import cars3d as our_cars3d
 from mvhg_tf.errors import UserError
 
 from disentanglement_lib.data.ground_truth import (  # isort: skip
@@ -102,7 +103,7 @@ class TestMissingData:
     )
     def test_damaged_file_is_one_sentence(self, folder, name, file):
         Path(file()).write_bytes(b"PK\3\4 and nothing more")
-        with pytest.raises(UserError, match="could not be read .*get .* again"):
+        with pytest.raises(UserError, match="is damaged .*get it again"):
             named_data.get_named_ground_truth_data(name)
 
 
@@ -116,8 +117,8 @@ def _write_sprites():
     return sizes
 
 
-class TestLibraryData:
-    """The library's loaders, unmodified, on files of the published formats."""
+class TestFormats:
+    """Files of the published formats."""
 
     def test_dsprites(self, folder):
         sizes = _write_sprites()
@@ -147,6 +148,31 @@ class TestLibraryData:
         # Drawn at random for the same factors.
         assert not np.array_equal(images[0], images[1]) or name == "color_dsprites"
 
+    @pytest.mark.parametrize(
+        "name, library_class",
+        [
+            ("dsprites_full", dsprites.DSprites),
+            ("color_dsprites", dsprites.ColorDSprites),
+            ("noisy_dsprites", dsprites.NoisyDSprites),
+            ("scream_dsprites", dsprites.ScreamDSprites),
+        ],
+    )
+    def test_dsprites_are_the_library_s(self, folder, name, library_class):
+        """The same images for the same random state, though read in another way."""
+        _write_sprites()
+        noise = PIL.Image.effect_noise((700, 900), 100).convert("RGB")
+        noise.save(dsprites.SCREAM_PATH)
+        drawn = []
+        for data in (
+            named_data.get_named_ground_truth_data(name),
+            library_class([1, 2, 3, 4, 5]),
+        ):
+            random_state = np.random.RandomState(0)
+            factors = data.sample_factors(5, random_state)
+            images = data.sample_observations_from_factors(factors, random_state)
+            drawn.append((data.observation_shape, factors, images))
+        np.testing.assert_equal(*drawn)
+
     def test_dsprites_noshape_leaves_the_shape_to_chance(self, folder):
         _write_sprites()
         data = named_data.get_named_ground_truth_data("dsprites_noshape")
@@ -156,32 +182,36 @@ class TestLibraryData:
         )
         assert len(np.unique(images.reshape(50, -1), axis=0)) == 3
 
-    def test_cars3d(self, folder):
-        """Thumbnails of the meshes: `[height, width, rgb, azimuth, elevation]`."""
+    def test_cars3d(self, folder, monkeypatch):
+        """The library's thumbnails: `[height, width, rgb, azimuth, elevation]`."""
+        monkeypatch.setattr(our_cars3d, "NUM_CARS", 2)
         Path(cars3d.CARS3D_PATH).mkdir()
-        mesh = np.zeros([128, 128, 3, 24, 4], np.uint8)
-        mesh[..., 0, :, :] = 10 * np.arange(24)[:, None]
-        mesh[..., 1, :, :] = 60 * np.arange(4)
-        scipy.io.savemat(Path(cars3d.CARS3D_PATH, "car_mesh.mat"), {"im": mesh})
+        random_state = np.random.RandomState(0)
+        for name in ("b", "a"):
+            mesh = random_state.randint(256, size=[128, 128, 3, 24, 4], dtype=np.uint8)
+            scipy.io.savemat(Path(cars3d.CARS3D_PATH, f"{name}.mat"), {"im": mesh})
         data = named_data.get_named_ground_truth_data("cars3d")
-        factors = np.array([[3, 20, 0], [0, 7, 0]])
-        images = data.sample_observations_from_factors(
-            factors, np.random.RandomState(0)
-        )
+        assert data.factors_num_values == [4, 24, 2]
+        thumbnails = [cars3d._load_mesh(f"{name}.mat") for name in ("a", "b")]
+        factors = np.array([[3, 20, 0], [0, 7, 1]])
+        images = data.sample_observations_from_factors(factors)
         assert images.shape == (2, 64, 64, 3)
-        np.testing.assert_allclose(images[0, 30, 30] * 255, [200, 180, 0], atol=1e-4)
-        np.testing.assert_allclose(images[1, 30, 30] * 255, [70, 0, 0], atol=1e-4)
+        for (elevation, azimuth, car), image in zip(factors, images, strict=True):
+            expected = thumbnails[car][azimuth * 4 + elevation]
+            np.testing.assert_allclose(image, expected, atol=1e-6)
 
     def test_shapes3d(self, folder):
-        images = np.zeros([1, 1, 1, 1, 1, 2, 64, 64, 3], np.uint8)
-        images[..., 1, :, :, :] = 51
-        labels = np.zeros([1, 1, 1, 1, 1, 2, 6])
+        sizes = (2, 1, 3, 1, 2, 2)
+        images = np.zeros([*sizes, 64, 64, 3], np.uint8)
+        images[...] = 5 * np.arange(24).reshape(*sizes, 1, 1, 1)
+        labels = np.zeros([*sizes, 6])
         np.savez(shapes3d.SHAPES3D_PATH, images=images, labels=labels)
         data = named_data.get_named_ground_truth_data("shapes3d")
-        assert data.factors_num_values == [10, 10, 10, 8, 4, 15]
-        factors = np.array([[0, 0, 0, 0, 0, 1]])
-        image = data.sample_observations_from_factors(factors, np.random.RandomState(0))
-        np.testing.assert_allclose(image, np.full([1, 64, 64, 3], 0.2))
+        assert data.factors_num_values == list(sizes)
+        for index in ([0, 0, 0, 0, 0, 1], [1, 0, 2, 0, 1, 0]):
+            image = data.sample_observations_from_factors(np.array([index]))
+            expected = images[tuple(index)] / 255
+            np.testing.assert_allclose(image, expected[None], rtol=1e-6)
 
     def test_smallnorb_files(self, folder):
         rows = np.array([[4, 0, 8, 34, 5], [0, 9, 1, 4, 3]], np.int32)

@@ -1,0 +1,129 @@
+"""dSprites and its variants: the library's classes, over a memory-mapped file.
+
+The library's own reader unpickles the file's metadata, which can run any code.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+
+from mvhg_tf.disentanglement import compat  # noqa: F401
+from mvhg_tf.disentanglement.data import npz
+from mvhg_tf.errors import UserError
+
+from disentanglement_lib.data.ground_truth import dsprites, util  # isort: skip
+
+# Color, shape, scale, orientation, position x and position y.
+PUBLISHED_SIZES = (1, 3, 6, 40, 32, 32)
+_IMAGE_SHAPE = (64, 64)
+_LARGEST_PICTURE = (350, 274)  # of the library: what crops are taken from
+
+
+class _Sprites:
+    """What the variants share: all but how an image is colored.
+
+    Args:
+      latent_factor_indices: The factors of `PUBLISHED_SIZES` that are observed; the
+        others are left to chance.
+
+    Raises:
+      UserError: If the file is damaged or not that of dSprites.
+    """
+
+    _channels = 3
+
+    def __init__(self, latent_factor_indices: list[int]):
+        path = Path(dsprites.DSPRITES_PATH)
+        self.images = npz.open_array(path, "imgs")
+        self.factor_sizes = np.array(_sizes_of(self.images, path))
+        self.factor_bases = np.prod(self.factor_sizes) / np.cumprod(self.factor_sizes)
+        self.full_factor_sizes = self.factor_sizes.tolist()
+        self.latent_factor_indices = latent_factor_indices
+        self.data_shape = [*_IMAGE_SHAPE, self._channels]
+        self.state_space = util.SplitDiscreteStateSpace(
+            self.factor_sizes, latent_factor_indices
+        )
+
+    @classmethod
+    def files(cls) -> list[str]:
+        """The files that the data set is read from."""
+        return [dsprites.DSPRITES_PATH]
+
+
+class DSprites(_Sprites, dsprites.DSprites):
+    """White sprites on black."""
+
+    _channels = 1
+
+
+class ColorDSprites(_Sprites, dsprites.ColorDSprites):
+    """Sprites of random colors on black."""
+
+
+class NoisyDSprites(_Sprites, dsprites.NoisyDSprites):
+    """White sprites on noise."""
+
+
+class ScreamDSprites(_Sprites, dsprites.ScreamDSprites):
+    """Sprites on random crops of a picture, whose colors they invert."""
+
+    def __init__(self, latent_factor_indices: list[int]):
+        self.scream = _read_picture(dsprites.SCREAM_PATH)
+        super().__init__(latent_factor_indices)
+
+    @classmethod
+    def files(cls) -> list[str]:
+        return [*super().files(), dsprites.SCREAM_PATH]
+
+
+def _sizes_of(images: np.ndarray, path: Path) -> tuple[int, ...]:
+    """The published sizes, or those that a file cut down for tests says it has."""
+    published = math.prod(PUBLISHED_SIZES)
+    if images.dtype == np.uint8 and images.shape[1:] == _IMAGE_SHAPE:
+        if len(images) == published:
+            return PUBLISHED_SIZES
+        sizes = _stated_sizes(path)
+        if len(sizes) == len(PUBLISHED_SIZES) and len(images) == math.prod(sizes):
+            return sizes
+    raise UserError(
+        f"The file {path} is not that of dSprites: its array 'imgs' should hold "
+        f"[{published}, 64, 64] uint8, but holds {list(images.shape)} {images.dtype}; "
+        "get it again."
+    )
+
+
+def _stated_sizes(path: Path) -> tuple[int, ...]:
+    try:
+        metadata = npz.read_plain_object(path, "metadata")
+        return tuple(int(size) for size in metadata["latents_sizes"])
+    except (KeyError, IndexError, TypeError, ValueError):
+        return ()
+
+
+def _read_picture(path: str) -> np.ndarray:
+    """A picture `[H, W, 3]` in [0, 1], large enough for crops of 64 x 64 pixels."""
+    try:
+        with PIL.Image.open(path) as image:
+            image.thumbnail(_LARGEST_PICTURE)
+            picture = np.asarray(image.convert("RGB")) / 255.0
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        PIL.Image.DecompressionBombError,
+    ) as error:
+        raise UserError(
+            f"The picture {path} could not be read ({error}); get it again."
+        ) from error
+    if min(picture.shape[:2]) <= _IMAGE_SHAPE[0]:
+        raise UserError(
+            f"The picture {path} is too small or narrow: scaled to fit "
+            f"{_LARGEST_PICTURE[0]} x {_LARGEST_PICTURE[1]} pixels, it should be more "
+            f"than 64 high and wide, but is {picture.shape[1]} x {picture.shape[0]}; "
+            "get it again."
+        )
+    return picture
