@@ -88,12 +88,13 @@ def open_run(
         resume = _may_resume(directory, run, overwrite)
         if not resume:
             _set_aside(directory)
-        _write_record(directory, run)
         try:
+            _write_record(directory, run)
             yield resume
         except BaseException as error:
             if not _made_entries(directory):
-                os.remove(os.path.join(directory, _RECORD))
+                with contextlib.suppress(FileNotFoundError):
+                    os.remove(os.path.join(directory, _RECORD))
                 _restore(directory)
             elif isinstance(error, KeyboardInterrupt):
                 raise RunInterrupted from error
@@ -222,9 +223,14 @@ def _first_difference(earlier: dict, run: dict) -> str:
 
 def _write_record(directory: str, record: dict) -> None:
     path = os.path.join(directory, _RECORD)
-    with open(path + ".part", "w", encoding="utf-8") as file:
-        json.dump(record, file, indent=2)
-    os.replace(path + ".part", path)
+    try:
+        with open(path + ".part", "w", encoding="utf-8") as file:
+            json.dump(record, file, indent=2)
+        os.replace(path + ".part", path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(path + ".part")
+        raise
 
 
 def _made_entries(directory: str) -> list[str]:

@@ -16,6 +16,9 @@ import mvhg_tf
 from mvhg_tf.errors import RunInterrupted, UserError
 from mvhg_tf.terminal import quiet_imports
 
+# The system's words, which TensorFlow's errors pass on as well.
+_NO_ROOM = ("No space left on device", "Disk quota exceeded", "File too large")
+
 
 class Program:
     """A program of given flags.
@@ -84,9 +87,13 @@ class Program:
         except KeyboardInterrupt:
             self._fail("stopped; nothing was left half-done.", code=130)
         except Exception as error:
-            if "No space left on device" not in str(error):
+            reason = next((why for why in _NO_ROOM if why in str(error)), None)
+            if reason is None:
                 raise
-            self._fail("The disk is full: make room, and run this again.", code=1)
+            self._fail(
+                f"The disk is full ({reason.lower()}): make room, and run this again.",
+                code=1,
+            )
 
     def _parse(self, arguments: list[str]) -> None:
         try:

@@ -3,6 +3,8 @@
 import concurrent.futures
 import itertools
 import os
+import subprocess
+import sys
 import time
 import types
 
@@ -115,6 +117,29 @@ class TestUnpacking:
         path.with_name("a.npy.part").write_bytes(b"half of it")
         np.testing.assert_array_equal(npz.open_array(path, "images"), np.arange(5))
         assert not path.with_name("a.npy.part").exists()
+
+    def test_is_done_anew_after_a_process_was_killed_at_it(self, tmp_path):
+        images = _images(SMALL)
+        path = _write(tmp_path, "a", {"images": images})
+        program = (
+            "import pathlib, time\n"
+            "from mvhg_tf.disentanglement.data import npz\n"
+            "def copy_half(source, target, size, description):\n"
+            "    target.write(source.read(size // 2))\n"
+            "    target.flush()\n"
+            "    print('half', flush=True)\n"
+            "    time.sleep(600)\n"
+            "npz._copy = copy_half\n"
+            f"npz.open_array(pathlib.Path({str(path)!r}), 'images')\n"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout.readline() == "half\n"
+            process.kill()
+        assert sorted(p.name for p in path.parent.iterdir()) == ["a.npy.part", "a.npz"]
+        np.testing.assert_array_equal(npz.open_array(path, "images"), images)
+        assert sorted(p.name for p in path.parent.iterdir()) == ["a.npy", "a.npz"]
 
     def test_is_done_by_one_while_others_wait(self, tmp_path, monkeypatch):
         images = _images(SMALL)
