@@ -19,8 +19,11 @@ from mvhg_tf.clustering import likelihoods, priors
 from mvhg_tf.clustering.architectures import UNITS, make_decoder, make_encoder
 from mvhg_tf.clustering.checks import check_whole
 from mvhg_tf.clustering.jiang_weights import load_jiang_weights
+from mvhg_tf.clustering.pretraining import BATCH_SIZE
 from mvhg_tf.clustering.vade import VaDE
 from mvhg_tf.errors import UserError
+
+_STEPS, _EPOCHS = 2400, (25, 200)  # of pretraining
 
 gin.external_configurable(priors.UniformPrior, "uniform_prior")
 gin.external_configurable(priors.CategoricalPrior, "categorical_prior")
@@ -87,7 +90,7 @@ def pretrain(
     model: VaDE,
     x: np.ndarray,
     init: str = "balanced",
-    epochs: int = 25,
+    epochs: int | None = None,
     layer_wise_epochs: int = 0,
     batch_size: int | None = None,
     starts: int = 12,
@@ -98,7 +101,8 @@ def pretrain(
 ) -> np.ndarray:
     """`VaDE.pretrain`, after loading a file of `weights` if one is named.
 
-    Args as `pretraining.pretrain`, and:
+    Args as `pretraining.pretrain`, but:
+      epochs: by default, so many that there are 2400 steps, though 25 to 200.
       weights: path of the weights of Jiang et al. (2016), or "". Bind `epochs` to 0
         to leave the networks as these make them.
 
@@ -110,6 +114,9 @@ def pretrain(
     """
     if weights:
         load_jiang_weights(model, weights)
+    if epochs is None:
+        steps = -(-len(x) // min(batch_size or BATCH_SIZE, len(x)))
+        epochs = int(np.clip(-(-_STEPS // steps), *_EPOCHS))
     return model.pretrain(
         x,
         init=init,

@@ -15,7 +15,7 @@ from mvhg_tf.clustering.whitening import LinearEnds, whitening
 
 INITS = {"balanced": em.fit_balanced, "free": em.fit_free}
 
-_BATCH_SIZE = 128
+BATCH_SIZE = 128
 _LEARNING_RATE = 1e-3
 _RIDGE = 1e-3  # of the mean variance of the embeddings
 # Of the variance within clusters, in q(z | x) at the start: embeddings are then
@@ -65,7 +65,7 @@ def pretrain(
     Raises:
       UserError: a ValueError, if an argument is not as said here.
     """
-    batch_size = min(_BATCH_SIZE, len(x)) if batch_size is None else batch_size
+    batch_size = min(BATCH_SIZE, len(x)) if batch_size is None else batch_size
     check_batch_size(batch_size, len(x))
     check_choice("init", init, INITS)
     check_whole("epochs", epochs, 0)
