@@ -52,6 +52,7 @@ def test_help_ends_with_code_0(capsys):
         (["distribution", "--rounds=0"], "from 1"),
         (["distribution", "--authors_code=nowhere"], "mvhg/pt_fmvhg.py"),
         (["training", "--steps=0"], "from 1"),
+        (["clustering", "--samples=100"], "from 128"),
         (["training", "--stock_python=python"], "belong together"),
         (
             ["pipeline", "--library_source=nowhere", "--stock_python=python"],
