@@ -110,12 +110,7 @@ def run_training_loop(
     """
     options = options or Options()
     is_chief = strategies.is_chief(strategy)
-    checkpoints = open_manager(
-        tf.train.Checkpoint(model=model, optimizer=model.optimizer),
-        os.path.join(model_dir, "checkpoints"),
-    )
-    if is_chief:
-        restore_newest(checkpoints)
+    checkpoints = _restore(model, model_dir) if is_chief else None
     strategies.copy_from_chief(strategy, model)
     step = int(model.step)
     run_steps = compiled_loop(model, source, step, options.jit_compile, strategy)
@@ -137,7 +132,7 @@ def run_training_loop(
                 raise UserError(_diverged(lost, checkpoints))
             progress.set_postfix_str(_progress_note(logs))
             progress.update(step - first)
-            if log is None:
+            if not is_chief:
                 continue
             log.write_scalars(logs, step)
             every = options.picture_steps
@@ -146,6 +141,16 @@ def run_training_loop(
             if is_due:
                 log.flush()  # so that no scalar before a checkpoint is ever missing
                 checkpoints.save(checkpoint_number=step)
+
+
+def _restore(model: Autoencoder, model_dir: str) -> tf.train.CheckpointManager:
+    """Sets the model to its newest checkpoint, if there is one."""
+    checkpoints = open_manager(
+        tf.train.Checkpoint(model=model, optimizer=model.optimizer),
+        os.path.join(model_dir, "checkpoints"),
+    )
+    restore_newest(checkpoints)
+    return checkpoints
 
 
 def compiled_loop(
@@ -301,9 +306,13 @@ def _progress_note(logs: dict[str, float]) -> str:
     return f"{note}, k {logs['k_hat']:.2f}" if "k_hat" in logs else note
 
 
-def _diverged(lost: str, checkpoints: tf.train.CheckpointManager) -> str:
-    kept = checkpoints.latest_checkpoint
-    where = f"the checkpoint {kept} is kept" if kept else "there is no checkpoint yet"
+def _diverged(lost: str, checkpoints: tf.train.CheckpointManager | None) -> str:
+    if checkpoints is None:
+        where = "the chief keeps its last checkpoint"
+    elif checkpoints.latest_checkpoint:
+        where = f"the checkpoint {checkpoints.latest_checkpoint} is kept"
+    else:
+        where = "there is no checkpoint yet"
     return (
         f"{lost}; {where}: lower the learning rate (or, of a hypergeometric model, "
         "raise hgvae.final_temperature)."
