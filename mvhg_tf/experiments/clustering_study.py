@@ -11,6 +11,7 @@ import dataclasses
 import os
 from collections.abc import Sequence
 
+from mvhg_tf.errors import UserError
 from mvhg_tf.experiments.study import Job, Step
 from mvhg_tf.experiments.weak_study import gin_config
 
@@ -92,11 +93,12 @@ def make_jobs(preset_name: str, data: str | None = None) -> list[Job]:
     Args:
       preset_name: of `PRESETS`.
       data: `data.source`, instead of the preset's.
+
+    Raises:
+      UserError: if there are no such data.
     """
     preset = PRESETS[preset_name]
-    source = preset.data if data is None else data
-    if os.path.exists(source):
-        source = os.path.abspath(source)
+    source = preset.data if data is None else _checked_source(data)
     runs = {MAIN: PRIORS, CHOSEN: _chosen_runs(), FREE: PRIORS}
     seeds = {MAIN: preset.seeds, CHOSEN: preset.comparison_seeds}
     return [
@@ -105,6 +107,20 @@ def make_jobs(preset_name: str, data: str | None = None) -> list[Job]:
         for seed in seeds.get(group, preset.comparison_seeds)
         for version in preset.versions
     ]
+
+
+def _checked_source(source: str) -> str:
+    """The source; a path as one that is right in every working directory."""
+    from mvhg_tf.clustering.data import NAMES
+
+    if source in NAMES:
+        return source
+    if not os.path.exists(source):
+        raise UserError(
+            f"--data is {source!r}, but must be {', '.join(NAMES)}, or the path of an "
+            "npz file or of a folder with idx files: give one that is there."
+        )
+    return os.path.abspath(source)
 
 
 def _chosen_runs() -> dict[str, tuple[str, ...]]:

@@ -48,6 +48,11 @@ def test_data_take_the_place_of_the_presets(tmp_path, monkeypatch):
     assert f"data.source = {path!r}" in here.steps[0].arguments["bindings"]
 
 
+def test_missing_data_are_told_in_one_sentence(capsys):
+    assert reproduce.main(["clustering", "--data=nowhere", "--list"]) == 2
+    assert capsys.readouterr().err.startswith("--data is 'nowhere', but must be")
+
+
 ACCURACIES = {"uniform": 0.80, "categorical": 0.85, "hypergeometric": 0.90}
 
 
