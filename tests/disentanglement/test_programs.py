@@ -361,6 +361,8 @@ def test_the_gin_files_that_come_along_can_be_used(repository, monkeypatch):
     paths = glob.glob("gin_configs/**/*.gin", recursive=True)
     assert len(paths) > 5
     for path in paths:
+        if "clustering_" in path:
+            continue  # of another program
         with gin_session.configured([path]):
             pass
 

@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import gin
 
@@ -33,7 +34,7 @@ class _Downloaded:
         module = importlib.import_module(f"mvhg_tf.disentanglement.data.{self.module}")
         data_class = getattr(module, self.class_name)
         for file in data_class.files():
-            if not os.path.exists(file):
+            if _is_missing(file):
                 raise UserError(
                     f"The data of {self.class_name} are missing: no {file}. "
                     f"Get {self.source}; DISENTANGLEMENT_LIB_DATA names the folder "
@@ -46,6 +47,11 @@ class _Downloaded:
                 f"The data of {self.class_name} could not be read ({error}): see to "
                 f"it that {' and '.join(data_class.files())} can be read."
             ) from error
+
+
+def _is_missing(file: str) -> bool:
+    """Whether neither the file is there nor the array that was unpacked from it."""
+    return not (os.path.exists(file) or Path(file).with_suffix(".npy").exists())
 
 
 def _dsprites(class_name: str, factors: list[int], also: str = "") -> _Downloaded:
@@ -83,7 +89,7 @@ _DATA_SETS: dict[str, Callable[[], ground_truth_data.GroundTruthData]] = {
         "shapes3d",
         "Shapes3D",
         "3dshapes.h5 from https://github.com/google-deepmind/3d-shapes and store its "
-        "array `images`, shaped [10, 10, 10, 8, 4, 15, 64, 64, 3], with numpy.savez",
+        "array `images` with numpy.savez",
     ),
     "dummy_data": dummy_data.DummyData,
 }

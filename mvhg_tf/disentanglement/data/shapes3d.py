@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -37,22 +38,29 @@ class Shapes3D(grid.StoredGridData):
     def __init__(self) -> None:
         path = Path(shapes3d.SHAPES3D_PATH)
         images = npz.open_array(path, "images")
-        sizes = images.shape[: len(PUBLISHED_SIZES)]
-        # One cut down, for tests, says its sizes by its shape.
-        fits = images.shape[len(sizes) :] == _IMAGE_SHAPE and all(
-            0 < size <= published
-            for size, published in zip(sizes, PUBLISHED_SIZES, strict=True)
-        )
-        if not fits or images.dtype != np.uint8:
-            wanted = [*PUBLISHED_SIZES, *_IMAGE_SHAPE]
-            raise UserError(
-                f"The file {path} is not that of shapes3d: its array 'images' should "
-                f"hold {wanted} uint8, but holds {list(images.shape)} {images.dtype}; "
-                "make it again."
-            )
+        sizes = _sizes_of(images, path)
         super().__init__(FACTOR_NAMES, sizes, images.reshape(-1, *_IMAGE_SHAPE))
 
     @classmethod
     def files(cls) -> list[str]:
         """The files that the data set is read from."""
         return [shapes3d.SHAPES3D_PATH]
+
+
+def _sizes_of(images: np.ndarray, path: Path) -> tuple[int, ...]:
+    """The published sizes, or those of a file cut down for tests."""
+    factors, image = images.shape[:-3], images.shape[-3:]
+    if images.dtype == np.uint8 and image == _IMAGE_SHAPE:
+        if factors == (math.prod(PUBLISHED_SIZES),):
+            return PUBLISHED_SIZES
+        if len(factors) == len(PUBLISHED_SIZES) and all(
+            0 < size <= published
+            for size, published in zip(factors, PUBLISHED_SIZES, strict=True)
+        ):
+            return factors
+    wanted = [*PUBLISHED_SIZES, *_IMAGE_SHAPE]
+    raise UserError(
+        f"The file {path} is not that of shapes3d: its array 'images' should hold "
+        f"{wanted} or {[math.prod(PUBLISHED_SIZES), *_IMAGE_SHAPE]} uint8, but holds "
+        f"{list(images.shape)} {images.dtype}; make it again."
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,12 +13,22 @@ from mvhg_tf.errors import UserError
 
 from disentanglement_lib.data.ground_truth import norb  # isort: skip
 
-# By the number that a file begins with; numbers are little-endian.
-_TYPES = {507333717: np.dtype(np.uint8), 507333716: np.dtype(np.int32)}
+
+class _Part(NamedTuple):
+    """A file of a chunk: the number that it begins with, and what it holds."""
+
+    magic: int
+    itemsize: int  # bytes
+    row: tuple[int | None, ...]  # the shape of each example's; None is any size
+
+
+_BYTES, _INTEGERS = (507333717, 1), (507333716, 4)
+_PARTS = {
+    "dat": _Part(*_BYTES, (2, None, None)),  # two pictures
+    "cat": _Part(*_INTEGERS, ()),  # the category
+    "info": _Part(*_INTEGERS, (4,)),  # instance, elevation, azimuth, lighting
+}
 _LARGEST_RANK = 4
-# What a chunk's files hold for each example: two pictures, a category, and instance,
-# elevation, azimuth and lighting. None is any size.
-_ROWS = {"dat": (2, None, None), "cat": (), "info": (4,)}
 
 
 class SmallNORB(norb.SmallNORB):
@@ -29,7 +40,7 @@ class SmallNORB(norb.SmallNORB):
 
     def __init__(self) -> None:
         for chunk in norb.SMALLNORB_CHUNKS:
-            shapes = {part: _shape_of(chunk, part) for part in _ROWS}
+            shapes = {part: _shape_of(chunk, part) for part in _PARTS}
             if len({shape[0] for shape in shapes.values()}) != 1:
                 lengths = ", ".join(f"{p}: {s[0]}" for p, s in shapes.items())
                 raise UserError(
@@ -50,25 +61,25 @@ class SmallNORB(norb.SmallNORB):
         return [
             norb.SMALLNORB_TEMPLATE.format(chunk, part)
             for chunk in norb.SMALLNORB_CHUNKS
-            for part in _ROWS
+            for part in _PARTS
         ]
 
 
 def _shape_of(chunk: str, part: str) -> tuple[int, ...]:
     """The shape that the header of a file tells, if the file is as long as that."""
-    path = norb.SMALLNORB_TEMPLATE.format(chunk, part)
-    magic, shape, header_size = _read_header(path)
-    expected = header_size + _TYPES[magic].itemsize * math.prod(shape)
+    path, kind = norb.SMALLNORB_TEMPLATE.format(chunk, part), _PARTS[part]
+    shape, header_size = _read_header(path, kind.magic)
+    expected = header_size + kind.itemsize * math.prod(shape)
     if os.path.getsize(path) != expected:
         raise UserError(
             f"The file {path} is cut off or has been added to: it should have "
             f"{expected} bytes, but has {os.path.getsize(path)}; get it again."
         )
-    rows = _ROWS[part]
-    if len(shape) != 1 + len(rows) or any(
-        size not in (None, actual) for size, actual in zip(rows, shape[1:], strict=True)
+    if len(shape) != 1 + len(kind.row) or any(
+        size not in (None, actual)
+        for size, actual in zip(kind.row, shape[1:], strict=True)
     ):
-        wanted = ", ".join(str(size or "any") for size in (None, *rows))
+        wanted = ", ".join(str(size or "any") for size in (None, *kind.row))
         raise UserError(
             f"The file {path} is not one of smallnorb: it should hold [{wanted}] "
             f"numbers, but holds {list(shape)}; get it again."
@@ -76,16 +87,16 @@ def _shape_of(chunk: str, part: str) -> tuple[int, ...]:
     return shape
 
 
-def _read_header(path: str) -> tuple[int, tuple[int, ...], int]:
-    """The number that tells the type, the shape, and how many bytes say so."""
+def _read_header(path: str, magic: int) -> tuple[tuple[int, ...], int]:
+    """The shape that a file tells, and how many bytes say so."""
     with open(path, "rb") as file:
         content = file.read(4 * (2 + _LARGEST_RANK))
     words = np.frombuffer(content, "<i4", len(content) // 4).tolist()
-    magic, rank, *sizes = words if len(words) > 2 else (0, 0)
-    if magic not in _TYPES or not 0 < rank <= len(sizes):
+    first, rank, *sizes = words if len(words) > 2 else (0, 0)
+    if first != magic or not 0 < rank <= len(sizes):
         raise UserError(
             f"The file {path} is damaged or not one of smallnorb (its first bytes are "
-            "not those of a matrix); get it again, and unpack it."
+            "not those of such a matrix); get it again, and unpack it."
         )
     # With fewer than three dimensions there are still three numbers.
-    return magic, tuple(sizes[:rank]), 4 * (2 + max(3, rank))
+    return tuple(sizes[:rank]), 4 * (2 + max(3, rank))

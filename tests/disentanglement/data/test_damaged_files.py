@@ -181,6 +181,10 @@ def _uint8(*shape):
     return np.zeros(shape, np.uint8)
 
 
+def _int32(*shape):
+    return np.zeros(shape, np.int32)
+
+
 @pytest.mark.parametrize(
     "name, write, images",
     [
@@ -201,7 +205,7 @@ def _uint8(*shape):
         ("cars3d", _write_car, _uint8(3, 3)),
         ("smallnorb", _write_norb, _uint8(3, 1, 4, 4)),
         ("smallnorb", _write_norb, _uint8(3, 2, 4)),
-        ("smallnorb", functools.partial(_write_norb, part="info"), _uint8(3, 4, 2, 1)),
+        ("smallnorb", functools.partial(_write_norb, part="info"), _int32(3, 4, 2, 1)),
     ],
 )
 def test_file_of_another_shape(folder, name, write, images):
@@ -214,6 +218,11 @@ def test_files_of_smallnorb_of_different_lengths(folder):
     _write_norb(folder, "cat", np.zeros([2], np.int32))
     message = assert_refused("smallnorb", folder / "norb-test-*.mat")
     assert "dat: 3, cat: 2, info: 3" in message
+
+
+def test_pictures_of_smallnorb_that_are_no_bytes(folder):
+    path = _write_norb(folder, "dat", np.zeros([3, 2, 4, 4], np.int32))
+    assert_refused("smallnorb", path)
 
 
 def test_files_of_smallnorb_without_all_the_factors(folder):

@@ -12,6 +12,7 @@ import scipy.io
 
 from mvhg_tf.disentanglement.data import arm3d, mpi3d, named_data
 from mvhg_tf.disentanglement.data import cars3d as our_cars3d
+from mvhg_tf.disentanglement.data import shapes3d as our_shapes3d
 from mvhg_tf.errors import UserError
 
 from disentanglement_lib.data.ground_truth import (  # isort: skip
@@ -212,6 +213,21 @@ class TestFormats:
             image = data.sample_observations_from_factors(np.array([index]))
             expected = images[tuple(index)] / 255
             np.testing.assert_allclose(image, expected[None], rtol=1e-6)
+
+    def test_shapes3d_as_it_is_published(self, folder, monkeypatch):
+        """Its images in one row, for which the archive is not needed any more."""
+        sizes = (2, 1, 3, 1, 2, 2)
+        monkeypatch.setattr(our_shapes3d, "PUBLISHED_SIZES", sizes)
+        images = np.zeros([24, 64, 64, 3], np.uint8)
+        images[:, 5, 5, 1] = np.arange(24)
+        path = Path(shapes3d.SHAPES3D_PATH)
+        np.savez(path, images=images)
+        for _ in range(2):
+            data = named_data.get_named_ground_truth_data("shapes3d")
+            image = data.sample_bytes_from_factors(np.array([[1, 0, 2, 0, 1, 0]]))
+            row = np.ravel_multi_index((1, 0, 2, 0, 1, 0), sizes)
+            np.testing.assert_array_equal(image[0], images[row])
+            path.unlink(missing_ok=True)
 
     def test_smallnorb_files(self, folder):
         rows = np.array([[4, 0, 8, 34, 5], [0, 9, 1, 4, 3]], np.int32)
