@@ -164,16 +164,9 @@ def _hypergeometric(
     estimators = ("mean", "gumbel_softmax")
     _check_choice("gradient_estimator", gradient_estimator, estimators)
     _check_choice("method", method, ("exact", "merged"))
-    for parameter, value in (
-        ("initial_temperature", initial_temperature),
-        ("final_temperature", final_temperature),
-        ("temperature_steps", temperature_steps),
-    ):
-        if not value > 0:
-            raise UserError(
-                f"hgvae.{parameter} is {value}, but must be positive: bind it to a "
-                "number above 0."
-            )
+    _check_positive("initial_temperature", initial_temperature)
+    _check_positive("final_temperature", final_temperature)
+    _check_positive("temperature_steps", temperature_steps)
     selection = functools.partial(
         HypergeometricSelection,
         temperature=ExponentialAnnealing(
@@ -191,6 +184,14 @@ def _hypergeometric(
         make_selection=selection,
         regularizer=objectives.OBJECTIVES[objective],
     )
+
+
+def _check_positive(parameter: str, value: float) -> None:
+    if not value > 0:
+        raise UserError(
+            f"hgvae.{parameter} is {value}, but must be positive: bind it to a number "
+            "above 0."
+        )
 
 
 def _check_choice(parameter: str, value: object, allowed) -> None:
