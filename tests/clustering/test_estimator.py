@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.utils.estimator_checks import check_estimator
@@ -30,6 +31,7 @@ def test_scikit_learns_own_checks():
 
 
 def test_unscaled_blobs_are_found_and_described():
+    tf.config.run_functions_eagerly(False)  # there are many steps
     x, labels = make_blobs(300, centers=3, n_features=5, random_state=1)
     clusterer = _clusterer(
         n_clusters=3, prior="categorical", pretrain_epochs=30, starts=3

@@ -1,0 +1,86 @@
+import gin
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mvhg_tf import gin_session
+from mvhg_tf.clustering import configurables
+from mvhg_tf.clustering.likelihoods import Gaussian
+from mvhg_tf.errors import UserError
+from mvhg_tf.schedules import ExponentialAnnealing
+
+pytestmark = pytest.mark.usefixtures("eagerly")
+
+
+def test_every_choice_of_the_prior_can_be_bound():
+    bindings = [
+        "vade.prior = @hypergeometric_prior()",
+        "hypergeometric_prior.group_sizes = 60",
+        "hypergeometric_prior.probability_of = 'sizes'",
+        "hypergeometric_prior.counts = 'sampled'",
+        "vade.likelihood = @gaussian_likelihood()",
+        "gaussian_likelihood.scale = 0.2",
+        "vade.units = (8, 4)",
+        "vade.latent_dim = 3",
+        "vade.temperature = @ExponentialAnnealing()",
+        "vade.learning_rate = 0.01",
+        "vade.prior_rate = 2.0",
+    ]
+    with gin_session.configured(bindings=bindings):
+        model = configurables.vade(num_features=6, num_clusters=3, seed=4)
+    config = model.prior.get_config()
+    assert config["group_sizes"] == 60
+    assert config["probability_of"] == "sizes"
+    assert config["counts"] == "sampled"
+    assert isinstance(model.likelihood, Gaussian) and model.likelihood.scale == 0.2
+    assert isinstance(model.temperature, ExponentialAnnealing)
+    shapes = [w.shape for w in model.encoder.weights if len(w.shape) == 2]
+    assert shapes == [(6, 8), (8, 4), (4, 3), (4, 3)]
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.01)
+    assert model.get_compile_config()["prior_rate"] == 2.0
+    assert model.seed == 4
+
+
+def test_pretraining_and_training_take_what_is_bound():
+    x = np.random.default_rng(0).uniform(size=[60, 6]).astype(np.float32)
+    bindings = [
+        "vade.units = (4,)",
+        "vade.prior = 'uniform'",
+        "pretrain.epochs = 0",
+        "pretrain.init = 'free'",
+        "pretrain.starts = 1",
+        "fit.epochs = 2",
+        "fit.batch_size = 20",
+    ]
+    with gin_session.configured(bindings=bindings):
+        model = configurables.vade(num_features=6, num_clusters=3, seed=0)
+        q = configurables.pretrain(model, x)
+        history = configurables.fit(model, x, responsibilities=q)
+        config = gin.operative_config_str()
+    assert len(history.history["loss"]) == 2
+    assert int(tf.convert_to_tensor(model.optimizer.iterations)) == 6
+    assert "pretrain.init = 'free'" in config and "fit.held_epochs = 4" in config
+
+
+@pytest.mark.parametrize(
+    ("binding", "message"),
+    [
+        ("vade.learning_rate = 0", "learning_rate is 0, but must be positive"),
+        ("vade.units = (8, -1)", "units is -1, but must be"),
+        ("vade.latent_dim = 0", "latent_dim is 0, but must be"),
+        ("vade.prior = 'even'", "prior is 'even', but must be"),
+    ],
+)
+def test_values_that_are_not_allowed_are_refused(binding, message):
+    with gin_session.configured(bindings=[binding]):
+        with pytest.raises(UserError, match=message):
+            configurables.vade(num_features=6, num_clusters=3, seed=0)
+
+
+def test_a_missing_file_of_weights_is_refused(tmp_path):
+    x = np.random.default_rng(0).uniform(size=[60, 6]).astype(np.float32)
+    bindings = [f"pretrain.weights = '{tmp_path}/none.h5'", "vade.units = (4,)"]
+    with gin_session.configured(bindings=bindings):
+        model = configurables.vade(num_features=6, num_clusters=3, seed=0)
+        with pytest.raises(UserError, match="none.h5' can't be read as weights"):
+            configurables.pretrain(model, x)
