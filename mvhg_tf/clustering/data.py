@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import gin
@@ -15,6 +14,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from mvhg_tf.clustering import files
+from mvhg_tf.clustering.checks import check_choice
 from mvhg_tf.errors import UserError
 
 # The share of its samples that each class of the first half of the classes keeps
@@ -84,8 +84,8 @@ def load(
       UserError: if the source can't be read, holds other than numbers in [0, 1] with
         a label each, or too few samples of a class.
     """
-    _check_choice("data.version", version, VERSIONS)
-    _check_choice("data.part", part, PARTS)
+    check_choice("data.version", version, VERSIONS)
+    check_choice("data.part", part, PARTS)
     parts = _read(source)
     if part == "test":
         parts = parts[-1:]
@@ -253,9 +253,3 @@ def _split(source: str, part: Part, seed: int) -> tuple[Part, Part]:
             "can't be split into a training and a test part: give more samples."
         ) from error
     return part.take(train), part.take(test)
-
-
-def _check_choice(parameter: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        names = ", ".join(f'"{name}"' for name in choices)
-        raise UserError(f"{parameter} is {value!r}, but must be {names}: bind one.")

@@ -20,6 +20,7 @@ from mvhg_tf import checkpoints, gin_session, run_directory
 from mvhg_tf.clustering import callbacks, configurables, figures
 from mvhg_tf.clustering import data as data_sets
 from mvhg_tf.clustering import start as starts
+from mvhg_tf.clustering.checks import check_choice, check_whole
 from mvhg_tf.clustering.evaluation import Evaluation, evaluate, table
 from mvhg_tf.clustering.vade import VaDE
 from mvhg_tf.errors import UserError
@@ -111,16 +112,8 @@ def _check_choices(random_seed: int, checkpoint_epochs: int, embedding: str) -> 
             f"cluster.random_seed is {random_seed}, but must be an integer from 0 to "
             f"{_LARGEST_SEED}: bind it to one."
         )
-    if checkpoint_epochs < 1:
-        raise UserError(
-            f"cluster.checkpoint_epochs is {checkpoint_epochs}, but must be a positive "
-            "integer: bind it to one."
-        )
-    if embedding not in EMBEDDINGS:
-        raise UserError(
-            f'cluster.embedding is {embedding!r}, but must be "tsne" or "pca": bind it '
-            "to one of them."
-        )
+    check_whole("cluster.checkpoint_epochs", checkpoint_epochs, 1)
+    check_choice("cluster.embedding", embedding, EMBEDDINGS)
 
 
 def _make(num_clusters: int | None, random_seed: int) -> tuple[data_sets.Data, VaDE]:
