@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import gin
 
-from mvhg_tf.errors import UserError
+from mvhg_tf.errors import UserError, check_positive_integer
 from mvhg_tf.schedules import ExponentialAnnealing
 
 gin.external_configurable(ExponentialAnnealing, "ExponentialAnnealing")
@@ -29,6 +29,17 @@ _PARSE_ERRORS = (
     tokenize.TokenError,
 )
 _PACKAGES = ("mvhg_tf.", "disentanglement_lib.")
+# With none of these there is nothing to do, and the library may do it for ever.
+_COUNTS = (
+    "batch_size",
+    "n_experiment",
+    "num_bins",
+    "num_eval",
+    "num_test",
+    "num_test_points_per_class",
+    "num_train",
+    "num_variance_estimate",
+)
 _TYPE_NAMES = {
     bool: "True or False",
     dict: "a dictionary",
@@ -125,7 +136,7 @@ def _parse_problem(error: Exception) -> str:
 
 @gin.config.register_finalize_hook
 def _check_types(config: dict) -> None:
-    """Compares literal values with the parameters' annotations.
+    """Compares literal values with the parameters' annotations and names.
 
     Raises:
       UserError: if a value can't be right.
@@ -137,12 +148,27 @@ def _check_types(config: dict) -> None:
         allowed_types = _parameter_types(function)
         for parameter, value in bindings.items():
             allowed = allowed_types.get(parameter, ())
+            name = f"{selector.rpartition('.')[2]}.{parameter}"
             if type(value) in _TYPE_NAMES and allowed and not _fits(value, allowed):
-                name = f"{selector.rpartition('.')[2]}.{parameter}"
                 wanted = " or ".join(_TYPE_NAMES.get(t, _OTHER) for t in allowed)
                 raise UserError(
                     f"{name} is {value!r}, but must be {wanted}: bind it to one."
                 )
+            if parameter in _COUNTS:
+                _check_counts(name, value)
+
+
+def _check_counts(parameter: str, value: object) -> None:
+    """Refuses a count below 1; some parameters take a list of counts."""
+    if isinstance(value, int):
+        check_positive_integer(parameter, value)
+    elif isinstance(value, list | tuple) and not (
+        value and all(isinstance(count, int) and count > 0 for count in value)
+    ):
+        raise UserError(
+            f"{parameter} is {value!r}, but must be a list of positive integers: bind "
+            "it to one."
+        )
 
 
 def _parameter_types(function: Callable) -> dict[str, tuple[type, ...]]:

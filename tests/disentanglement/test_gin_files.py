@@ -93,3 +93,27 @@ def test_the_library_has_gin_files_of_each_kind():
         name for name in ELSEWHERE if any(f.startswith(name) for f in LIBRARY_FILES)
     }
     assert used == set(ELSEWHERE)
+
+
+@pytest.mark.parametrize(
+    "binding, wanted",
+    [
+        ("mig.batch_size = 0", "a positive integer"),
+        ("mig.num_train = -5", "a positive integer"),
+        ("discretizer.num_bins = 0", "a positive integer"),
+        ("fairness.num_test_points_per_class = 0", "a positive integer"),
+        ("strong_downstream_task.n_experiment = 0", "a positive integer"),
+        ("downstream_task.num_train = []", "a list of positive integers"),
+        ("downstream_task.num_train = [100, 0]", "a list of positive integers"),
+        ("downstream_task.num_train = ['many']", "a list of positive integers"),
+    ],
+)
+def test_a_metric_of_nothing_is_refused(binding, wanted):
+    """The library would go on for ever, or fail deep inside another one."""
+    name, value = binding.split(" = ")
+    with pytest.raises(UserError) as caught:
+        with gin_session.configured(bindings=[binding]):
+            pass
+    assert str(caught.value) == (
+        f"{name} is {value}, but must be {wanted}: bind it to one."
+    )
