@@ -120,7 +120,7 @@ def _read(source: str) -> list[tuple[np.ndarray, np.ndarray]]:
         parts = _npz(source)
     else:
         raise UserError(
-            f"There are no data named {source}, nor a file or folder there: give "
+            f"There are no data named {source!r}, nor a file or folder there: give "
             f"{', '.join(NAMES)}, or the path of an npz file or of a folder with idx "
             "files."
         )

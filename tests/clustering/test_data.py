@@ -130,7 +130,7 @@ def test_wrong_data_are_told_in_one_sentence(tmp_path, arrays, message):
 
 
 def test_a_wrong_source_or_version_is_told_in_one_sentence(tmp_path):
-    with pytest.raises(UserError, match="no data named digit, nor a file"):
+    with pytest.raises(UserError, match="no data named 'digit', nor a file"):
         data.load("digit")
     with pytest.raises(UserError, match="holds no t10k-images-idx3-ubyte"):
         data.load(str(tmp_path))

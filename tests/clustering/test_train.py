@@ -200,7 +200,7 @@ def test_the_program_prints_a_table_and_refuses_in_one_line(source, tmp_path, ca
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "--overwrite" in error
     assert cluster.main(["--data=none"]) == 2
-    assert "no data named none" in capsys.readouterr().err
+    assert "no data named 'none'" in capsys.readouterr().err
     assert cluster.main(["--dta=none"]) == 2
     assert "mvhg_cluster --help" in capsys.readouterr().err
 
