@@ -76,18 +76,7 @@ def pretrain(
         layer_wise.train(model, x, layer_wise_epochs, batch_size, verbose)
     if epochs:
         train_autoencoder(model, x, epochs, batch_size, verbose, callbacks)
-    embeddings = model.encode(x).astype(np.float64)
-    ridge = _RIDGE * embeddings.var(axis=0).mean() + 1e-9
-    q = INITS[init](embeddings, model.num_clusters, ridge, starts, model.seed)
-    found = em.components(embeddings, q, ridge)
-    shares = np.maximum(q.mean(axis=0), 1e-9)
-    shares /= shares.sum()
-    if ends is not None:
-        found = _whiten(ends, found, shares, centre=embeddings.mean(axis=0))
-    variances = np.diagonal(found.covariances, axis1=1, axis2=2)
-    model.set_mixture(found.means, variances, shares)
-    _set_log_variance(model.encoder, np.log(_POSTERIOR_SHARE * shares @ variances))
-    return q.astype(np.float32)
+    return _start_mixture(model, model.encode(x).astype(np.float64), init, starts, ends)
 
 
 def train_autoencoder(
@@ -121,6 +110,27 @@ def make_autoencoder(model) -> keras.Model:
     """x -> outputs of the decoder at the encoder's mean, sharing their layers."""
     mean = model.encoder.outputs[0]
     return keras.Model(model.encoder.inputs, model.decoder(mean))
+
+
+def _start_mixture(
+    model, embeddings: np.ndarray, init: str, starts: int, ends: LinearEnds | None
+) -> np.ndarray:
+    """Finds clusters, and gives the model their moments; whitened if `ends` are given.
+
+    Returns:
+      The responsibilities, float32 `[N, K]`.
+    """
+    ridge = _RIDGE * embeddings.var(axis=0).mean() + 1e-9
+    q = INITS[init](embeddings, model.num_clusters, ridge, starts, model.seed)
+    found = em.components(embeddings, q, ridge)
+    shares = np.maximum(q.mean(axis=0), 1e-9)
+    shares /= shares.sum()
+    if ends is not None:
+        found = _whiten(ends, found, shares, centre=embeddings.mean(axis=0))
+    variances = np.diagonal(found.covariances, axis1=1, axis2=2)
+    model.set_mixture(found.means, variances, shares)
+    _set_log_variance(model.encoder, np.log(_POSTERIOR_SHARE * shares @ variances))
+    return q.astype(np.float32)
 
 
 def _whiten(
