@@ -12,6 +12,7 @@ from mvhg_tf.clustering import em, layer_wise
 from mvhg_tf.clustering.batches import batches
 from mvhg_tf.clustering.checks import check_batch_size, check_choice, check_whole
 from mvhg_tf.clustering.whitening import LinearEnds, whitening
+from mvhg_tf.errors import UserError
 
 INITS = {"balanced": em.fit_balanced, "free": em.fit_free}
 
@@ -63,7 +64,8 @@ def pretrain(
       The responsibilities of the clusters found, float32 `[N, K]`, for `VaDE.fit`.
 
     Raises:
-      UserError: a ValueError, if an argument is not as said here.
+      UserError: a ValueError, if an argument is not as said here, or the autoencoder
+        ends with embeddings that are not finite.
     """
     batch_size = min(BATCH_SIZE, len(x)) if batch_size is None else batch_size
     check_batch_size(batch_size, len(x))
@@ -90,7 +92,8 @@ def train_autoencoder(
     """Trains the encoder's mean and the decoder to reconstruct x, `[N, D]`."""
     data, steps = batches((x, x), batch_size, model.seed, epochs)
     rate = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, epochs * steps)
-    autoencoder = make_autoencoder(model)
+    mean = model.encoder.outputs[0]
+    autoencoder = keras.Model(model.encoder.inputs, model.decoder(mean))
     autoencoder.compile(
         keras.optimizers.Adam(rate),
         loss=lambda x, outputs: -model.likelihood.log_prob(x, outputs),
@@ -106,12 +109,6 @@ def train_autoencoder(
     )
 
 
-def make_autoencoder(model) -> keras.Model:
-    """x -> outputs of the decoder at the encoder's mean, sharing their layers."""
-    mean = model.encoder.outputs[0]
-    return keras.Model(model.encoder.inputs, model.decoder(mean))
-
-
 def _start_mixture(
     model, embeddings: np.ndarray, init: str, starts: int, ends: LinearEnds | None
 ) -> np.ndarray:
@@ -120,6 +117,11 @@ def _start_mixture(
     Returns:
       The responsibilities, float32 `[N, K]`.
     """
+    if not np.isfinite(embeddings).all():
+        raise UserError(
+            "The embeddings of the autoencoder are not finite, so there is nothing to "
+            "cluster: pass a likelihood of a greater scale, or other networks."
+        )
     ridge = _RIDGE * embeddings.var(axis=0).mean() + 1e-9
     q = INITS[init](embeddings, model.num_clusters, ridge, starts, model.seed)
     found = em.components(embeddings, q, ridge)

@@ -92,6 +92,14 @@ def test_no_epochs_leave_the_networks_alone():
         np.testing.assert_array_equal(old, new)
 
 
+def test_embeddings_that_are_not_finite_are_refused():
+    x, _ = _data()
+    model = _model()
+    model.encoder.layers[1].bias.assign(tf.fill([12], np.nan))
+    with pytest.raises(UserError, match="embeddings of the autoencoder are not finite"):
+        model.pretrain(x, epochs=0)
+
+
 def test_layer_wise_pretraining_learns_to_reconstruct():
     x, _ = _data()
     tf.config.run_functions_eagerly(False)  # there are many steps
