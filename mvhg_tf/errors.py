@@ -9,6 +9,10 @@ class UserError(ValueError):
     """
 
 
+# The system's words, which the libraries' errors pass on as well.
+_NO_ROOM = ("No space left on device", "Disk quota exceeded", "File too large")
+
+
 class RunInterrupted(KeyboardInterrupt):
     """An interrupt that leaves a run which the same command can go on with."""
 
@@ -19,3 +23,11 @@ def check_positive_integer(parameter: str, value: object) -> None:
         raise UserError(
             f"{parameter} is {value!r}, but must be a positive integer: bind it to one."
         )
+
+
+def full_disk_sentence(error: BaseException) -> str | None:
+    """What a program says of an error that a full disk made; None of any other."""
+    reason = next((words for words in _NO_ROOM if words in str(error)), None)
+    if reason is None:
+        return None
+    return f"The disk is full ({reason.lower()}): make room, and run this again."

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import sys
 from collections.abc import Sequence
 
-from mvhg_tf.errors import UserError
 from mvhg_tf.experiments import command_line
 from mvhg_tf.terminal import quiet_imports
 
@@ -79,19 +77,9 @@ def _run(argv: Sequence[str] | None) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program on the flags `argv` and returns its exit code."""
-    try:
-        _run(argv)
-    except UserError as error:
-        # Without gin's notes of where it passed.
-        print(str(error).partition("\n")[0], file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(
-            "Stopped; the same command without --overwrite goes on from here.",
-            file=sys.stderr,
-        )
-        return 130
-    return 0
+    return command_line.run_program(
+        _run, argv, "Stopped; the same command without --overwrite goes on from here."
+    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NoReturn
 
-from mvhg_tf.errors import UserError
+from mvhg_tf.errors import UserError, full_disk_sentence
 
 __all__ = [
     "Parser",
@@ -114,17 +114,33 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> s
     return "".join("| " + " | ".join(map(str, line)) + " |\n" for line in lines)
 
 
-def run_program(body: Callable[[Sequence[str] | None], None], argv=None) -> int:
-    """Runs a program's body and returns its exit code.
+def run_program(
+    body: Callable[[Sequence[str] | None], int | None],
+    argv: Sequence[str] | None = None,
+    interrupted: str = "Interrupted; run again with --overwrite.",
+) -> int:
+    """Runs a program's body and returns its exit code, which is the body's or 0.
 
-    A mistake of the user's (`UserError`) becomes one line and exit code 2.
+    A mistake of the user's (`UserError`) becomes one line and exit code 2, a full disk
+    one line and exit code 1.
+
+    Args:
+      body: the program.
+      argv: its flags.
+      interrupted: what it says when it is interrupted, with exit code 130.
     """
     try:
-        body(argv)
+        return body(argv) or 0
     except UserError as error:
-        print(error, file=sys.stderr)
+        # Without gin's notes of where it passed.
+        print(str(error).partition("\n")[0], file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("Interrupted; run again with --overwrite.", file=sys.stderr)
+        print(interrupted, file=sys.stderr)
         return 130
-    return 0
+    except Exception as error:
+        sentence = full_disk_sentence(error)
+        if sentence is None:
+            raise
+        print(sentence, file=sys.stderr)
+        return 1

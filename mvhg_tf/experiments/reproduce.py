@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from mvhg_tf.errors import UserError
 from mvhg_tf.experiments import clustering_study, command_line, study, weak_study
 from mvhg_tf.terminal import quiet_imports
 
@@ -163,17 +162,13 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _do(jobs: list[study.Job], flags: argparse.Namespace) -> int:
-    try:
-        failed = study.run(
-            jobs,
-            flags.output_directory,
-            flags.jobs,
-            flags.backend,
-            getattr(flags, "threads", None),
-        )
-    except KeyboardInterrupt:
-        print("Stopped; the same command goes on where the jobs were.", file=sys.stderr)
-        return 130
+    failed = study.run(
+        jobs,
+        flags.output_directory,
+        flags.jobs,
+        flags.backend,
+        getattr(flags, "threads", None),
+    )
     if failed:
         print(
             f"{len(failed)} of {len(jobs)} jobs failed; the same command tries them "
@@ -190,11 +185,9 @@ def _do(jobs: list[study.Job], flags: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program on the flags `argv` and returns its exit code."""
-    try:
-        return _run(argv)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
+    return command_line.run_program(
+        _run, argv, "Stopped; the same command goes on where the jobs were."
+    )
 
 
 if __name__ == "__main__":

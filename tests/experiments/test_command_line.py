@@ -1,5 +1,8 @@
 """Flags, folders and exit codes of the experiments' programs."""
 
+import errno
+import os
+
 import pytest
 
 from mvhg_tf.errors import UserError
@@ -35,6 +38,15 @@ def test_only_the_users_mistakes_are_caught(capsys):
     assert capsys.readouterr().err == "Give another.\n"
     with pytest.raises(ValueError, match="a bug"):
         command_line.run_program(bug)
+
+
+def test_a_full_disk_is_told_in_one_sentence(capsys):
+    def fill_the_disk(argv):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "table.csv")
+
+    assert command_line.run_program(fill_the_disk) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("The disk is full") and said.count("\n") == 1
 
 
 def test_help_ends_with_code_0(capsys):

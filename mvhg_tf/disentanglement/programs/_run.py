@@ -13,11 +13,8 @@ from typing import NoReturn
 from absl import flags
 
 import mvhg_tf
-from mvhg_tf.errors import RunInterrupted, UserError
+from mvhg_tf.errors import RunInterrupted, UserError, full_disk_sentence
 from mvhg_tf.terminal import quiet_imports
-
-# The system's words, which TensorFlow's errors pass on as well.
-_NO_ROOM = ("No space left on device", "Disk quota exceeded", "File too large")
 
 
 class Program:
@@ -87,13 +84,10 @@ class Program:
         except KeyboardInterrupt:
             self._fail("stopped; nothing was left half-done.", code=130)
         except Exception as error:
-            reason = next((why for why in _NO_ROOM if why in str(error)), None)
-            if reason is None:
+            sentence = full_disk_sentence(error)
+            if sentence is None:
                 raise
-            self._fail(
-                f"The disk is full ({reason.lower()}): make room, and run this again.",
-                code=1,
-            )
+            self._fail(sentence, code=1)
 
     def _parse(self, arguments: list[str]) -> None:
         try:
