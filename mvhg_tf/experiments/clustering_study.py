@@ -12,8 +12,8 @@ import os
 from collections.abc import Sequence
 
 from mvhg_tf.errors import UserError
+from mvhg_tf.experiments.gin_files import gin_config
 from mvhg_tf.experiments.study import Job, Step
-from mvhg_tf.experiments.weak_study import gin_config
 
 # In the order of the paper's Table 2; by name, their gin bindings.
 PRIORS = {

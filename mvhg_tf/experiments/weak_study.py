@@ -12,8 +12,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import mvhg_tf
-from mvhg_tf.errors import UserError
+from mvhg_tf.experiments.gin_files import gin_config
 from mvhg_tf.experiments.study import Job, Step
 
 NUM_FACTORS = 7
@@ -225,21 +224,6 @@ def _job(
 def _belongs(binding: str, group: str) -> bool:
     """Whether a group's gin file has what is bound: only HGVAE's beta is annealed."""
     return group.startswith("hgvae") or not binding.startswith("ExponentialAnnealing.")
-
-
-def gin_config(name: str) -> str:
-    """The path of a file of `gin_configs`.
-
-    Raises:
-      UserError: if it isn't there, as in an installation without the repository.
-    """
-    path = Path(mvhg_tf.__file__).parent.parent / "gin_configs" / name
-    if not path.is_file():
-        raise UserError(
-            f"There is no {path}: the study needs the repository's gin_configs, so "
-            "install mvhg_tf from a checkout with pip install --editable."
-        )
-    return str(path)
 
 
 def train(folder: str, config: str, bindings: Sequence[str]) -> None:

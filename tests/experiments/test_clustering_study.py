@@ -6,8 +6,9 @@ import json
 import gin
 import pytest
 
-from mvhg_tf.experiments import clustering_study, reproduce, study
+from mvhg_tf.experiments import reproduce, study
 from mvhg_tf.experiments.clustering_study import PRESETS, PRIORS, make_jobs
+from mvhg_tf.experiments.gin_files import gin_config
 from mvhg_tf.experiments.paper_results import TABLE_2
 
 
@@ -31,7 +32,7 @@ def test_every_run_is_a_configuration_that_gin_takes(preset):
 
     for job in make_jobs(preset):
         for step in job.steps:
-            files = [clustering_study.gin_config(step.arguments["config"])]
+            files = [gin_config(step.arguments["config"])]
             with gin_session.configured(files, step.arguments["bindings"]):
                 assert gin.query_parameter("data.version") == job.settings["version"]
                 seed = gin.query_parameter("cluster.random_seed")

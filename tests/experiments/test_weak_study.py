@@ -6,6 +6,7 @@ import gin
 import pytest
 
 from mvhg_tf.experiments import reproduce, weak_study
+from mvhg_tf.experiments.gin_files import gin_config
 from mvhg_tf.experiments.weak_study import PRESETS, make_jobs
 
 
@@ -28,7 +29,7 @@ def test_every_job_is_a_configuration_that_gin_takes(preset):
 
     for job in make_jobs(preset):
         for step in job.steps:
-            files = [weak_study.gin_config(step.arguments["config"])]
+            files = [gin_config(step.arguments["config"])]
             bindings = step.arguments.get("bindings", [])
             with gin_session.configured(files, bindings):
                 if step.name in ("train", weak_study.COUNTS):
