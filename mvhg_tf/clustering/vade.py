@@ -16,6 +16,7 @@ from mvhg_tf.clustering.pretraining import pretrain
 from mvhg_tf.errors import UserError
 
 _LOG_NAMES = ("loss", "elbo", "reconstruction_loss", "prior", "entropy")
+_BLOCK = 64  # rows, a multiple of what TensorFlow's kernels work on at once
 _LEAST_RESPONSIBILITY = 1e-20  # has a logarithm in float32
 
 
@@ -220,15 +221,19 @@ class VaDE(keras.Model):
 
     def predict_proba(self, x: np.ndarray, batch_size: int = 1024) -> np.ndarray:
         """Responsibilities at the mean embedding (eq. 63), float32 `[N, K]`."""
-        z = tf.convert_to_tensor(self.encode(x, batch_size))
-        return np.exp(self._log_responsibilities(z))
+        z = self.encode(x, batch_size)
+        padded = tf.convert_to_tensor(_to_full_blocks(z))
+        return np.exp(self._log_responsibilities(padded))[: len(z)]
 
     def encode(self, x: np.ndarray, batch_size: int = 1024) -> np.ndarray:
         """The mean embeddings, `[N, D]` -> float32 `[N, d]`."""
         x = checks.as_samples(x, self.num_features)
         parts = [x[i : i + batch_size] for i in range(0, len(x), batch_size)]
-        means = [self.encoder(part, training=False)[0].numpy() for part in parts]
-        return np.concatenate(means)
+        return np.concatenate([self._encode_batch(part) for part in parts])
+
+    def _encode_batch(self, x: np.ndarray) -> np.ndarray:
+        mean, _ = self.encoder(_to_full_blocks(x), training=False)
+        return mean.numpy()[: len(x)]
 
     def elbo(self, x: np.ndarray, batch_size: int = 1024) -> float:
         """The mean ELBO of the samples `[N, D]` (eq. 59), in nats, at one draw of z."""
@@ -449,3 +454,13 @@ def _check_decoder(decoder: keras.Model, latent_dim: int, num_features: int) -> 
             f"decoder maps {shapes[0]} to {shapes[1]}, but must map [B, {latent_dim}] "
             f"to [B, {num_features}]: pass such a Keras model."
         )
+
+
+def _to_full_blocks(rows: np.ndarray) -> np.ndarray:
+    """Adds rows of zeros to `[N, ...]`, to a multiple of `_BLOCK`.
+
+    The rows after the last full block go through other machine code, which rounds
+    otherwise: a sample's result would depend on its place.
+    """
+    missing = -len(rows) % _BLOCK
+    return np.pad(rows, [(0, missing), *[(0, 0)] * (rows.ndim - 1)])
