@@ -7,7 +7,8 @@ A folder that no run made is never touched.
 A run's folder holds `run.json`, which says what made it. Overwriting takes away only
 what runs make (`RUN_ENTRIES`), and not before there is something new in its place:
 until the new run has finished, the old one waits in `.replaced`, and comes back if
-the new one ends before it has made anything.
+the new one ends before it has made anything. A run may be killed at any moment: what
+it was about to move or to take away is found, and dealt with, by the next one.
 """
 
 import contextlib
@@ -43,8 +44,10 @@ RUN_ENTRIES = (  # patterns
     "variations_of_factor*.png",
 )
 _RECORD = "run.json"
+_RECORD_PART = "run.json.part"
 _LOCK = ".run.lock"
 _REPLACED = ".replaced"
+_DISCARDED = ".discarded"
 
 
 class AlreadyFinished(UserError):
@@ -84,6 +87,7 @@ def open_run(
     _check_apart(directory, input_dir)
     _check_ours(directory)
     with _folder(directory), _locked(directory):
+        _tidy(directory)
         _restore(directory)
         resume = _may_resume(directory, run, overwrite)
         if not resume:
@@ -99,8 +103,8 @@ def open_run(
             elif isinstance(error, KeyboardInterrupt):
                 raise RunInterrupted from error
             raise
+        _discard_replaced(directory)
         _write_record(directory, run | {"finished": True})
-        shutil.rmtree(os.path.join(directory, _REPLACED), ignore_errors=True)
 
 
 def _check_apart(directory: str, input_dir: str) -> None:
@@ -117,7 +121,7 @@ def _check_ours(directory: str) -> None:
     if os.path.lexists(directory) and not os.path.isdir(directory):
         raise UserError(f"{directory} is not a folder: choose another one.")
     entries = set(os.listdir(directory)) if os.path.isdir(directory) else set()
-    if entries - {_LOCK} and entries.isdisjoint({_RECORD, _REPLACED}):
+    if entries - {_LOCK, _RECORD_PART} and entries.isdisjoint({_RECORD, _REPLACED}):
         raise UserError(
             f"The folder {directory} holds files that no run of mvhg_tf made, so it is "
             "left alone (even with --overwrite): choose an empty or a new one."
@@ -179,6 +183,13 @@ def _locked(directory: str) -> Iterator[None]:
                 os.remove(path)
 
 
+def _tidy(directory: str) -> None:
+    """Takes away what a run left that was killed while it wrote or discarded."""
+    shutil.rmtree(os.path.join(directory, _DISCARDED), ignore_errors=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(os.path.join(directory, _RECORD_PART))
+
+
 def _may_resume(directory: str, run: dict, overwrite: bool) -> bool:
     """Whether the folder holds the same run, unfinished; refuses any other run."""
     if overwrite or not _made_entries(directory):
@@ -222,14 +233,14 @@ def _first_difference(earlier: dict, run: dict) -> str:
 
 
 def _write_record(directory: str, record: dict) -> None:
-    path = os.path.join(directory, _RECORD)
+    part = os.path.join(directory, _RECORD_PART)
     try:
-        with open(path + ".part", "w", encoding="utf-8") as file:
+        with open(part, "w", encoding="utf-8") as file:
             json.dump(record, file, indent=2)
-        os.replace(path + ".part", path)
+        os.replace(part, os.path.join(directory, _RECORD))
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
-            os.remove(path + ".part")
+            os.remove(part)
         raise
 
 
@@ -248,9 +259,10 @@ def _set_aside(directory: str) -> None:
     entries = _made_entries(directory)
     if not entries:
         return
-    shutil.rmtree(replaced, ignore_errors=True)
+    _discard_replaced(directory)
     os.mkdir(replaced)
-    # The record goes last, and comes back first: a folder with entries has one.
+    # The record goes last, and comes back first: a folder with entries has one, and
+    # `.replaced` without one tells that a move was cut short.
     for name in [*entries, _RECORD]:
         os.replace(os.path.join(directory, name), os.path.join(replaced, name))
 
@@ -258,8 +270,20 @@ def _set_aside(directory: str) -> None:
 def _restore(directory: str) -> None:
     """Brings an earlier run back from `.replaced`, if the later one made nothing."""
     replaced = os.path.join(directory, _REPLACED)
-    if _made_entries(directory) or not os.path.isdir(replaced):
+    if not os.path.isdir(replaced):
         return
-    for name in sorted(os.listdir(replaced), key=lambda name: name != _RECORD):
+    names = os.listdir(replaced)
+    if _RECORD in names and _made_entries(directory):
+        return
+    for name in sorted(names, key=lambda name: name != _RECORD):
         os.replace(os.path.join(replaced, name), os.path.join(directory, name))
     os.rmdir(replaced)
+
+
+def _discard_replaced(directory: str) -> None:
+    """Takes `.replaced` away: by its name at once, so that no half of it comes back."""
+    discarded = os.path.join(directory, _DISCARDED)
+    shutil.rmtree(discarded, ignore_errors=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.rename(os.path.join(directory, _REPLACED), discarded)
+    shutil.rmtree(discarded, ignore_errors=True)
