@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+import shutil
 import sys
 
 import tensorflow as tf
@@ -15,14 +16,34 @@ def open_manager(
 ) -> tf.train.CheckpointManager:
     """A manager that keeps the two newest checkpoints.
 
-    TensorFlow's list of checkpoints says nothing that their names don't say, so a
-    damaged one is removed.
+    TensorFlow's list of checkpoints is made anew from their names: a process that was
+    killed may have left it damaged, or without its last checkpoint, which would then
+    never be removed. What it was writing goes too.
     """
-    try:
-        return tf.train.CheckpointManager(checkpoint, directory, max_to_keep=2)
-    except ValueError:
-        os.remove(os.path.join(directory, "checkpoint"))
-        return tf.train.CheckpointManager(checkpoint, directory, max_to_keep=2)
+    within = glob.escape(directory)
+    for folder in glob.glob(os.path.join(within, "ckpt-*_temp")):
+        shutil.rmtree(folder)
+    for path in glob.glob(os.path.join(within, "checkpoint*")):
+        os.remove(path)
+    paths = _newest_first(directory)[::-1]
+    if paths:
+        _write_list(directory, paths)
+    return tf.train.CheckpointManager(checkpoint, directory, max_to_keep=2)
+
+
+def _write_list(directory: str, paths: list[str]) -> None:
+    """Writes TensorFlow's list of the checkpoints, the oldest first."""
+    state = tf.compat.v1.train.generate_checkpoint_state_proto(
+        directory,
+        paths[-1],
+        all_model_checkpoint_paths=paths,
+        # The manager never removes what is not younger than this. With times that the
+        # clock has told it would keep all if the clock was set back.
+        all_model_checkpoint_timestamps=[1.0] * len(paths),
+        last_preserved_timestamp=0.0,
+    )
+    with open(os.path.join(directory, "checkpoint"), "w", encoding="utf-8") as file:
+        file.write(str(state))
 
 
 def restore_newest(manager: tf.train.CheckpointManager) -> None:
@@ -38,7 +59,7 @@ def restore_newest(manager: tf.train.CheckpointManager) -> None:
     Raises:
       UserError: if there are checkpoints, but none can be read.
     """
-    paths = _newest_first(manager)
+    paths = _newest_first(manager.directory)
     for path in paths:
         try:
             manager.checkpoint.restore(path).assert_existing_objects_matched()
@@ -63,10 +84,10 @@ def restore_newest(manager: tf.train.CheckpointManager) -> None:
         )
 
 
-def _newest_first(manager: tf.train.CheckpointManager) -> list[str]:
+def _newest_first(directory: str) -> list[str]:
     prefixes = [
         path.removesuffix(".index")
-        for path in glob.glob(os.path.join(glob.escape(manager.directory), "*.index"))
+        for path in glob.glob(os.path.join(glob.escape(directory), "*.index"))
     ]
     steps = {p: re.fullmatch(r"ckpt-(\d+)", os.path.basename(p)) for p in prefixes}
     numbered = {path: int(match[1]) for path, match in steps.items() if match}

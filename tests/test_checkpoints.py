@@ -89,3 +89,23 @@ def test_if_all_are_damaged_nothing_is_lost(folder):
     with pytest.raises(UserError, match="No checkpoint in .* can be read: use --ov"):
         restored_step(folder)
     assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_what_a_killed_process_left_is_taken_away(folder):
+    # It was about to note and to write, and to remove one too many.
+    (folder / "ckpt-11_temp").mkdir()
+    (folder / "checkpoint.tmp0").write_text("")
+    (folder / "checkpoint").write_text('model_checkpoint_path: "ckpt-9"\n')
+    counter = Counter()
+    manager = manager_of(folder, counter)
+    restore_newest(manager)
+    assert int(counter.step) == 10
+    manager.save(checkpoint_number=12)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "checkpoint",
+        *(
+            f"ckpt-{step}.{part}"
+            for step in (10, 12)
+            for part in ("data-00000-of-00001", "index")
+        ),
+    ]

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,9 +36,9 @@ class Run:
       body: what runs; it returns an exit code, or None for 0.
       arguments: of it.
       log: the file for what it says.
-      folder: with `die_at`, the one whose changes count.
-      die_at: the process kills itself before its n-th change of a file there, from 1.
-        Of TensorFlow's own files, only Python's part is seen.
+      folder: in it, changes to the disk are counted: files opened for writing, moved
+        or removed, by Python (not by TensorFlow's own code).
+      die_at: the process kills itself before that change, counted from 1; 0 for never.
       environment: variables to set.
     """
 
@@ -51,16 +52,11 @@ class Run:
         environment: dict[str, str] | None = None,
     ):
         self.log = log
+        self._changes = _server().Value("i", 0)
+        counting = (str(folder), die_at, self._changes) if folder else ()
         self._process = _server().Process(
             target=_child,
-            args=(
-                body,
-                arguments,
-                str(log),
-                str(folder or ""),
-                die_at,
-                environment or {},
-            ),
+            args=(body, arguments, str(log), counting, environment or {}),
         )
         self._process.start()
 
@@ -69,6 +65,11 @@ class Run:
         self._process.join(_PATIENCE)
         assert self._process.exitcode is not None, self.said()
         return self._process.exitcode
+
+    @property
+    def changes(self) -> int:
+        """How many changes to `folder` were counted."""
+        return self._changes.value
 
     def is_alive(self) -> bool:
         return self._process.is_alive()
@@ -89,6 +90,11 @@ class Run:
         time.sleep(delay)
         self.send(signal.SIGKILL)
         return self.wait()
+
+    def end(self) -> None:
+        """Ends it, if it still runs."""
+        self._process.kill()
+        self._process.join()
 
     def said(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")
@@ -116,32 +122,45 @@ def _server() -> multiprocessing.context.ForkServerContext:
     return context
 
 
-def _child(body, arguments, log, folder, die_at, environment) -> None:
+def _child(body, arguments, log, counting, environment) -> None:
     os.environ.update(environment)
     with open(log, "ab", buffering=0) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
-    if die_at:
-        die_at(die_at, folder)
+    if counting:
+        count_changes(*counting)
     try:
         code = body(*arguments)
     except SystemExit as error:
         code = error.code
+    except BaseException:
+        traceback.print_exc()
+        code = 1
     sys.stdout.flush()
+    sys.stderr.flush()
     # multiprocessing would wait for threads that a script does not wait for.
     os._exit(code or 0)
 
 
-def die_at(number: int, folder: str) -> None:
-    left = number
+def count_changes(folder: str, die_at: int, changes=None) -> None:
+    """Counts this process's changes to a folder, and kills it before one of them.
+
+    Args:
+      folder: an absolute path.
+      die_at: the change, counted from 1; 0 for none.
+      changes: a `multiprocessing.Value` for the count, or None.
+    """
+    count = 0
 
     def hook(event: str, arguments: tuple) -> None:
-        nonlocal left
+        nonlocal count
         if _changes_a_file_of(folder, event, arguments):
-            left -= 1
-            if left == 0:
+            count += 1
+            if changes is not None:
+                changes.value = count
+            if count == die_at:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(hook)
