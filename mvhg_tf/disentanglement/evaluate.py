@@ -86,14 +86,14 @@ def evaluate(
     resolve_dataset(model_dir, "postprocess")
     dataset = named_data.get_named_ground_truth_data()
     with run_directory.open_run(output_dir, "evaluation", overwrite, model_dir):
-        started = time.time()
+        started = time.monotonic()
         arguments = {"random_state": np.random.RandomState(random_seed)}
         if _takes(evaluation_fn, "artifact_dir"):
             arguments["artifact_dir"] = os.path.join(model_dir, "artifacts", name)
         # Their regressions are small: over several threads they take ten times as long.
         with threadpool_limits(1):
             scores = dict(evaluation_fn(dataset, representation, **arguments))
-        scores["elapsed_time"] = time.time() - started
+        scores["elapsed_time"] = time.monotonic() - started
         results.write_results(output_dir, "evaluation", scores, model_dir)
 
 

@@ -87,7 +87,7 @@ def postprocess(
     resolve_dataset(model_dir, "train")
     dataset = named_data.get_named_ground_truth_data()
     with run_directory.open_run(output_dir, "postprocess", overwrite, model_dir):
-        started = time.time()
+        started = time.monotonic()
         encode = Representation(model_dir).encode
         transform, _ = postprocess_fn(
             dataset,
@@ -96,7 +96,7 @@ def postprocess(
             output_dir,
         )
         _save_with_representation(model, transform, os.path.join(output_dir, "tfhub"))
-        elapsed = {"elapsed_time": time.time() - started}
+        elapsed = {"elapsed_time": time.monotonic() - started}
         results.write_results(output_dir, "postprocess", elapsed, model_dir)
 
 

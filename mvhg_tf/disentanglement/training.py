@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import gin
 import keras
 import tensorflow as tf
-from tqdm import tqdm
 
 from mvhg_tf import gin_session, run_directory
 from mvhg_tf.disentanglement import (
@@ -29,6 +28,7 @@ from mvhg_tf.disentanglement.group_vae import GroupVAE
 from mvhg_tf.disentanglement.images import ImageSource, Source
 from mvhg_tf.disentanglement.pairs import PairSource
 from mvhg_tf.errors import UserError, check_positive_integer
+from mvhg_tf.progress import ProgressBar
 
 # A stream of data that training never reaches, for the losses after training.
 _EVALUATION_SEED_OFFSET = 1_000_003
@@ -101,7 +101,7 @@ def train(
     if is_chief:
         folder = run_directory.open_run(model_dir, "train", overwrite)
     with folder, strategies.finished_together(strategy):
-        started = time.time()
+        started = time.monotonic()
         dataset = named_data.get_named_ground_truth_data()
         vae = _build(model, dataset, random_seed, options.precision, strategy)
         make_source = PairSource if isinstance(vae, GroupVAE) else ImageSource
@@ -177,7 +177,7 @@ def _write_results(
     )
     final = _mean_losses(model, source, eval_steps)
     final["global_step"] = int(model.step)
-    final["elapsed_time"] = time.time() - started
+    final["elapsed_time"] = time.monotonic() - started
     results.write_results(model_dir, "train", final)
 
 
@@ -194,7 +194,9 @@ def _mean_losses(
     first_step = int(model.step)
     totals = dict.fromkeys(model.log_names, 0.0)
     batches = source.dataset(0).take(num_batches).enumerate(first_step)
-    progress = tqdm(batches, total=num_batches, desc="final losses", unit="batch")
+    progress = ProgressBar(
+        batches, total=num_batches, desc="final losses", unit="batch"
+    )
     for step, batch in progress:
         for name, value in losses_of(batch, step).items():
             totals[name] += float(value) / num_batches

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 import gin
 import tensorflow as tf
 from tensorflow.python.ops.summary_ops_v2 import import_event
-from tqdm import tqdm
 
 from mvhg_tf import gin_session
 from mvhg_tf.checkpoints import open_manager, restore_newest
@@ -18,6 +17,7 @@ from mvhg_tf.disentanglement import losses, replicas, strategies
 from mvhg_tf.disentanglement.autoencoder import Autoencoder
 from mvhg_tf.disentanglement.images import Source
 from mvhg_tf.errors import UserError, check_positive_integer
+from mvhg_tf.progress import ProgressBar
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 _NUM_PICTURES = 8  # rows of TensorBoard's pictures
@@ -280,8 +280,8 @@ def _closing(log: _Log | None) -> Iterator[None]:
             log.close()
 
 
-def _progress_bar(step: int, training_steps: int, is_shown: bool) -> tqdm:
-    return tqdm(
+def _progress_bar(step: int, training_steps: int, is_shown: bool) -> ProgressBar:
+    return ProgressBar(
         total=training_steps,
         initial=step,
         desc="training",

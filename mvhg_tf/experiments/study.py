@@ -26,10 +26,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import joblib
-from tqdm import tqdm
 
 from mvhg_tf.errors import UserError
 from mvhg_tf.experiments import machine
+from mvhg_tf.progress import ProgressBar
 
 BACKENDS = ("loky", "dask", "ray")
 JOBS_FOLDER = "jobs"
@@ -281,7 +281,7 @@ def _joblib_backend(name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _progress_bar(jobs: Sequence[Job], output_directory: str) -> Iterator[tqdm]:
+def _progress_bar(jobs: Sequence[Job], output_directory: str) -> Iterator[ProgressBar]:
     """A bar over all jobs' costs that follows their folders while the block runs."""
     costs = {job.name: sum(step.cost for step in job.steps) for job in jobs}
 
@@ -295,7 +295,7 @@ def _progress_bar(jobs: Sequence[Job], output_directory: str) -> Iterator[tqdm]:
 
     following, done = list(jobs), {}
     look()
-    bar = tqdm(
+    bar = ProgressBar(
         total=sum(costs.values()),
         initial=sum(done.values()),
         desc="study",

@@ -4,10 +4,9 @@ import glob
 import os
 import sys
 
-from tqdm import tqdm
-
 from mvhg_tf.disentanglement.programs._run import Program
 from mvhg_tf.errors import UserError
+from mvhg_tf.progress import ProgressBar
 from mvhg_tf.run_directory import AlreadyFinished
 
 
@@ -54,7 +53,7 @@ def _evaluate_all(evaluate, flags) -> None:
             "--gin_evaluation_config_glob."
         )
     finished = []
-    progress = tqdm(files, desc="evaluation", unit="metric")
+    progress = ProgressBar(files, desc="evaluation", unit="metric")
     for path in progress:
         metric = os.path.basename(path).removesuffix(".gin")
         progress.set_postfix_str(metric)
