@@ -84,6 +84,16 @@ def restore_newest(manager: tf.train.CheckpointManager) -> None:
         )
 
 
+def remove_all(directory: str) -> None:
+    """Removes the folder of the checkpoints; what may be left of it has none torn.
+
+    Without its index a checkpoint counts as never written.
+    """
+    for path in _newest_first(directory)[::-1]:
+        os.remove(f"{path}.index")
+    shutil.rmtree(directory)
+
+
 def _newest_first(directory: str) -> list[str]:
     prefixes = [
         path.removesuffix(".index")

@@ -1,10 +1,12 @@
 """Which checkpoint training goes on from, whatever has become of the files."""
 
+import os
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from mvhg_tf.checkpoints import open_manager, restore_newest
+from mvhg_tf.checkpoints import open_manager, remove_all, restore_newest
 from mvhg_tf.errors import UserError
 
 
@@ -109,3 +111,21 @@ def test_what_a_killed_process_left_is_taken_away(folder):
             for part in ("data-00000-of-00001", "index")
         ),
     ]
+
+
+def test_removing_them_leaves_none_that_is_torn(folder, monkeypatch):
+    removed = []
+
+    def killed(path):
+        if len(removed) == 1:
+            raise KeyboardInterrupt
+        removed.append(path)
+        os.unlink(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "remove", killed)
+        with pytest.raises(KeyboardInterrupt):
+            remove_all(str(folder))
+    assert restored_step(folder) == 10
+    remove_all(str(folder))
+    assert not folder.exists()

@@ -102,7 +102,7 @@ def train(
         evaluation = evaluate(model, data)
         _write_pictures(model, data, evaluation, output_directory, embedding)
         _write_results(data, at_start, evaluation, output_directory)
-        tf.io.gfile.rmtree(os.path.join(output_directory, "checkpoints"))
+        checkpoints.remove_all(os.path.join(output_directory, "checkpoints"))
     return table(evaluation, data.classes)
 
 
