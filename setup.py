@@ -38,6 +38,8 @@ REQUIREMENTS = [
     "threadpoolctl>=3.1",
     "joblib>=1.3",
     "markdown>=3.4",
+    "requests>=2.31",
+    "urllib3>=2",
 ]
 # What the parts of disentanglement_lib that we use import besides. Its other needs
 # (tensorflow_hub, simplejson, imageio, future) are served by
@@ -57,6 +59,7 @@ PROGRAMS = [
     "dlib_postprocess",
     "dlib_evaluate",
     "dlib_aggregate_results",
+    "dlib_download_data",
     "dlib_visualize_model",
     "dlib_visualize_dataset",
 ]

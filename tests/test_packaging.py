@@ -82,6 +82,7 @@ def test_a_wheel_brings_the_package_and_the_programs(build, repository):
         found = re.findall(r"^(dlib_\w+) = ", wheel.read(scripts).decode(), re.M)
     assert sorted(found) == [
         "dlib_aggregate_results",
+        "dlib_download_data",
         "dlib_evaluate",
         "dlib_postprocess",
         "dlib_train",

@@ -31,12 +31,7 @@ class Cars3D(grid.StoredGridData):
     """
 
     def __init__(self) -> None:
-        paths = sorted(Path(cars3d.CARS3D_PATH).glob("*.mat"))
-        if len(paths) != NUM_CARS:
-            raise UserError(
-                f"The folder {cars3d.CARS3D_PATH} should hold {NUM_CARS} files *.mat, "
-                f"one a car, but holds {len(paths)}; get it again."
-            )
+        paths = find_cars(Path(cars3d.CARS3D_PATH))
         cars = np.stack([_read_car(path) for path in paths], axis=2)
         images = cars.reshape(-1, *cars.shape[3:])
         super().__init__(FACTOR_NAMES, cars.shape[:3], images)
@@ -45,6 +40,21 @@ class Cars3D(grid.StoredGridData):
     def files(cls) -> list[str]:
         """The files that the data set is read from: here a folder."""
         return [cars3d.CARS3D_PATH]
+
+
+def find_cars(folder: Path) -> list[Path]:
+    """The files of the cars in a folder, by name.
+
+    Raises:
+      UserError: If there are not as many as cars3d has.
+    """
+    paths = sorted(folder.glob("*.mat"))
+    if len(paths) != NUM_CARS:
+        raise UserError(
+            f"The folder {folder} should hold {NUM_CARS} files *.mat, one a car, but "
+            f"holds {len(paths)}; get it again."
+        )
+    return paths
 
 
 def _read_car(path: Path) -> np.ndarray:

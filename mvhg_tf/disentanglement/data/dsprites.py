@@ -6,6 +6,7 @@ The library's own reader unpickles the file's metadata, which can run any code.
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +38,8 @@ class _Sprites:
     _channels = 3
 
     def __init__(self, latent_factor_indices: list[int]):
-        path = Path(dsprites.DSPRITES_PATH)
-        self.images = npz.open_array(path, "imgs")
-        self.factor_sizes = np.array(_sizes_of(self.images, path))
+        self.images, sizes = open_images(Path(dsprites.DSPRITES_PATH))
+        self.factor_sizes = np.array(sizes)
         self.factor_bases = np.prod(self.factor_sizes) / np.cumprod(self.factor_sizes)
         self.full_factor_sizes = self.factor_sizes.tolist()
         self.latent_factor_indices = latent_factor_indices
@@ -72,12 +72,22 @@ class ScreamDSprites(_Sprites, dsprites.ScreamDSprites):
     """Sprites on random crops of a picture, whose colors they invert."""
 
     def __init__(self, latent_factor_indices: list[int]):
-        self.scream = _read_picture(dsprites.SCREAM_PATH)
+        self.scream = read_picture(dsprites.SCREAM_PATH)
         super().__init__(latent_factor_indices)
 
     @classmethod
     def files(cls) -> list[str]:
         return [*super().files(), dsprites.SCREAM_PATH]
+
+
+def open_images(path: Path) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Opens a file of sprites: its images, uint8 `[N, 64, 64]`, and factor sizes.
+
+    Raises:
+      UserError: If the file is missing, damaged or not that of dSprites.
+    """
+    images = npz.open_array(path, "imgs")
+    return images, _sizes_of(images, path)
 
 
 def _sizes_of(images: np.ndarray, path: Path) -> tuple[int, ...]:
@@ -104,8 +114,12 @@ def _stated_sizes(path: Path) -> tuple[int, ...]:
         return ()
 
 
-def _read_picture(path: str) -> np.ndarray:
-    """A picture `[H, W, 3]` in [0, 1], large enough for crops of 64 x 64 pixels."""
+def read_picture(path: str | os.PathLike) -> np.ndarray:
+    """Reads the picture that crops are taken from: `[H, W, 3]` in [0, 1].
+
+    Raises:
+      UserError: If it can't be read, or is too small for crops of 64 x 64 pixels.
+    """
     try:
         with PIL.Image.open(path) as image:
             image.thumbnail(_LARGEST_PICTURE)

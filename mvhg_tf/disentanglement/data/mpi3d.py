@@ -48,7 +48,7 @@ class MPI3D(grid.StoredGridData):
         self,
         name: str = "mpi3d_toy",
         folder: str | os.PathLike | None = None,
-        factor_sizes: Sequence[Sequence[int]] = PUBLISHED_SIZES,
+        factor_sizes: Sequence[Sequence[int]] | None = None,
     ):
         """Opens the data set.
 
@@ -57,8 +57,8 @@ class MPI3D(grid.StoredGridData):
           folder: Where the data sets are; by default the environment variable
             `DISENTANGLEMENT_LIB_DATA` or else the working directory.
           factor_sizes: The sizes that a file may have, recognised by their
-            product. Other than the published ones they serve tests, which can
-            so read small files of the same layout.
+            product; by default `PUBLISHED_SIZES`. Others serve tests, which can so
+            read small files of the same layout.
 
         Raises:
           UserError: If the file is missing, damaged or not an mpi3d file.
@@ -70,12 +70,14 @@ class MPI3D(grid.StoredGridData):
         path = Path(folder, name, f"{name}.npz")
         if not path.exists() and not path.with_suffix(".npy").exists():
             raise UserError(
-                f"The data of {name} are missing: no file {path}. Get it from "
-                "https://github.com/rr-learning/disentanglement_dataset and set "
-                f"DISENTANGLEMENT_LIB_DATA to the folder that holds {name}/."
+                f"The data of {name} are missing: no file {path}. Get it by "
+                f"`dlib_download_data --dataset={name}` or from "
+                "https://github.com/rr-learning/disentanglement_dataset; "
+                f"DISENTANGLEMENT_LIB_DATA names the folder that holds {name}/ (by "
+                "default, the working directory)."
             )
         images = npz.open_array(path, "images")
-        sizes = _sizes_of(images, path, factor_sizes)
+        sizes = _sizes_of(images, path, factor_sizes or PUBLISHED_SIZES)
         super().__init__(FACTOR_NAMES, sizes, images)
 
 

@@ -26,6 +26,7 @@ class _Downloaded:
 
     module: str
     class_name: str
+    downloads: tuple[str, ...]  # the values of `dlib_download_data --dataset`
     source: str
     arguments: tuple = ()
 
@@ -37,8 +38,9 @@ class _Downloaded:
             if _is_missing(file):
                 raise UserError(
                     f"The data of {self.class_name} are missing: no {file}. "
-                    f"Get {self.source}; DISENTANGLEMENT_LIB_DATA names the folder "
-                    "that holds all data (by default, the working directory)."
+                    f"Get them by `dlib_download_data {self._flags}` or from "
+                    f"{self.source}; DISENTANGLEMENT_LIB_DATA names the folder that "
+                    "holds all data (by default, the working directory)."
                 )
         try:
             return data_class(*self.arguments)
@@ -48,15 +50,24 @@ class _Downloaded:
                 f"it that {' and '.join(data_class.files())} can be read."
             ) from error
 
+    @property
+    def _flags(self) -> str:
+        return " ".join(f"--dataset={name}" for name in self.downloads)
+
 
 def _is_missing(file: str) -> bool:
     """Whether neither the file is there nor the array that was unpacked from it."""
     return not (os.path.exists(file) or Path(file).with_suffix(".npy").exists())
 
 
-def _dsprites(class_name: str, factors: list[int], also: str = "") -> _Downloaded:
-    source = "the sprites from https://github.com/google-deepmind/dsprites-dataset"
-    return _Downloaded("dsprites", class_name, source + also, (factors,))
+def _dsprites(class_name: str, factors: list[int], scream: bool = False) -> _Downloaded:
+    downloads = ("dsprites", "scream") if scream else ("dsprites",)
+    source = "https://github.com/google-deepmind/dsprites-dataset"
+    if scream:
+        source += (
+            " and https://upload.wikimedia.org/wikipedia/commons/f/f4/The_Scream.jpg"
+        )
+    return _Downloaded("dsprites", class_name, downloads, source, (factors,))
 
 
 _SPRITE_FACTORS = [1, 2, 3, 4, 5]  # all but the color, which is always white
@@ -68,28 +79,26 @@ _DATA_SETS: dict[str, Callable[[], ground_truth_data.GroundTruthData]] = {
     "dsprites_noshape": _dsprites("DSprites", _SPRITE_FACTORS[1:]),
     "color_dsprites": _dsprites("ColorDSprites", _SPRITE_FACTORS),
     "noisy_dsprites": _dsprites("NoisyDSprites", _SPRITE_FACTORS),
-    "scream_dsprites": _dsprites(
-        "ScreamDSprites",
-        _SPRITE_FACTORS,
-        " and the picture from "
-        "https://upload.wikimedia.org/wikipedia/commons/f/f4/The_Scream.jpg",
-    ),
+    "scream_dsprites": _dsprites("ScreamDSprites", _SPRITE_FACTORS, scream=True),
     "smallnorb": _Downloaded(
         "smallnorb",
         "SmallNORB",
-        "and unpack it from https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/",
+        ("smallnorb",),
+        "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/, and unpack them",
     ),
     "cars3d": _Downloaded(
         "cars3d",
         "Cars3D",
-        "its folder data/cars from "
+        ("cars3d",),
+        "the folder data/cars of "
         "http://www.scottreed.info/files/nips2015-analogy-data.tar.gz",
     ),
     "shapes3d": _Downloaded(
         "shapes3d",
         "Shapes3D",
-        "3dshapes.h5 from https://github.com/google-deepmind/3d-shapes and store its "
-        "array `images` with numpy.savez",
+        ("shapes3d",),
+        "https://github.com/google-deepmind/3d-shapes, and store the array `images` of "
+        "3dshapes.h5 with numpy.savez",
     ),
     "dummy_data": dummy_data.DummyData,
 }

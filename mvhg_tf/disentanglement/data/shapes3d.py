@@ -36,15 +36,23 @@ class Shapes3D(grid.StoredGridData):
     """
 
     def __init__(self) -> None:
-        path = Path(shapes3d.SHAPES3D_PATH)
-        images = npz.open_array(path, "images")
-        sizes = _sizes_of(images, path)
+        images, sizes = open_images(Path(shapes3d.SHAPES3D_PATH))
         super().__init__(FACTOR_NAMES, sizes, images.reshape(-1, *_IMAGE_SHAPE))
 
     @classmethod
     def files(cls) -> list[str]:
         """The files that the data set is read from."""
         return [shapes3d.SHAPES3D_PATH]
+
+
+def open_images(path: Path) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Opens the library's file of shapes3d: its images and the factors' sizes.
+
+    Raises:
+      UserError: If the file is missing, damaged or not that of shapes3d.
+    """
+    images = npz.open_array(path, "images")
+    return images, _sizes_of(images, path)
 
 
 def _sizes_of(images: np.ndarray, path: Path) -> tuple[int, ...]:

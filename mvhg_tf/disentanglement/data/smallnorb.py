@@ -39,14 +39,7 @@ class SmallNORB(norb.SmallNORB):
     """
 
     def __init__(self) -> None:
-        for chunk in norb.SMALLNORB_CHUNKS:
-            shapes = {part: _shape_of(chunk, part) for part in _PARTS}
-            if len({shape[0] for shape in shapes.values()}) != 1:
-                lengths = ", ".join(f"{p}: {s[0]}" for p, s in shapes.items())
-                raise UserError(
-                    f"The files {norb.SMALLNORB_TEMPLATE.format(chunk, '*')} hold "
-                    f"different numbers of examples ({lengths}); get them again."
-                )
+        check_files(norb.SMALLNORB_TEMPLATE)
         try:
             super().__init__()
         except ValueError as error:
@@ -65,9 +58,31 @@ class SmallNORB(norb.SmallNORB):
         ]
 
 
-def _shape_of(chunk: str, part: str) -> tuple[int, ...]:
+def check_files(template: str) -> None:
+    """Checks that the files are whole and fit each other, by their headers.
+
+    Args:
+      template: The files' paths, with `{}` in place of the chunk and of the part.
+
+    Raises:
+      UserError: If they don't.
+      OSError: If a file can't be read.
+    """
+    for chunk in norb.SMALLNORB_CHUNKS:
+        shapes = {
+            part: _shape_of(template.format(chunk, part), kind)
+            for part, kind in _PARTS.items()
+        }
+        if len({shape[0] for shape in shapes.values()}) != 1:
+            lengths = ", ".join(f"{p}: {s[0]}" for p, s in shapes.items())
+            raise UserError(
+                f"The files {template.format(chunk, '*')} hold different numbers of "
+                f"examples ({lengths}); get them again."
+            )
+
+
+def _shape_of(path: str, kind: _Part) -> tuple[int, ...]:
     """The shape that the header of a file tells, if the file is as long as that."""
-    path, kind = norb.SMALLNORB_TEMPLATE.format(chunk, part), _PARTS[part]
     shape, header_size = _read_header(path, kind.magic)
     expected = header_size + kind.itemsize * math.prod(shape)
     if os.path.getsize(path) != expected:

@@ -78,9 +78,10 @@ class Program:
             self._body(module, self.flags)
         except UserError as error:
             self._fail(str(error), code=2)
-        except RunInterrupted:
+        except RunInterrupted as error:
             flag = " without --overwrite" if self.flags["overwrite"].value else ""
-            self._fail(f"stopped; the same command{flag} goes on from here.", code=130)
+            sentence = f"stopped; the same command{flag} goes on from here."
+            self._fail(str(error) or sentence, code=130)
         except KeyboardInterrupt:
             self._fail("stopped; nothing was left half-done.", code=130)
         except Exception as error:

@@ -1,0 +1,223 @@
+"""Gets a data set: downloads, unpacks, checks and only then puts it where it belongs.
+
+All of it is made in `<directory>/download.part/<folder>`, where an unfinished download
+waits for the next call. The folder that the loaders read appears whole, in one step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import importlib
+import os
+import shutil
+import types
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+
+from mvhg_tf.disentanglement.data.downloads import catalogue, transfer
+from mvhg_tf.disentanglement.data.downloads.catalogue import (
+    PublishedDataSet,
+    PublishedFile,
+    gigabytes,
+)
+from mvhg_tf.errors import UserError, full_disk_sentence
+from mvhg_tf.terminal import quiet_imports
+
+STAGING = "download.part"
+
+
+def default_directory() -> str:
+    """Where the loaders look for data sets."""
+    return os.environ.get("DISENTANGLEMENT_LIB_DATA", ".")
+
+
+def get(
+    name: str,
+    directory: str | os.PathLike | None = None,
+    base_url: str | None = None,
+    overwrite: bool = False,
+) -> tuple[Path, bool]:
+    """Gets a data set, unless it is there.
+
+    Args:
+      name: One of `catalogue.DATA_SETS`.
+      directory: The folder of all data; by default where the loaders look.
+      base_url: A mirror: the address of a folder that holds the published files. By
+        default each comes from where it is published.
+      overwrite: Whether what is there is replaced, once there is something new.
+
+    Returns:
+      The data set's folder, and whether it was there already.
+
+    Raises:
+      UserError: If it can't be had. What has arrived is kept for the next call, unless
+        it is damaged; the folder itself is as it was.
+    """
+    data_set = catalogue.find(name)
+    prefix = None if base_url is None else _checked_prefix(base_url)
+    directory = Path(default_directory() if directory is None else directory)
+    folder = directory / data_set.folder
+    if _holds_anything(folder) and not overwrite:
+        _check_present(data_set, folder)
+        return folder, True
+    with _staging(directory, data_set) as staging:
+        for file in data_set.files:
+            url = file.url if prefix is None else prefix + file.name
+            room_besides = _room_besides(data_set, file, staging)
+            transfer.fetch(file, url, staging / file.saved_as, room_besides)
+        _prepare(data_set, staging)
+        _put_in_place(staging, folder)
+    _delete_archives(data_set, folder)
+    return folder, False
+
+
+def _checked_prefix(base_url: str) -> str:
+    """The address of a mirror's folder, with a slash at its end."""
+    try:
+        parts = urllib.parse.urlsplit(base_url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.netloc)
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise UserError(
+            f"--base_url is {base_url!r}, but must be the address of a folder, such as "
+            "https://example.org/data."
+        )
+    return base_url.rstrip("/") + "/"
+
+
+def _holds_anything(folder: Path) -> bool:
+    try:
+        return any(folder.iterdir())
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise UserError(
+            f"{folder} can't be read ({error.strerror}): give another --directory."
+        ) from error
+
+
+def _check_present(data_set: PublishedDataSet, folder: Path) -> None:
+    try:
+        _formats().check(data_set, folder)
+    except (UserError, OSError) as error:
+        raise UserError(
+            f"The folder {folder} is there, but {data_set.name} can't be read from it "
+            f"({str(error).rstrip('.')}): --overwrite gets it anew, or give another "
+            "--directory."
+        ) from error
+    _delete_archives(data_set, folder)
+
+
+def _formats() -> types.ModuleType:
+    """The module that needs TensorFlow, whose import takes seconds."""
+    with quiet_imports():
+        return importlib.import_module("mvhg_tf.disentanglement.data.downloads.formats")
+
+
+@contextlib.contextmanager
+def _staging(directory: Path, data_set: PublishedDataSet) -> Iterator[Path]:
+    """The folder where the data set is made, for this process alone."""
+    staging = directory / STAGING / data_set.folder
+    try:
+        staging.mkdir(parents=True, exist_ok=True)
+        lock = os.open(staging, os.O_RDONLY)
+    except OSError as error:
+        raise UserError(
+            f"The folder {staging} can't be made ({error.strerror}): give a "
+            "--directory that you may write to."
+        ) from error
+    try:
+        if not _is_alone(lock, staging):
+            raise UserError(
+                f"Another download of {data_set.name} to {directory} is under way: "
+                "wait for its end, or give another --directory."
+            )
+        yield staging
+    finally:
+        os.close(lock)
+        # What has arrived stays.
+        with contextlib.suppress(OSError):
+            staging.rmdir()
+        with contextlib.suppress(OSError):
+            staging.parent.rmdir()
+
+
+def _is_alone(lock: int, staging: Path) -> bool:
+    """Whether no other process is at work there. A killed one lets go of its lock."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # A process that has just finished has given the folder its name.
+        return os.path.samestat(os.fstat(lock), os.stat(staging))
+    except (BlockingIOError, FileNotFoundError):
+        return False
+
+
+def _room_besides(
+    data_set: PublishedDataSet, file: PublishedFile, staging: Path
+) -> int:
+    """Bytes that the data set needs besides a file of it."""
+    others = sum(
+        other.num_bytes or 0
+        for other in data_set.files
+        if other is not file and not (staging / other.saved_as).exists()
+    )
+    return others + data_set.unpacked_bytes
+
+
+def _prepare(data_set: PublishedDataSet, staging: Path) -> None:
+    """Unpacks and checks; deletes what turns out to be of no use."""
+    free = shutil.disk_usage(staging).free
+    if free < data_set.unpacked_bytes:
+        raise UserError(
+            f"Unpacking {data_set.name} takes {gigabytes(data_set.unpacked_bytes)}, "
+            f"but {gigabytes(free)} are free in {staging}: make room, and run this "
+            "again, which goes on from there."
+        )
+    try:
+        _formats().unpack(data_set, staging)
+        _formats().check(data_set, staging)
+    except (UserError, OSError) as error:
+        reason = str(error).rstrip(".")
+        if isinstance(error, OSError) or full_disk_sentence(error):
+            raise UserError(
+                f"Unpacking {data_set.name} in {staging} failed ({reason}): make room "
+                "there, or see to it that it can be written to, and run this again, "
+                "which goes on from there."
+            ) from error
+        shutil.rmtree(staging)
+        raise UserError(
+            f"What was downloaded is not {data_set.name} as it is published, and was "
+            f"deleted ({reason}): run this again, or give another --base_url."
+        ) from error
+
+
+def _put_in_place(staging: Path, folder: Path) -> None:
+    """Gives the data set's folder its name, in place of an earlier one."""
+    replaced = staging.with_name(f"{folder.name}.replaced")
+    try:
+        _remove(replaced)  # of a run that was killed right here
+        if _holds_anything(folder):
+            os.rename(folder, replaced)
+        os.rename(staging, folder)
+        _remove(replaced)
+    except OSError as error:
+        raise UserError(
+            f"{folder} can't be put in its place ({error.strerror}): see to it that "
+            f"{folder.parent} can be written to, and run this again."
+        ) from error
+
+
+def _remove(path: Path) -> None:
+    if path.is_symlink():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path)
+
+
+def _delete_archives(data_set: PublishedDataSet, folder: Path) -> None:
+    for file in data_set.files:
+        if file.is_archive:
+            (folder / file.saved_as).unlink(missing_ok=True)
