@@ -69,10 +69,11 @@ prepare_environment() {
     fi
     rm -f "$stamp"
     pip=("$VENV/bin/python" -m pip install --disable-pip-version-check)
-    with_clock "$log" "Installing mvhg_tf and what it needs (once; some minutes, 2 GB)." \
-        "${pip[@]}" --editable "$ROOT[test]"
     # Without its requirements, which are those of TensorFlow 1: setup.py lists the rest.
+    # First, because our dlib_download_data is to replace its shell script.
     with_clock "$log" "Installing disentanglement_lib." \
         "${pip[@]}" --no-deps disentanglement-lib==1.5
+    with_clock "$log" "Installing mvhg_tf and what it needs (once; some minutes, 2 GB)." \
+        "${pip[@]}" --editable "$ROOT[test]"
     environment_stamp >"$stamp"
 }

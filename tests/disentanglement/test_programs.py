@@ -22,6 +22,7 @@ PROGRAMS = [
     "dlib_visualize_model",
     "dlib_visualize_dataset",
     "dlib_aggregate_results",
+    "dlib_download_data",
 ]
 
 # Enough to train, were it not for the mistakes below.
@@ -81,7 +82,7 @@ def test_version_and_help(run_program, name):
     code, out, _ = run_program(name, "--help")
     assert code == 0
     flags = ["help", "version"]
-    if name != "dlib_aggregate_results":
+    if name not in ("dlib_aggregate_results", "dlib_download_data"):
         flags += ["gin_config", "gin_bindings", "overwrite"]
     for flag in flags:
         assert f"--{flag} " in out

@@ -40,7 +40,7 @@ class MPI3D(grid.StoredGridData):
 
     How many values the factors have is told from how many images there are.
     (disentanglement_lib's own class goes by the data set's name, and takes files
-    of 6 colors and 6 shapes for files of 4 and 4: then nearly every image is
+    of 6 colors and 6 shapes for files of 4 and 4: then three of four images are
     returned for another image's factors, without an error.)
     """
 

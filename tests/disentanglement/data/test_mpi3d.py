@@ -14,6 +14,10 @@ import pytest
 from mvhg_tf.disentanglement.data import mpi3d, npz
 from mvhg_tf.errors import UserError
 
+from disentanglement_lib.data.ground_truth import (  # isort: skip
+    mpi3d as library_mpi3d,
+)
+
 # The published layouts with fewer positions of the two axes, and so smaller
 # files: the 6 and 4 colors and shapes are told apart as in the real ones.
 LARGE, SMALL = (6, 6, 2, 3, 3, 2, 2), (4, 4, 2, 3, 3, 2, 2)
@@ -71,6 +75,27 @@ class TestReading:
         monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", str(tmp_path))
         _write(tmp_path, "mpi3d_real", {"images": _images(SMALL)})
         assert mpi3d.MPI3D("mpi3d_real", factor_sizes=SIZES).num_factors == 7
+
+
+class TestTheLibrarysReader:
+    def test_takes_todays_toy_file_for_another(self, tmp_path, monkeypatch):
+        """As the guide to the data sets says: each image here is its own factors."""
+        monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", str(tmp_path))
+        grid = np.indices(mpi3d.PUBLISHED_SIZES[0], np.uint8).reshape(7, -1).T
+        _write(tmp_path, "mpi3d_toy", {"images": grid}, np.savez)
+        data = library_mpi3d.MPI3D("mpi3d_toy")
+        assert data.factors_num_values == [4, 4, 2, 3, 3, 40, 40]
+        # A few positions of the axes for each of the others.
+        asked = np.indices(data.factors_num_values).reshape(7, -1).T[::400]
+        returned = data.sample_observations_from_factors(asked, None) * 255
+        right = np.isclose(returned, asked)
+        assert right.all(1).mean() == 0.25
+        assert right[asked[:, 0] == 0].all()
+        np.testing.assert_array_equal(right.mean(0), [0.375, 0.5, 1, 1, 1, 1, 1])
+        seen = np.unique(returned[:, :2].round(), axis=0)
+        assert seen.tolist() == [[c, s] for c in (0, 1) for s in range(6)] + [
+            [2, s] for s in range(4)
+        ]
 
 
 class TestUnpacking:

@@ -22,6 +22,7 @@ SHA256 = Checksum("sha256", hashlib.sha256(CONTENT).hexdigest(), "this test")
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.setattr(transfer, "_PAUSE", 0)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with FileServer(files={"/file": CONTENT}) as server:
         yield server
 
