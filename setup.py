@@ -2,10 +2,11 @@
 
 disentanglement_lib cannot be among the requirements: its version 1.5 pins
 tensorflow_probability 0.7. Install it without its requirements, which are listed
-here, before or after this package:
+here, and best before this package, whose dlib_download_data then replaces its shell
+script (the order does not matter to the others):
 
-    pip install -e .
     pip install --no-deps disentanglement-lib==1.5
+    pip install -e .
 """
 
 import os

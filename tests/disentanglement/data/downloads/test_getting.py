@@ -42,6 +42,7 @@ SHAPE_SIZES = (2, 1, 3, 1, 2, 2)
 ARM_SIZES = ((6, 6, 2, 1, 1, 2, 2), (4, 4, 2, 1, 1, 2, 2))
 NORB_MAGIC = {np.dtype(np.uint8): 507333717, np.dtype(np.int32): 507333716}
 ARM_FILE = "mpi3d_toy.npz"
+TOYS = [[4, 0, 8, 34, 5], [0, 9, 1, 4, 3], [1, 2, 3, 0, 0], [2, 1, 0, 2, 4]]
 
 
 def spelled(sizes, image_shape):
@@ -116,18 +117,18 @@ def cars_file(*besides):
     )
 
 
-def norb_files():
-    for chunk, color in zip(norb.SMALLNORB_CHUNKS, (30, 60), strict=True):
-        matrices = {
-            "dat": np.full([3, 2, 4, 4], color, np.uint8),
-            "cat": np.arange(3, dtype=np.int32),
-            "info": np.arange(12, dtype=np.int32).reshape(3, 4),
-        }
+def norb_files(chunks):
+    """The six files: the color of an example's picture, and its five features."""
+    for chunk, (colors, features) in zip(norb.SMALLNORB_CHUNKS, chunks, strict=True):
+        pictures = np.zeros([len(colors), 2, 4, 4], np.uint8)
+        pictures[...] = np.reshape(colors, [-1, 1, 1, 1])
+        features = np.array(features, np.int32)
+        matrices = {"dat": pictures, "cat": features[:, 0], "info": features[:, 1:]}
         for part, matrix in matrices.items():
             sizes = [*matrix.shape, 1, 1, 1][: max(3, matrix.ndim)]
             header = np.array([NORB_MAGIC[matrix.dtype], matrix.ndim, *sizes], np.int32)
             name = f"smallnorb-{chunk}-{part}.mat.gz"
-            yield name, gzip.compress(header.tobytes() + matrix.tobytes())
+            yield name, gzip.compress(header.tobytes() + matrix.tobytes(), 1)
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +141,7 @@ def published():
         "3dshapes.h5": shapes_file(),
         "real3d_complicated_shapes_ordered.npz": arm_file(layout=1),
         **{f"{name}.npz": arm_file() for name in mpi3d.NAMES[:3]},
-        **dict(norb_files()),
+        **dict(norb_files([([30, 31], TOYS[:2]), ([60, 61], TOYS[2:])])),
     }
 
 
@@ -282,8 +283,28 @@ class TestWhatTheLoadersFind:
         images, features = norb._load_small_norb_chunks(
             norb.SMALLNORB_TEMPLATE, norb.SMALLNORB_CHUNKS
         )
-        np.testing.assert_allclose(255 * images[:, 9, 9], 3 * [30] + 3 * [60])
-        np.testing.assert_array_equal(features[:, 0], [0, 1, 2] * 2)
+        np.testing.assert_allclose(255 * images[:, 9, 9], [30, 31, 60, 61], rtol=1e-6)
+        np.testing.assert_array_equal(features, TOYS / np.array([1, 1, 1, 2, 1]))
+
+    @pytest.mark.slow
+    def test_images_of_all_toys(self, download, server):
+        features = np.indices([5, 10, 9, 18, 6]).reshape(5, -1).T
+        colors = 40 * features[:, 0] + features[:, 4]
+        features[:, 3] *= 2  # azimuths are stored in steps of 2
+        halves = [(colors[i::2], features[i::2]) for i in (0, 1)]
+        for name, content in norb_files(halves):
+            server.files[f"/{name}"] = content
+            for file in catalogue.DATA_SETS["smallnorb"].files:
+                if file.name == name:
+                    object.__setattr__(file, "num_bytes", len(content))
+                    digest = hashlib.sha256(content).hexdigest()
+                    object.__setattr__(file.checksum, "digest", digest)
+        assert download("--dataset=smallnorb")[0] == 0
+        data = named_data.get_named_ground_truth_data("smallnorb")
+        images = data.sample_observations_from_factors(
+            np.array([[4, 8, 17, 5], [0, 1, 2, 3]]), np.random.RandomState(0)
+        )
+        np.testing.assert_allclose(images[:, 30, 30, 0] * 255, [165, 3], atol=1e-4)
 
     def test_places_and_names_are_those_of_the_loaders(self, folder):
         """Of the catalogue as it is."""
