@@ -12,6 +12,7 @@ import argparse
 import importlib
 from collections.abc import Sequence
 
+from mvhg_tf import determinism
 from mvhg_tf.experiments import command_line
 from mvhg_tf.terminal import quiet_imports
 
@@ -55,6 +56,12 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="replace an earlier run in --output_directory",
     )
+    parser.add_argument(
+        "--deterministic",
+        action="store_true",
+        help="the same seed gives the same weights on this machine, bit for bit; "
+        "slower on GPUs",
+    )
     return parser.parse_args(argv)
 
 
@@ -65,6 +72,8 @@ def _run(argv: Sequence[str] | None) -> None:
         bindings.append(f"data.source = {flags.data!r}")
     with quiet_imports():
         train = importlib.import_module("mvhg_tf.clustering.train")
+    if flags.deterministic:
+        determinism.enable()
     summary = train.train_with_gin(
         flags.output_directory,
         flags.overwrite,

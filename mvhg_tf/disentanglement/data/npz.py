@@ -63,7 +63,10 @@ def open_array(npz_path: Path, member: str) -> np.ndarray:
     try:
         with _only_writer(target) as part:
             if not _is_current(target, npz_path):  # else another process has made it
+                made = npz_path.stat().st_mtime_ns
                 _extract(npz_path, member, part)
+                # As old as the npz file, whatever the clock says.
+                os.utime(part.name, ns=(made, made))
                 os.replace(part.name, target)
     except OSError as error:
         raise UserError(

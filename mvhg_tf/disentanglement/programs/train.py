@@ -6,6 +6,7 @@ Which models are weakly supervised is a matter of the gin configuration.
 import os
 import sys
 
+from mvhg_tf import determinism
 from mvhg_tf.disentanglement.programs._run import Program
 from mvhg_tf.errors import UserError
 
@@ -22,6 +23,11 @@ def main(name: str) -> None:
     program.define_string("gin_model_dir", "Folder of the file --gin_file_name.")
     program.define_string("gin_file_name", "One more gin file, in --gin_model_dir.")
     program.define_gin()
+    program.define_switch(
+        "deterministic",
+        "The same seed gives the same weights on this machine, bit for bit; slower on "
+        "GPUs.",
+    )
     program.run(sys.argv[1:])
 
 
@@ -33,6 +39,8 @@ def _train(training, flags) -> None:
         )
     if flags.gin_file_name is not None:
         files.append(os.path.join(flags.gin_model_dir, flags.gin_file_name))
+    if flags.deterministic:
+        determinism.enable()
     training.train_with_gin(
         flags.model_dir, flags.overwrite, files, list(flags.gin_bindings)
     )

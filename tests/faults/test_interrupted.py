@@ -1,0 +1,70 @@
+"""Ctrl-C (SIGINT): each program stops within seconds and says how to go on."""
+
+import random
+import signal
+import time
+
+import commands
+import pytest
+
+pytestmark = pytest.mark.slow
+
+SECONDS = 20.0  # on a machine that is busy with other things; it takes one or two
+SEED = 7
+
+
+def assert_stops(run, reached, delay, sentence):
+    """Interrupts a run some seconds after it reached something."""
+    run.wait_until(reached)
+    time.sleep(delay)
+    run.send(signal.SIGINT)
+    started = time.monotonic()
+    assert run.wait() == 130, run.said()
+    assert time.monotonic() - started < SECONDS
+    assert "Traceback" not in run.said()
+    assert run.said().rstrip().splitlines()[-1].endswith(sentence)
+
+
+def test_training(start, finished, trained, tmp_path):
+    folder, moments = tmp_path / "model", random.Random(SEED)
+    command = commands.training(folder)
+    for step in (2, 12, 22):
+
+        def is_there(step=step):
+            return commands.newest_checkpoint(folder) >= step
+
+        sentence = "dlib_train: stopped; the same command goes on from here."
+        assert_stops(start(command), is_there, moments.uniform(0, 0.2), sentence)
+    finished(command)
+    commands.assert_same_results(folder, trained)
+
+
+def test_evaluation(start, finished, trained, tmp_path):
+    represented, folder = tmp_path / "mean", tmp_path / "scores"
+    finished(commands.postprocessing(trained, represented))
+    command = commands.evaluation(represented, folder)
+    record, moments = folder / "run.json", random.Random(SEED)
+    for _ in range(2):
+        sentence = "dlib_evaluate: stopped; nothing was left half-done."
+        assert_stops(start(command), record.exists, moments.uniform(0, 0.5), sentence)
+        assert not folder.exists()
+    finished(command)
+
+
+def test_clustering(start, finished, samples, clustered, tmp_path):
+    folder, moments = tmp_path / "run", random.Random(SEED)
+    command = commands.clustering(samples, folder)
+    for reached in ("tensorboard", "start.npz", "checkpoints/ckpt-3.index"):
+        sentence = "Stopped; the same command without --overwrite goes on from here."
+        seen = folder / reached
+        assert_stops(start(command), seen.exists, moments.uniform(0, 0.2), sentence)
+    finished(command)
+    commands.assert_same_results(folder, clustered)
+
+
+def test_study(start, tmp_path):
+    flags = ["--preset=smoke", "--shard=1/6", f"--output_directory={tmp_path}"]
+    command = ["mvhg_reproduce", "clustering", *flags]
+    seen = tmp_path / "jobs" / "main_uniform_seed0" / "uniform" / "run.json"
+    sentence = "Stopped; the same command goes on where the jobs were."
+    assert_stops(start(command), seen.exists, 0.5, sentence)
