@@ -53,7 +53,19 @@ DISENTANGLEMENT_LIB_REQUIREMENTS = [
 ]
 # What `mvhg_reproduce --backend` needs on a cluster.
 CLUSTER_REQUIREMENTS = {"dask": ["dask[distributed]>=2023.5"], "ray": ["ray>=2.5"]}
-TEST_REQUIREMENTS = ["hypothesis>=6", "pytest>=8", "ruff>=0.8"]
+# The site, which the tests build too.
+DOCS_REQUIREMENTS = [
+    "mkdocs>=1.6",
+    "mkdocs-material>=9.5",
+    "mkdocstrings[python]>=0.27",
+]
+TEST_REQUIREMENTS = [
+    "hypothesis>=6",
+    "pytest>=8",
+    "pytest-xdist>=3.5",
+    "ruff>=0.8",
+    *DOCS_REQUIREMENTS,
+]
 PROGRAMS = [
     "dlib_train",
     "dlib_train_weakly_supervised",
@@ -103,11 +115,16 @@ setup(
     ),
     license="Apache-2.0",
     packages=find_packages(include=["mvhg_tf", "mvhg_tf.*"]),
+    package_data={"mvhg_tf": ["py.typed"]},
     py_modules=["mvhg_tf_programs"],
     cmdclass={"build_py": BuildWithStartupLine},
     python_requires=">=3.10",
     install_requires=REQUIREMENTS + DISENTANGLEMENT_LIB_REQUIREMENTS,
-    extras_require={"test": TEST_REQUIREMENTS, **CLUSTER_REQUIREMENTS},
+    extras_require={
+        "test": TEST_REQUIREMENTS,
+        "docs": DOCS_REQUIREMENTS,
+        **CLUSTER_REQUIREMENTS,
+    },
     entry_points={
         "console_scripts": [
             *(f"{name} = mvhg_tf_programs:main" for name in PROGRAMS),
