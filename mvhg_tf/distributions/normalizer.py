@@ -47,7 +47,8 @@ def pair_logits(urn: Urn) -> tf.Tensor:
         log_choose(sizes[..., 0, :], first)
         + log_choose(sizes[..., 1, :], second)
         + tf.math.multiply_no_nan(log_weights[..., 0, :], first)
-        + tf.math.multiply_no_nan(log_weights[..., 1, :], second)
+        # Below 0 is off the support, but times a zero weight's log it would be +inf.
+        + tf.math.multiply_no_nan(log_weights[..., 1, :], tf.maximum(second, 0.0))
     )
 
 
