@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import resource
 import socket
 import types
@@ -124,7 +125,10 @@ def test_next_call_goes_on(server, get):
     assert server.begins[asked:] == [server.begins[1]]
 
 
-@pytest.mark.parametrize("record", [None, "", "[]", "{}", '{"url": "elsewhere"}'])
+@pytest.mark.parametrize(
+    "record",
+    [None, "", "[]", "{}", json.dumps({"url": "http://else/file", "validator": '"1"'})],
+)
 def test_what_is_not_known_is_not_appended_to(server, get, tmp_path, record):
     (tmp_path / "target.part").write_bytes(OTHER[:1000])
     if record is not None:
