@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import tqdm
 
 from mvhg_tf.errors import UserError
+from mvhg_tf.progress import ProgressBar
 
 _CHUNK_BYTES = 1 << 24
 # What makes arrays and numbers.
@@ -205,7 +205,7 @@ def _read_header(source: BinaryIO) -> np.dtype:
 
 
 def _copy(source: BinaryIO, target: BinaryIO, size: int, description: str) -> None:
-    with tqdm.tqdm(
+    with ProgressBar(
         total=size, desc=description, unit="B", unit_scale=True, leave=False
     ) as progress:
         while chunk := source.read(_CHUNK_BYTES):

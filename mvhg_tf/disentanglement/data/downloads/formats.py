@@ -13,11 +13,11 @@ from typing import BinaryIO
 
 import h5py
 import numpy as np
-from tqdm import tqdm
 
 from mvhg_tf.disentanglement.data import cars3d, dsprites, mpi3d, shapes3d, smallnorb
 from mvhg_tf.disentanglement.data.downloads.catalogue import PublishedDataSet
 from mvhg_tf.errors import UserError
+from mvhg_tf.progress import ProgressBar
 
 from disentanglement_lib.data.ground_truth import norb  # isort: skip
 from disentanglement_lib.data.ground_truth import (  # isort: skip
@@ -104,7 +104,7 @@ def _unpack_shapes3d(archive: Path) -> None:
         with _new_file(archive.with_name(target_name)) as target:
             np.lib.format.write_array_header_1_0(target, header)
             starts = range(0, len(images), rows)
-            for start in tqdm(starts, f"Unpacking {archive.name}", leave=False):
+            for start in ProgressBar(starts, f"Unpacking {archive.name}", leave=False):
                 target.write(images[start : start + rows])
 
 
@@ -119,7 +119,7 @@ _UNPACKERS: dict[str, Callable[[Path], None]] = {
 def _reading(archive: Path) -> Iterator[BinaryIO]:
     """Opens an archive; a bar shows how much of it has been read."""
     with open(archive, "rb") as file:
-        with tqdm.wrapattr(
+        with ProgressBar.wrapattr(
             file,
             "read",
             total=archive.stat().st_size,
