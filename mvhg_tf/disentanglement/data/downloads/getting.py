@@ -108,7 +108,6 @@ def _check_present(data_set: PublishedDataSet, folder: Path) -> None:
             f"({str(error).rstrip('.')}): --overwrite gets it anew, or give another "
             "--directory."
         ) from error
-    _delete_archives(data_set, folder)
 
 
 def _formats() -> types.ModuleType:

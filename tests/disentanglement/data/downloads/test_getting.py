@@ -398,6 +398,14 @@ class TestWhatIsThere:
         (place / "else").write_text("")
         assert_refused(download(f"--dataset={name}"), str(place), "--overwrite")
 
+    def test_is_left_alone(self, download, folder):
+        """With an archive that someone keeps there."""
+        download("--dataset=shapes3d")
+        (folder / "3dshapes" / "3dshapes.h5").write_bytes(b"mine")
+        before = files_in(folder)
+        assert download("--dataset=shapes3d")[0] == 0
+        assert files_in(folder) == before
+
     def test_empty_folder_is_no_matter(self, download, folder):
         (folder / "scream").mkdir(parents=True)
         assert download("--dataset=scream")[0] == 0
