@@ -118,6 +118,6 @@ def run_program(monkeypatch, capfd):
     return run
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def repository() -> Path:
     return Path(__file__).parent.parent

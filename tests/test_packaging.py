@@ -6,10 +6,14 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 import zipfile
 
 import pytest
+import yaml
+
+import mvhg_tf
 
 STARTUP_FILE = "mvhg_tf_programs.pth"
 # As disentanglement_lib 1.5 installs it.
@@ -76,7 +80,8 @@ def test_a_wheel_brings_the_startup_line(build, repository, hook):
 def test_a_wheel_brings_the_package_and_the_programs(build, repository):
     with build("build_wheel") as wheel:
         names = set(wheel.namelist())
-        for path in (repository / "mvhg_tf").rglob("*.py"):
+        sources = [*(repository / "mvhg_tf").rglob("*.py")]
+        for path in [*sources, repository / "mvhg_tf" / "py.typed"]:
             assert path.relative_to(repository).as_posix() in names
         [scripts] = [n for n in names if n.endswith("entry_points.txt")]
         found = re.findall(r"^(dlib_\w+) = ", wheel.read(scripts).decode(), re.M)
@@ -90,6 +95,93 @@ def test_a_wheel_brings_the_package_and_the_programs(build, repository):
         "dlib_visualize_dataset",
         "dlib_visualize_model",
     ]
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory, repository):
+    """An sdist of the repository, opened, and the wheels of the two."""
+    ignored = (".*", "build", "dist", "docs", "tests", "*.egg-info", "__pycache__")
+    source = tmp_path_factory.mktemp("checkout") / "mvhg_tf"
+    shutil.copytree(repository, source, ignore=shutil.ignore_patterns(*ignored))
+
+    def build_in(folder, hook):
+        code = f"from setuptools import build_meta as b; b.{hook}('built')"
+        (folder / "built").mkdir(exist_ok=True)
+        done = run(sys.executable, "-c", code, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        return max((folder / "built").iterdir(), key=lambda path: path.stat().st_mtime)
+
+    sdist = build_in(source, "build_sdist")
+    opened = tmp_path_factory.mktemp("sdist")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(opened, filter="data")
+    [opened] = opened.iterdir()
+    return opened, build_in(opened, "build_wheel"), build_in(source, "build_wheel")
+
+
+@pytest.mark.slow
+def test_an_sdist_makes_the_wheel_of_the_checkout(distributions):
+    opened, of_sdist, of_checkout = distributions
+    with zipfile.ZipFile(of_sdist) as left, zipfile.ZipFile(of_checkout) as right:
+        assert sorted(left.namelist()) == sorted(right.namelist())
+        for name in left.namelist():
+            assert left.read(name) == right.read(name), name
+    for name in ("LICENSE", "README.md", "CHANGELOG.md", "CITATION.cff"):
+        assert (opened / name).stat().st_size > 500
+
+
+@pytest.mark.slow
+def test_a_wheel_works_in_a_new_environment(distributions, tmp_path):
+    """Installed by pip, without an index: the packages it needs are this one's."""
+    _, wheel, _ = distributions
+    root = tmp_path / "environment"
+    venv.create(root, with_pip=True)
+    pip = [root / "bin/python", "-m", "pip", "install", "--no-index", "--no-deps"]
+    assert run(*pip, wheel).returncode == 0
+    [site_packages] = root.glob("lib/python*/site-packages")
+    (site_packages / "__paths.pth").write_text(sysconfig.get_path("purelib"))
+    code = (
+        "import mvhg_tf; print(mvhg_tf.__file__);"
+        "urn = mvhg_tf.MultivariateFisherNoncentralHypergeometric(3, [2, 2, 2],"
+        " weights=[1.0, 0.0, 1e30]); print(urn.sample(seed=[0, 1]).numpy())"
+    )
+    done = run(root / "bin/python", "-c", code, cwd=tmp_path)
+    assert done.stdout.splitlines() == [
+        str(site_packages / "mvhg_tf" / "__init__.py"),
+        "[1. 0. 2.]",
+    ], done.stderr
+    for name in ("dlib_train", "mvhg_cluster", "mvhg_reproduce"):
+        done = run(root / "bin" / name, "--help", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert f"usage: {name}" in done.stdout
+    assert run(*pip[:3], "uninstall", "--yes", "mvhg_tf").returncode == 0
+    assert not [path for path in site_packages.iterdir() if "mvhg_tf" in path.name]
+
+
+@pytest.fixture
+def citation(repository):
+    return yaml.safe_load((repository / "CITATION.cff").read_text("utf-8"))
+
+
+def test_the_citation_is_of_the_paper(citation):
+    """The keys that the Citation File Format 1.2.0 requires, and the paper."""
+    assert citation["cff-version"] == "1.2.0"
+    assert {"message", "title", "authors"} <= citation.keys()
+    paper = citation["preferred-citation"]
+    assert {"type", "title", "authors"} <= paper.keys()
+    families = [author["family-names"] for author in paper["authors"]]
+    assert families == ["Sutter", "Manduchi", "Ryser", "Vogt"]
+    for family in families:
+        assert family in mvhg_tf.__doc__
+    assert " ".join(mvhg_tf.__doc__.split()).count(f'"{paper["title"]}"') == 1
+    assert str(paper["year"]) in mvhg_tf.__doc__
+
+
+def test_every_file_tells_the_same_version(citation, repository):
+    assert citation["version"] == mvhg_tf.__version__
+    changes = (repository / "CHANGELOG.md").read_text("utf-8")
+    [newest] = re.findall(r"^## (.*)$", changes, re.M)[:1]
+    assert mvhg_tf.__version__ in newest
 
 
 @pytest.mark.parametrize("options", [[], ["-X", "faulthandler", "-u"]])
