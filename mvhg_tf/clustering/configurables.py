@@ -85,7 +85,9 @@ def vade(
     return model
 
 
-@gin.configurable("pretrain", denylist=["model", "x", "verbose", "callbacks"])
+@gin.configurable(
+    "pretrain", denylist=["model", "x", "verbose", "callbacks", "is_done"]
+)
 def pretrain(
     model: VaDE,
     x: np.ndarray,
@@ -98,20 +100,25 @@ def pretrain(
     weights: str = "",
     verbose: int = 0,
     callbacks: Sequence[keras.callbacks.Callback] | None = None,
-) -> np.ndarray:
+    is_done: bool = False,
+) -> np.ndarray | None:
     """`VaDE.pretrain`, after loading a file of `weights` if one is named.
 
     Args as `pretraining.pretrain`, but:
       epochs: by default, so many that there are 2400 steps, though 25 to 200.
       weights: path of the weights of Jiang et al. (2016), or "". Bind `epochs` to 0
         to leave the networks as these make them.
+      is_done: whether an earlier process has pretrained: then there is only the call,
+        by which gin knows of the values that were used.
 
     Returns:
-      Responsibilities, float32 `[N, K]`.
+      Responsibilities, float32 `[N, K]`; None if it is done.
 
     Raises:
       UserError: a ValueError, if an argument is not allowed.
     """
+    if is_done:
+        return None
     if weights:
         load_jiang_weights(model, weights)
     if epochs is None:

@@ -136,7 +136,9 @@ def _start(
       The responsibilities of the start, `[N, K]`.
     """
     path = start or os.path.join(output_directory, START)
-    if not start and not os.path.exists(path):
+    if not start and os.path.exists(path):
+        configurables.pretrain(model, data.train.x, is_done=True)
+    elif not start:
         bar = callbacks.ProgressBar("pretraining")
         folder = os.path.join(output_directory, "tensorboard", "pretraining")
         with contextlib.closing(bar):

@@ -60,6 +60,10 @@ def weights_of(folder):
     return keras.saving.load_model(folder / "model.keras").get_weights()
 
 
+def results_of(folder):
+    return json.loads((folder / "results" / "results.json").read_text())
+
+
 def check_same_weights(folder, other):
     for value, theirs in zip(weights_of(folder), weights_of(other), strict=True):
         np.testing.assert_array_equal(value, theirs)
@@ -115,6 +119,7 @@ def test_a_stopped_run_goes_on_and_ends_with_the_same_weights(
     assert (tmp_path / "run" / "checkpoints").is_dir()
     run(tmp_path / "run", source)
     check_same_weights(tmp_path / "run", finished)
+    assert results_of(tmp_path / "run") == results_of(finished)
 
 
 def test_runs_of_other_priors_share_a_start(finished, source, tmp_path):
