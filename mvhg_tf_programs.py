@@ -20,6 +20,7 @@ _PROGRAMS = {
     "dlib_postprocess": "postprocess",
     "dlib_evaluate": "evaluate",
     "dlib_aggregate_results": "aggregate_results",
+    "dlib_udr": "udr",
     "dlib_download_data": "download_data",
     "dlib_visualize_model": "visualize_model",
     "dlib_visualize_dataset": "visualize_dataset",

@@ -72,6 +72,7 @@ PROGRAMS = [
     "dlib_postprocess",
     "dlib_evaluate",
     "dlib_aggregate_results",
+    "dlib_udr",
     "dlib_download_data",
     "dlib_visualize_model",
     "dlib_visualize_dataset",

@@ -17,7 +17,7 @@ import fnmatch
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import gin
 
@@ -56,7 +56,10 @@ class AlreadyFinished(UserError):
 
 @contextlib.contextmanager
 def open_run(
-    directory: str, step_name: str, overwrite: bool = False, input_dir: str = ""
+    directory: str,
+    step_name: str,
+    overwrite: bool = False,
+    input_dir: str | Sequence[str] = "",
 ) -> Iterator[bool]:
     """Reserves a folder for one run, of the active gin configuration.
 
@@ -67,7 +70,8 @@ def open_run(
       directory: the folder, made if there is none.
       step_name: the kind of run, such as "train" or "evaluation".
       overwrite: whether an earlier run there may be replaced.
-      input_dir: the folder that the run reads; with another one it is another run.
+      input_dir: the folder that the run reads, or several in their order; with
+        another one it is another run.
 
     Yields:
       Whether an unfinished run of the same configuration is there to go on with.
@@ -78,13 +82,15 @@ def open_run(
       RunInterrupted: in place of a KeyboardInterrupt in the block, if the run has
         made something to go on with.
     """
+    given = [input_dir] if isinstance(input_dir, str) else input_dir
+    input_dirs = [os.path.realpath(path) for path in given if path]
     run = {
         "step": step_name,
         "config": gin.config_str(),
-        "input_dir": os.path.realpath(input_dir) if input_dir else "",
+        "input_dir": os.pathsep.join(input_dirs),
         "finished": False,
     }
-    _check_apart(directory, input_dir)
+    _check_apart(directory, input_dirs)
     _check_ours(directory)
     with _folder(directory), _locked(directory):
         _tidy(directory)
@@ -107,9 +113,9 @@ def open_run(
         _write_record(directory, run | {"finished": True})
 
 
-def _check_apart(directory: str, input_dir: str) -> None:
+def _check_apart(directory: str, input_dirs: Sequence[str]) -> None:
     """Refuses to write where the run reads: overwriting would move its input."""
-    if input_dir and os.path.realpath(directory) == os.path.realpath(input_dir):
+    if os.path.realpath(directory) in input_dirs:
         raise UserError(
             f"The results can't go into the folder {directory} that is read: choose "
             "another one."

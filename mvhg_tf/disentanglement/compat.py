@@ -47,6 +47,8 @@ _BATCH_SIZE = 256
 _REPLACED_FUNCTIONS = {
     "data.ground_truth.named_data": "data.named_data",
     "evaluation.evaluate": "evaluate",
+    "evaluation.udr.evaluate": "evaluate",
+    "evaluation.udr.metrics.udr": "metrics.udr",
     "methods.unsupervised.train": "training",
     "postprocessing.methods": "postprocess",
     "postprocessing.postprocess": "postprocess",
@@ -62,6 +64,9 @@ _REPLACED = {
     f"{_LIBRARY}.{theirs}": f"mvhg_tf.disentanglement.{ours}"
     for theirs, ours in (_REPLACED_FUNCTIONS | _REPLACED_MODELS).items()
 }
+
+# Packages that the wheel lacks, though modules of them are replaced.
+_MISSING = {f"{_LIBRARY}.evaluation.udr", f"{_LIBRARY}.evaluation.udr.metrics"}
 
 
 def _module(name: str, base: types.ModuleType | None = None, **names):
@@ -270,6 +275,8 @@ class _Finder(importlib.abc.MetaPathFinder):
             return None
         if fullname in _REPLACED:
             return importlib.machinery.ModuleSpec(fullname, _Replacement())
+        if fullname in _MISSING:
+            return importlib.machinery.ModuleSpec(fullname, None, is_package=True)
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and isinstance(
             spec.loader, importlib.machinery.SourceFileLoader

@@ -1,10 +1,10 @@
-"""Scores of a representation: disentanglement_lib's metrics, and ours, by gin."""
+"""Scores of a representation, or of models: the library's metrics and ours, by gin."""
 
 import importlib
 import inspect
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import gin
 import numpy as np
@@ -13,8 +13,14 @@ from threadpoolctl import threadpool_limits
 from mvhg_tf import gin_session, run_directory
 from mvhg_tf.disentanglement import compat, results  # noqa: F401
 from mvhg_tf.disentanglement.data import named_data
-from mvhg_tf.disentanglement.metrics import shared_independent  # noqa: F401
-from mvhg_tf.disentanglement.saved_model import Representation, resolve_dataset
+from mvhg_tf.disentanglement.gaussian import Gaussian, kl_to_standard_normal
+from mvhg_tf.disentanglement.metrics import shared_independent, udr  # noqa: F401
+from mvhg_tf.disentanglement.saved_model import (
+    Representation,
+    bound_value,
+    resolve_dataset,
+)
+from mvhg_tf.errors import UserError
 
 # Importing a metric's module makes its name known to gin.
 for _name in (
@@ -36,7 +42,7 @@ for _name in (
 
 
 def evaluate_with_gin(
-    model_dir: str,
+    model_dir: str | Sequence[str],
     output_dir: str,
     overwrite: bool = False,
     gin_config_files: list[str] | None = None,
@@ -45,7 +51,7 @@ def evaluate_with_gin(
     """Evaluates as gin files and bindings say, and clears the configuration.
 
     Args:
-      model_dir: the folder of a representation.
+      model_dir: the folder of a representation, or those of several trained models.
       output_dir: the folder for the scores.
       overwrite: whether earlier ones there may be replaced.
       gin_config_files: paths, read in their order.
@@ -60,41 +66,93 @@ def evaluate_with_gin(
 
 @gin.configurable("evaluation", denylist=["model_dir", "output_dir", "overwrite"])
 def evaluate(
-    model_dir: str,
+    model_dir: str | Sequence[str],
     output_dir: str,
     overwrite: bool = False,
     evaluation_fn: Callable = gin.REQUIRED,
     random_seed: int = gin.REQUIRED,
     name: str = "",
 ) -> None:
-    """Computes one metric of a representation.
+    """Computes one metric of a representation, or of several models side by side.
 
     Args:
-      model_dir: the folder of a representation.
+      model_dir: the folder of a representation, or those of several trained models.
       output_dir: gets `results`; those of the steps before are carried over.
       overwrite: whether an earlier run there may be replaced.
       evaluation_fn: such as `@mig`. It takes the data set, the representation (a
         function from images to `[N, d]`; see `Representation`), `random_state` and,
-        if it has such a parameter, `artifact_dir`, and returns a dictionary.
+        if it has such a parameter, `artifact_dir`, and returns a dictionary. For
+        several models it is `@udr_sklearn`, which takes a list of encoders in place
+        of the representation; the models' folders join its results.
       random_seed: of the random state.
       name: of the metric; the artifacts go to `<model_dir>/artifacts/<name>`.
 
     Raises:
-      UserError: if there is no representation, or the folder is not free.
+      UserError: if there is no representation or model, the models are of several
+        data sets, the metric is not for what was given, or the folder is not free.
     """
-    representation = Representation(model_dir)
-    resolve_dataset(model_dir, "postprocess")
+    several = not isinstance(model_dir, str)
+    _check_metric(evaluation_fn, several)
+    if several:
+        _check_models(model_dir)
+    first = model_dir[0] if several else model_dir
+    scored = [encoder(d) for d in model_dir] if several else Representation(model_dir)
+    resolve_dataset(first, "train" if several else "postprocess")
     dataset = named_data.get_named_ground_truth_data()
     with run_directory.open_run(output_dir, "evaluation", overwrite, model_dir):
         started = time.monotonic()
         arguments = {"random_state": np.random.RandomState(random_seed)}
         if _takes(evaluation_fn, "artifact_dir"):
-            arguments["artifact_dir"] = os.path.join(model_dir, "artifacts", name)
+            arguments["artifact_dir"] = os.path.join(first, "artifacts", name)
         # Their regressions are small: over several threads they take ten times as long.
         with threadpool_limits(1):
-            scores = dict(evaluation_fn(dataset, representation, **arguments))
+            scores = dict(evaluation_fn(dataset, scored, **arguments))
+        if several:
+            scores["model_dirs"] = list(model_dir)
         scores["elapsed_time"] = time.monotonic() - started
-        results.write_results(output_dir, "evaluation", scores, model_dir)
+        results.write_results(output_dir, "evaluation", scores, first)
+
+
+def encoder(model_dir: str) -> udr.Encoder:
+    """A trained model as `udr` takes it: its posterior means and their divergences.
+
+    Raises:
+      UserError: if there is no trained model in the folder.
+    """
+    model = Representation(model_dir)
+
+    def encode(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean, log_variance = model.encode(images)
+        divergences = kl_to_standard_normal(Gaussian(mean, log_variance))
+        return mean, np.mean(divergences, axis=0)
+
+    return encode
+
+
+def _check_metric(evaluation_fn: Callable, several: bool) -> None:
+    """Makes sure that the metric is of what was given."""
+    if several and not _takes(evaluation_fn, "representation_functions"):
+        raise UserError(
+            "evaluation.evaluation_fn scores one representation, but trained models "
+            "were given: bind it to @udr_sklearn, or use dlib_evaluate."
+        )
+    if not several and _takes(evaluation_fn, "representation_functions"):
+        raise UserError(
+            "evaluation.evaluation_fn compares trained models, but one representation "
+            "was given: use dlib_udr, or bind it to another metric."
+        )
+
+
+def _check_models(model_dirs: Sequence[str]) -> None:
+    """Makes sure that there are several models, of one data set."""
+    udr.check_number(len(model_dirs))
+    if gin_session.query("dataset.name") == "auto":
+        names = {bound_value(path, "train", "dataset.name") for path in model_dirs}
+        if len(names) > 1:
+            raise UserError(
+                f"The models were trained on {' and '.join(sorted(names))}: rank those "
+                "of one data set, or bind dataset.name to one that all can encode."
+            )
 
 
 def _takes(function: Callable, name: str) -> bool:

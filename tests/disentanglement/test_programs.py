@@ -22,6 +22,7 @@ PROGRAMS = [
     "dlib_visualize_model",
     "dlib_visualize_dataset",
     "dlib_aggregate_results",
+    "dlib_udr",
     "dlib_download_data",
 ]
 
