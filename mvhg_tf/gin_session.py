@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import gin
 
+from mvhg_tf import gin_kinds
 from mvhg_tf.errors import UserError, check_positive_integer
 from mvhg_tf.schedules import ExponentialAnnealing
 
@@ -23,6 +24,7 @@ _PARSE_ERRORS = (
     ImportError,
     NameError,
     OSError,
+    RecursionError,
     SyntaxError,
     TypeError,
     ValueError,
@@ -40,6 +42,19 @@ _COUNTS = (
     "num_train",
     "num_variance_estimate",
 )
+# Weights of a loss, and what optimizers have.
+_NOT_NEGATIVE = (
+    "beta",
+    "c_max",
+    "epsilon",
+    "gamma",
+    "iteration_threshold",
+    "lambda_d_factor",
+    "lambda_od",
+    "learning_rate",
+)
+_FRACTIONS = ("beta1", "beta2", "momentum", "rho")
+_TOO_LARGE = 2**63  # for the 64 bits of an integer
 _TYPE_NAMES = {
     bool: "True or False",
     dict: "a dictionary",
@@ -50,7 +65,7 @@ _TYPE_NAMES = {
     tuple: "a tuple",
     type(None): "None",
 }
-_OTHER = "something made by @name or @name()"
+_OTHER = "something fitting made by @name or @name()"
 
 
 @contextlib.contextmanager
@@ -122,6 +137,8 @@ def _parse_errors_explained(what: str) -> Iterator[None]:
 
 
 def _parse_problem(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "nests too deeply: look for a file that includes itself"
     message = message_of(error)
     token = re.search(r"Failed to parse token '(.*?)'", message)
     if token:
@@ -141,6 +158,7 @@ def _check_types(config: dict) -> None:
     Raises:
       UserError: if a value can't be right.
     """
+    _check_macros(config)
     for (_, selector), bindings in config.items():
         if not selector.startswith(_PACKAGES):
             continue
@@ -149,13 +167,83 @@ def _check_types(config: dict) -> None:
         for parameter, value in bindings.items():
             allowed = allowed_types.get(parameter, ())
             name = f"{selector.rpartition('.')[2]}.{parameter}"
+            _check_numbers(name, value)
+            _check_range(name, parameter, value)
+            _check_kind(name, value, function, parameter)
             if type(value) in _TYPE_NAMES and allowed and not _fits(value, allowed):
-                wanted = " or ".join(_TYPE_NAMES.get(t, _OTHER) for t in allowed)
                 raise UserError(
-                    f"{name} is {value!r}, but must be {wanted}: bind it to one."
+                    f"{name} is {value!r}, but must be {_told_types(allowed)}: bind it "
+                    "to one."
                 )
             if parameter in _COUNTS:
                 _check_counts(name, value)
+
+
+def _check_macros(config: dict) -> None:
+    """Refuses macros that stand for each other in a circle."""
+    values = {
+        scope: bindings.get("value")
+        for (scope, selector), bindings in config.items()
+        if selector == "gin.macro"
+    }
+    for first, value in values.items():
+        seen = [first]
+        while _is_macro(value):
+            seen.append(value.scoped_selector.rpartition("/")[0])
+            if seen[-1] in seen[:-1]:
+                raise UserError(
+                    f"The macro {' = %'.join(seen)} never gets a value: bind it to one."
+                )
+            value = values.get(seen[-1])
+
+
+def _is_macro(value: object) -> bool:
+    is_reference = isinstance(value, gin.config.ConfigurableReference)
+    return is_reference and value.selector == "gin.macro"
+
+
+def _check_kind(name: str, value: object, owner: Callable, parameter: str) -> None:
+    """Refuses `@name` or `@name()` of another kind than the annotation tells."""
+    if not isinstance(value, gin.config.ConfigurableReference):
+        return
+    hint = typing.get_type_hints(inspect.unwrap(owner)).get(parameter)
+    if hint is not None and not gin_kinds.fits(value, hint):
+        what = "what it makes" if value.evaluate else "this function"
+        raise UserError(
+            f"{name} is {value!r}, but {what} is not of the kind that is wanted "
+            f"there: bind it to {_told_types(_types_of(hint))}."
+        )
+
+
+def _told_types(allowed: tuple[type, ...]) -> str:
+    return " or ".join(_TYPE_NAMES.get(t, _OTHER) for t in allowed)
+
+
+def _check_range(name: str, parameter: str, value: object) -> None:
+    """Refuses a weight or rate of another range than its name has everywhere."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return
+    if parameter in _FRACTIONS and not 0 <= value < 1:
+        raise UserError(
+            f"{name} is {value!r}, but must be at least 0 and below 1: bind it to that."
+        )
+    if parameter in _NOT_NEGATIVE and value < 0:
+        raise UserError(
+            f"{name} is {value!r}, but must not be negative: bind it to a number from "
+            "0 on."
+        )
+
+
+def _check_numbers(parameter: str, value: object) -> None:
+    """Refuses numbers that no computation can do with, in lists as well."""
+    if isinstance(value, list | tuple):
+        for item in value:
+            _check_numbers(parameter, item)
+    elif isinstance(value, int | float) and not abs(value) < _TOO_LARGE:
+        raise UserError(
+            f"{parameter} is {value!r}, but must be a number below 2**63: bind it to "
+            "one."
+        )
 
 
 def _check_counts(parameter: str, value: object) -> None:

@@ -37,14 +37,19 @@ def to_pixels(logits: tf.Tensor, activation: str = "logits") -> tf.Tensor:
     Raises:
       UserError: if `activation` is neither "logits" nor "tanh".
     """
+    check_activation(activation)
     if activation == "logits":
         return tf.sigmoid(logits)
-    if activation == "tanh":
-        return tf.tanh(logits) / 2 + 0.5
-    raise UserError(
-        f'reconstruction_loss.activation is {activation!r}, but must be "logits" or '
-        '"tanh": bind it to one of these.'
-    )
+    return tf.tanh(logits) / 2 + 0.5
+
+
+def check_activation(activation: str) -> None:
+    """Raises a UserError unless it is "logits" or "tanh"."""
+    if activation not in ("logits", "tanh"):
+        raise UserError(
+            f'reconstruction_loss.activation is {activation!r}, but must be "logits" '
+            'or "tanh": bind it to one of these.'
+        )
 
 
 @gin.configurable("bernoulli_loss", allowlist=["subtract_true_image_entropy"])

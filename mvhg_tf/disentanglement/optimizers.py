@@ -54,6 +54,11 @@ def _make_optimizer(
     return optimizer_fn(learning_rate=learning_rate)
 
 
+def _as_keras(learning_rate: LearningRate) -> LearningRate:
+    """Keras takes no integer for a learning rate."""
+    return float(learning_rate) if isinstance(learning_rate, int) else learning_rate
+
+
 @gin.configurable("AdamOptimizer")
 def adam_optimizer(
     learning_rate: LearningRate = 0.001,
@@ -66,7 +71,7 @@ def adam_optimizer(
     """Adam (Kingma and Ba, 2014)."""
     del use_locking
     return keras.optimizers.Adam(
-        learning_rate=learning_rate,
+        learning_rate=_as_keras(learning_rate),
         beta_1=beta1,
         beta_2=beta2,
         epsilon=epsilon,
@@ -82,7 +87,7 @@ def gradient_descent_optimizer(
 ) -> keras.optimizers.SGD:
     """Gradient descent."""
     del use_locking
-    return keras.optimizers.SGD(learning_rate, name=name)
+    return keras.optimizers.SGD(_as_keras(learning_rate), name=name)
 
 
 @gin.configurable("MomentumOptimizer")
@@ -95,7 +100,9 @@ def momentum_optimizer(
 ) -> keras.optimizers.SGD:
     """Gradient descent with momentum."""
     del use_locking
-    return keras.optimizers.SGD(learning_rate, momentum, use_nesterov, name=name)
+    return keras.optimizers.SGD(
+        _as_keras(learning_rate), momentum, use_nesterov, name=name
+    )
 
 
 @gin.configurable("AdagradOptimizer")
@@ -108,7 +115,7 @@ def adagrad_optimizer(
     """Adagrad (Duchi et al. 2011)."""
     del use_locking
     return keras.optimizers.Adagrad(
-        learning_rate, initial_accumulator_value, epsilon=0.0, name=name
+        _as_keras(learning_rate), initial_accumulator_value, epsilon=0.0, name=name
     )
 
 
@@ -122,7 +129,7 @@ def adadelta_optimizer(
 ) -> keras.optimizers.Adadelta:
     """Adadelta (Zeiler 2012)."""
     del use_locking
-    return keras.optimizers.Adadelta(learning_rate, rho, epsilon, name=name)
+    return keras.optimizers.Adadelta(_as_keras(learning_rate), rho, epsilon, name=name)
 
 
 @gin.configurable("RMSPropOptimizer")
@@ -137,7 +144,9 @@ def rmsprop_optimizer(
 ) -> keras.optimizers.RMSprop:
     """RMSProp (Tieleman and Hinton 2012)."""
     del use_locking
-    return RMSPropFromOne(learning_rate, decay, momentum, epsilon, centered, name=name)
+    return RMSPropFromOne(
+        _as_keras(learning_rate), decay, momentum, epsilon, centered, name=name
+    )
 
 
 @register_keras_serializable(package="mvhg_tf")

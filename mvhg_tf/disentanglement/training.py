@@ -94,6 +94,9 @@ def train(
     check_positive_integer("model.batch_size", batch_size)
     check_positive_integer("model.eval_steps", eval_steps)
     _check_seed(random_seed)
+    losses.check_activation(
+        gin_session.query("reconstruction_loss.activation", "logits")
+    )
     options = training_loop.Options()
     strategy = strategies.make_strategy(options.strategy, batch_size)
     is_chief = strategies.is_chief(strategy)

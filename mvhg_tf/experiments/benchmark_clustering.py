@@ -5,11 +5,9 @@ bin/benchmark clustering --output=docs/benchmark_clustering.md
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from mvhg_tf.errors import UserError
 from mvhg_tf.experiments import command_line
 from mvhg_tf.terminal import quiet_imports
 
@@ -39,10 +37,7 @@ def _run(argv: Sequence[str] | None) -> None:
         help="samples of an epoch",
     )
     flags = parser.parse_args(argv)
-    if os.path.exists(flags.output) and not flags.overwrite:
-        raise UserError(
-            f"--output {flags.output!r} exists; give another file, or --overwrite."
-        )
+    command_line.check_output_file(flags.output, flags.overwrite)
     with quiet_imports():
         from mvhg_tf.experiments import clustering_timings
     text = clustering_timings.run(flags.rounds, flags.samples)

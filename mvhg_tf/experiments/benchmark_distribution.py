@@ -9,11 +9,9 @@ Without --authors_code nothing is compared with the authors' PyTorch code.
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Sequence
 
-from mvhg_tf.errors import UserError
 from mvhg_tf.experiments import authors_code, command_line, step_memory
 from mvhg_tf.terminal import quiet_imports
 
@@ -49,10 +47,7 @@ def _parse(argv: Sequence[str] | None):
 
 def _run(argv: Sequence[str] | None) -> None:
     flags = _parse(argv)
-    if os.path.exists(flags.output) and not flags.overwrite:
-        raise UserError(
-            f"--output {flags.output!r} exists; give another file, or --overwrite."
-        )
+    command_line.check_output_file(flags.output, flags.overwrite)
     with contextlib.ExitStack() as stack:
         authors = {}
         if flags.authors_code:

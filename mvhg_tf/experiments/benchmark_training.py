@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -71,10 +70,7 @@ def parse(
         raise UserError(
             "--library_source and --stock_python belong together; give both or none."
         )
-    if os.path.exists(flags.output) and not flags.overwrite:
-        raise UserError(
-            f"--output {flags.output!r} exists; give another file, or --overwrite."
-        )
+    command_line.check_output_file(flags.output, flags.overwrite)
     return flags
 
 

@@ -23,6 +23,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--output_directory",
+        type=command_line.folder,
         default="clusters",
         help="folder for all results; the same one goes on with an unfinished run",
     )

@@ -14,6 +14,8 @@ from mvhg_tf.errors import UserError, full_disk_sentence
 __all__ = [
     "Parser",
     "add_output_flags",
+    "check_output_file",
+    "folder",
     "integer",
     "markdown_table",
     "prepare_output_dir",
@@ -97,6 +99,29 @@ def prepare_output_dir(path: str, results: Sequence[str], overwrite: bool) -> No
         )
     for name in earlier:
         os.remove(os.path.join(path, name))
+
+
+def check_output_file(path: str, overwrite: bool) -> None:
+    """Refuses a file for --output that is there already, or could not be written.
+
+    Raises:
+      UserError: if it exists and `overwrite` is false, or there is no such folder.
+    """
+    if os.path.exists(path) and not overwrite:
+        raise UserError(f"--output {path!r} exists; give another file, or --overwrite.")
+    folder = os.path.dirname(path) or "."
+    if not path or os.path.isdir(path) or not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(
+            f"--output {path!r} can't be written; give a file in a folder that you may "
+            "write to."
+        )
+
+
+def folder(text: str) -> str:
+    """Parses a flag's folder, which may be one that is yet to be made."""
+    if not text:
+        raise argparse.ArgumentTypeError("got nothing, but it must be a folder")
+    return text
 
 
 def write_csv(path: str, rows: Iterable[Mapping[str, object]]) -> None:

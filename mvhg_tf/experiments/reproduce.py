@@ -83,6 +83,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def _add_flags(parser: argparse.ArgumentParser, name: str, chosen: Study) -> None:
     parser.add_argument(
         "--output_directory",
+        type=command_line.folder,
         default=f"{name}_study",
         help="folder for the jobs; the same one goes on with them",
     )
