@@ -129,6 +129,8 @@ def _child(body, arguments, log, counting, environment) -> None:
         os.dup2(file.fileno(), 2)
     sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    # Where the tests run in the background, the shell has them ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if counting:
         count_changes(*counting)
     try:
