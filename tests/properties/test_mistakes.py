@@ -1,0 +1,332 @@
+"""Mistakes in command lines and gin configurations: one sentence, nothing changed.
+
+Hypothesis draws mistakes from lists of those that are mistakes for certain; each is
+made in a command line that is right otherwise.
+"""
+
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from programs import assert_one_sentence, contents, run
+
+TRAINING = {
+    "dataset.name": "'arm3d'",
+    "model.model": "@vae()",
+    "vae.beta": "1.0",
+    "model.batch_size": "4",
+    "model.training_steps": "1",
+    "model.eval_steps": "1",
+    "model.random_seed": "5",
+    "train.log_steps": "1",
+    "train.checkpoint_steps": "1",
+    "encoder.num_latent": "4",
+    "encoder.encoder_fn": "@test_encoder",
+    "decoder.decoder_fn": "@test_decoder",
+    "reconstruction_loss.loss_fn": "@bernoulli_loss",
+    "vae_optimizer.optimizer_fn": "@AdamOptimizer",
+}
+POSTPROCESSING = {
+    "dataset.name": "'auto'",
+    "postprocess.postprocess_fn": "@mean_representation",
+    "postprocess.random_seed": "0",
+}
+EVALUATION = {
+    "dataset.name": "'auto'",
+    "evaluation.evaluation_fn": "@mig",
+    "evaluation.random_seed": "0",
+    "mig.num_train": "100",
+    "discretizer.discretizer_fn": "@histogram_discretizer",
+    "discretizer.num_bins": "10",
+}
+CLUSTERING = {"pretrain.epochs": "1", "fit.epochs": "1"}
+# By the programs' names: their flags, and the bindings that they need.
+COMMANDS = {
+    "dlib_train": (["--model_dir={out}"], TRAINING),
+    "dlib_train_weakly_supervised": (["--model_dir={out}"], TRAINING),
+    "dlib_postprocess": (["--model_dir={model}", "--output_dir={out}"], POSTPROCESSING),
+    "dlib_evaluate": (["--input_dir={model}", "--output_dir={out}"], EVALUATION),
+    "dlib_visualize_model": (["--model_dir={model}", "--output_dir={out}"], {}),
+    "dlib_visualize_dataset": (["--name=arm3d", "--path={out}"], {}),
+    "dlib_aggregate_results": (["--output_path={out}"], None),
+    "mvhg_cluster": (["--output_directory={out}"], CLUSTERING),
+    "mvhg_ks_test": (["--output_dir={out}"], None),
+    "mvhg_minimal_example": (["--output_dir={out}"], None),
+    "mvhg_reproduce": (["clustering", "--output_directory={out}"], None),
+    "benchmark": (["distribution", "--output={out}"], None),
+}
+OF_GIN = [name for name, (_, bindings) in COMMANDS.items() if bindings is not None]
+TRAINERS = ["dlib_train", "dlib_train_weakly_supervised"]
+
+# Literals that gin does not read.
+SYNTAX = ["'abc", '"""a', "[1", "{1", "(1,", "0x", "1 2", "nan", "", "=", "@", "@()"]
+SYNTAX += ["[1, 'a']]", "\\", "$", "3 = 3", "{1: }", "%", "'a' + 1", "f(1)", "[,]"]
+NO_NAMES = ["@no_such_thing", "@no_such_thing()", "%no_such_macro"]
+HUGE = ["1e999", "-1e999", "9" * 30, "-" + "9" * 30]
+OTHER_KINDS = ["'a'", "''", "[]", "{}", "(1,)", "@conv_encoder", "@conv_encoder()"]
+NO_NUMBERS = SYNTAX + NO_NAMES + HUGE + OTHER_KINDS + ["None", "True"]
+NO_COUNTS = [*NO_NUMBERS, "0", "-1", "-7", "1.5"]
+NO_WEIGHTS = [*NO_NUMBERS, "-1", "-0.5"]
+NO_FRACTIONS = [*NO_WEIGHTS, "1.0", "2"]
+NO_CHOICES = [*SYNTAX, *NO_NAMES, "'none such'", "''", "'EXACT'", "3", "None", "[]"]
+NO_FUNCTIONS = [
+    *SYNTAX,
+    *NO_NAMES,
+    "3",
+    "'a'",
+    "None",
+    "[]",
+    "@vae",
+    "@AdamOptimizer()",
+]
+WRONG_VALUES = {
+    "model.batch_size": NO_COUNTS,
+    "model.training_steps": NO_COUNTS,
+    "model.eval_steps": NO_COUNTS,
+    "encoder.num_latent": NO_COUNTS,
+    "train.log_steps": NO_COUNTS,
+    "train.checkpoint_steps": NO_COUNTS,
+    "model.random_seed": [*NO_NUMBERS, "-1", "1.5", str(2**31)],
+    "vae.beta": NO_WEIGHTS,
+    "AdamOptimizer.learning_rate": NO_WEIGHTS,
+    "AdamOptimizer.epsilon": NO_WEIGHTS,
+    "AdamOptimizer.beta1": NO_FRACTIONS,
+    "AdamOptimizer.beta2": NO_FRACTIONS,
+    "dataset.name": NO_CHOICES,
+    "train.strategy": NO_CHOICES,
+    "train.precision": NO_CHOICES,
+    "reconstruction_loss.activation": NO_CHOICES,
+    "model.model": [*NO_FUNCTIONS, "@conv_encoder"],
+    "encoder.encoder_fn": NO_FUNCTIONS,
+    "decoder.decoder_fn": [*NO_FUNCTIONS, "@conv_encoder"],
+    "reconstruction_loss.loss_fn": NO_FUNCTIONS,
+    "vae_optimizer.optimizer_fn": [*NO_FUNCTIONS[:-2], "@vae", "@conv_encoder"],
+}
+WRONG_BINDINGS = [
+    "modle.name = 1",
+    "model = 1",
+    "model.modle = 1",
+    "model.name",
+    "model..name = 1",
+    ".name = 1",
+    "model/name = 1",
+    "1.name = 1",
+    "model.name == 1",
+    "model.model_dir = 'a'",
+    "import no.such.module",
+    "import os, sys",
+    "include 'no_such_file.gin'",
+    "include no_such_file",
+    "a = %b\nb = %a\nmodel.name = %a",
+    "model.name = " + "[" * 3000,
+    "model.name = '\udcff",
+    "no/scope/of/this.name = 1",
+    "\u00e9.name = 1",
+    "model.name = 1; model.name = 2",
+]
+WRONG_FILES = {
+    "bytes.gin": bytes(range(256)),
+    "encoded.gin": "model.name = 'a'\n".encode("utf-16"),
+    "latin.gin": b"model.name = '\xff\xfe'\n",
+    "nul.gin": b"a\0b = 1\n",
+    "string.gin": b"model.name = 'abc\n",
+    "lines.gin": b"model.name = '''abc\n",
+    "bracket.gin": b"model.name = [1,\n",
+    "import.gin": b"import no.such.module\n",
+    "include.gin": b"include 'no_such_file.gin'\n",
+    "name.gin": b"no_such_name.a = 1\n",
+    "indent.gin": b"  model.name = 1\n model:\n",
+    "deep.gin": b"a = " + b"[" * 5000 + b"]" * 5000 + b"\n",
+    "digits.gin": b"a = " + b"9" * 5000 + b"\n",
+    "page.gin": b"<html>404 Not Found</html>\n",
+}
+# Flags that no program has, or not so.
+WRONG_FLAGS = ["--nope", "--nope=1", "junk", "--=1", "--\u00e9=1", "--\udcff=1", "-z"]
+WRONG_FLAGS += [
+    "\udcff",
+    "--" + "x" * 500,
+    "--overwrite=maybe",
+    "--seed",
+    "--gin_config",
+]
+NUMBERS = {
+    "mvhg_ks_test": ["--num_draws", "--seed"],
+    "mvhg_minimal_example": ["--num_samples", "--num_epochs", "--batch_size"],
+    "mvhg_reproduce": ["--jobs", "--threads", "--shard", "--preset", "--backend"],
+    "benchmark": ["--rounds"],
+}
+NO_FLAG_NUMBERS = ["abc", "", "-1", "1e3", "nan", "inf", "9" * 30, "1.5", " ", "\udcff"]
+NO_FLAG_NUMBERS += ["0x10", "None", "1,2", "++1", "-"]
+OUTPUTS = [
+    name
+    for name in COMMANDS
+    if name not in ("mvhg_reproduce", "dlib_aggregate_results")
+]
+WRONG_OUTPUTS = [
+    "{file}",
+    "{file}/below",
+    "{file}/far/below",
+    "",
+    "{folder}/" + "y" * 300,
+]
+
+
+class Mistake(NamedTuple):
+    """A command line in which one thing is wrong.
+
+    Attributes:
+      program: its name.
+      arguments: its flags, with {out} and the like for places.
+      named: what the sentence has to name.
+    """
+
+    program: str
+    arguments: tuple[str, ...]
+    named: str = ""
+
+
+def command(name: str, *extra: str, **changed: str) -> tuple[str, ...]:
+    """The flags of a command that is right, but for these."""
+    flags, bindings = COMMANDS[name]
+    flags = list(flags)
+    for key, value in ((bindings or {}) | changed).items():
+        flags.append(f"--gin_bindings={key} = {value}")
+    return (*flags, *extra)
+
+
+def wrong_value(program: str, parameter: str, value: str) -> Mistake:
+    return Mistake(
+        program,
+        command(program, **{parameter: value}),
+        parameter if value not in NO_NAMES else value.strip("@()%"),
+    )
+
+
+def wrong_number(program: str, flag: str, value: str) -> Mistake:
+    return Mistake(program, command(program, f"{flag}={value}"), flag)
+
+
+def wrong_output(program: str, value: str) -> Mistake:
+    flag = COMMANDS[program][0][-1].partition("=")[0]
+    return Mistake(program, command(program, f"{flag}={value}"))
+
+
+# Every mistake that the lists above make.
+MISTAKES = [
+    *(
+        wrong_value(program, parameter, value)
+        for parameter, values in WRONG_VALUES.items()
+        for program, value in itertools.product(TRAINERS, values)
+    ),
+    *(
+        Mistake(name, command(name, f"--gin_bindings={binding}"))
+        for name, binding in itertools.product(OF_GIN, WRONG_BINDINGS)
+    ),
+    *(
+        Mistake(name, command(name, f"--gin_config={{folder}}/{file}"), file)
+        for name, file in itertools.product(
+            OF_GIN, [*WRONG_FILES, "no_such_file.gin", "x" * 300, ""]
+        )
+    ),
+    *(
+        Mistake(name, command(name, flag))
+        for name, flag in itertools.product(COMMANDS, WRONG_FLAGS)
+    ),
+    *(
+        wrong_number(name, flag, value)
+        for name, flags in NUMBERS.items()
+        for flag, value in itertools.product(flags, NO_FLAG_NUMBERS)
+    ),
+    *(wrong_output(*pair) for pair in itertools.product(OUTPUTS, WRONG_OUTPUTS)),
+]
+DETERMINED = {
+    "derandomize": True,
+    "database": None,
+    "deadline": None,
+    "suppress_health_check": list(HealthCheck),
+}
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory, trained_model) -> dict[str, str]:
+    """What stands for {folder} and the like."""
+    folder = tmp_path_factory.mktemp("given")
+    for name, content in WRONG_FILES.items():
+        (folder / name).write_bytes(content)
+    (folder / "file").write_text("kept")
+    out = tmp_path_factory.mktemp("made") / "out"
+    return {
+        "folder": str(folder),
+        "file": str(folder / "file"),
+        "model": trained_model,
+        "out": str(out),
+    }
+
+
+def place(argument: str, places: dict[str, str]) -> str:
+    """The argument with the places in it; other braces stay."""
+    for name, path in places.items():
+        argument = argument.replace(f"{{{name}}}", path)
+    return argument
+
+
+def check_mistakes(places: dict[str, str], number: int) -> set[Mistake]:
+    """Makes so many of the mistakes; returns them."""
+    folders = [places["folder"], places["model"], str(Path(places["out"]).parent)]
+    before = [contents(folder) for folder in folders]
+    made = set()
+
+    @settings(max_examples=number, **DETERMINED)
+    @given(st.sampled_from(MISTAKES))
+    def check(mistake):
+        arguments = [place(argument, places) for argument in mistake.arguments]
+        assert_one_sentence(run(mistake.program, *arguments), mistake.named)
+        assert [contents(folder) for folder in folders] == before
+        made.add(mistake)
+
+    check()
+    return made
+
+
+def test_a_mistake_is_told_and_changes_nothing(places, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert len(check_mistakes(places, 40)) >= 30
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.slow
+def test_five_hundred_mistakes_are_told_and_change_nothing(
+    places, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    made = check_mistakes(places, 1000)
+    assert len(made) >= 500
+    assert {mistake.program for mistake in made} == set(COMMANDS)
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        wrong_value("dlib_train", "model.batch_size", "'abc"),
+        wrong_value("dlib_train", "encoder.encoder_fn", "@vae"),
+        wrong_output("mvhg_cluster", "{file}/below"),
+        wrong_number("mvhg_ks_test", "--num_draws", "nan"),
+    ],
+)
+def test_a_process_of_its_own_says_the_same(places, mistake):
+    """On its terminal, with all that TensorFlow says."""
+    arguments = [place(argument, places) for argument in mistake.arguments]
+    program = Path(sys.executable).with_name(mistake.program)
+    done = subprocess.run(
+        [str(program), *arguments], capture_output=True, encoding="utf-8"
+    )
+    here = run(mistake.program, *arguments)
+    assert (done.returncode, done.stdout, done.stderr) == here
