@@ -115,7 +115,6 @@ WRONG_BINDINGS = [
     "model.name",
     "model..name = 1",
     ".name = 1",
-    "model/name = 1",
     "1.name = 1",
     "model.name == 1",
     "model.model_dir = 'a'",
@@ -126,7 +125,6 @@ WRONG_BINDINGS = [
     "a = %b\nb = %a\nmodel.name = %a",
     "model.name = " + "[" * 3000,
     "model.name = '\udcff",
-    "no/scope/of/this.name = 1",
     "\u00e9.name = 1",
     "model.name = 1; model.name = 2",
 ]
