@@ -61,6 +61,8 @@ DOCS_REQUIREMENTS = [
 ]
 TEST_REQUIREMENTS = [
     "hypothesis>=6",
+    "markdown-it-py>=3",
+    "packaging>=23",
     "pytest>=8",
     "pytest-xdist>=3.5",
     "ruff>=0.8",
@@ -73,6 +75,8 @@ PROGRAMS = [
     "dlib_evaluate",
     "dlib_aggregate_results",
     "dlib_udr",
+    "dlib_reproduce",
+    "dlib_reproduce_weakly_supervised",
     "dlib_download_data",
     "dlib_visualize_model",
     "dlib_visualize_dataset",
