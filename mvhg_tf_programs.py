@@ -13,7 +13,7 @@ Python must not cost more because of it.
 import os
 import sys
 
-# The modules of mvhg_tf.disentanglement.programs.
+# The modules: those of mvhg_tf.disentanglement.programs by their name alone.
 _PROGRAMS = {
     "dlib_train": "train",
     "dlib_train_weakly_supervised": "train",
@@ -21,6 +21,10 @@ _PROGRAMS = {
     "dlib_evaluate": "evaluate",
     "dlib_aggregate_results": "aggregate_results",
     "dlib_udr": "udr",
+    "dlib_reproduce": "mvhg_tf.experiments.dlib_reproduce",
+    "dlib_reproduce_weakly_supervised": (
+        "mvhg_tf.experiments.dlib_reproduce_weakly_supervised"
+    ),
     "dlib_download_data": "download_data",
     "dlib_visualize_model": "visualize_model",
     "dlib_visualize_dataset": "visualize_dataset",
@@ -32,10 +36,10 @@ def main() -> None:
     import importlib
 
     name = os.path.basename(sys.argv[0])
-    program = importlib.import_module(
-        f"mvhg_tf.disentanglement.programs.{_PROGRAMS[name]}"
-    )
-    program.main(name)
+    module = _PROGRAMS[name]
+    if "." not in module:
+        module = f"mvhg_tf.disentanglement.programs.{module}"
+    importlib.import_module(module).main(name)
 
 
 def take_over() -> None:

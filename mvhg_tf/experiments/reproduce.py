@@ -9,11 +9,16 @@ the jobs that are finished have shown, into the folder `report` beside them.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from mvhg_tf.experiments import clustering_study, command_line, study, weak_study
+from mvhg_tf.experiments import (
+    clustering_study,
+    command_line,
+    study,
+    study_flags,
+    weak_study,
+)
 from mvhg_tf.terminal import quiet_imports
 
 
@@ -95,31 +100,7 @@ def _add_flags(parser: argparse.ArgumentParser, name: str, chosen: Study) -> Non
     )
     if chosen.data:
         parser.add_argument("--data", help=chosen.data, default=argparse.SUPPRESS)
-    parser.add_argument(
-        "--jobs",
-        type=command_line.integer(1, 10_000),
-        default=1,
-        help="how many jobs run side by side",
-    )
-    parser.add_argument(
-        "--threads",
-        type=command_line.integer(1, 10_000),
-        help="threads of each job (default: the cores shared out evenly)",
-        default=argparse.SUPPRESS,
-    )
-    parser.add_argument(
-        "--backend",
-        choices=study.BACKENDS,
-        default=study.BACKENDS[0],
-        help="loky for this machine; dask or ray for a cluster that sees the folder",
-    )
-    parser.add_argument(
-        "--shard",
-        type=_shard,
-        default="1/1",
-        metavar="I/N",
-        help="only part I of N, for machines that share the folder",
-    )
+    study_flags.add_runner_flags(parser)
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument(
         "--list", action="store_true", help="print the jobs and how far they are"
@@ -131,19 +112,6 @@ def _add_flags(parser: argparse.ArgumentParser, name: str, chosen: Study) -> Non
     )
 
 
-def _shard(text: str) -> tuple[int, int]:
-    first, _, second = text.partition("/")
-    if not (first.isdecimal() and second.isdecimal()):
-        index = count = 0
-    else:
-        index, count = int(first), int(second)
-    if not 1 <= index <= count:
-        raise argparse.ArgumentTypeError(
-            f"got {text!r}, but it must be I/N with I from 1 to N, such as 1/4"
-        )
-    return index, count
-
-
 def _run(argv: Sequence[str] | None) -> int:
     flags = _parse(argv)
     chosen = STUDIES[flags.study]
@@ -151,37 +119,18 @@ def _run(argv: Sequence[str] | None) -> int:
     jobs = chosen.make_jobs(flags.preset, *data)
     jobs = study.select(jobs, flags.shard)
     if flags.list:
-        for job in jobs:
-            state = study.Progress(job, job.folder(flags.output_directory)).state
-            print(f"{job.name:40} {state}")
+        study_flags.list_jobs(jobs, flags.output_directory)
         return 0
     if flags.report:
         page = chosen.write_report(flags.preset, jobs, flags.output_directory)
         print(f"The report is in {page}.")
         return 0
-    return _do(jobs, flags)
-
-
-def _do(jobs: list[study.Job], flags: argparse.Namespace) -> int:
-    failed = study.run(
+    return study_flags.do_jobs(
         jobs,
         flags.output_directory,
-        flags.jobs,
-        flags.backend,
-        getattr(flags, "threads", None),
+        flags,
+        "the same command with --report tells what they have shown",
     )
-    if failed:
-        print(
-            f"{len(failed)} of {len(jobs)} jobs failed; the same command tries them "
-            "again.",
-            file=sys.stderr,
-        )
-        return 1
-    print(
-        f"All {len(jobs)} jobs are finished; the same command with --report tells "
-        "what they have shown."
-    )
-    return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:

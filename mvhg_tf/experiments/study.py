@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import json
 import os
 import pickle
@@ -35,6 +36,7 @@ BACKENDS = ("loky", "dask", "ray")
 JOBS_FOLDER = "jobs"
 RECORD = "job.json"
 LOG = "log.txt"
+_LOCK = ".job.lock"
 BUSY = 75  # the worker's exit code where another process is at work on the job
 _POLL_SECONDS = 0.2
 _FOLLOW_SECONDS = 2.0
@@ -176,6 +178,20 @@ def do_steps(job: Job, folder: str) -> None:
         )
         if not progress.is_done(step):
             raise UserError(f"Step {step.name} left no readable {step.result}.")
+
+
+@contextlib.contextmanager
+def locked(folder: str) -> Iterator[None]:
+    """Keeps other processes from a job while the block runs.
+
+    The system lets go of the lock when this process ends, however it ends.
+
+    Raises:
+      BlockingIOError: if another process is at work on the job.
+    """
+    with open(os.path.join(folder, _LOCK), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
 
 
 def select(jobs: Sequence[Job], shard: tuple[int, int]) -> list[Job]:

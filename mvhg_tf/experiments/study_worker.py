@@ -6,7 +6,6 @@ closed: then whoever started it is gone.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pickle
 import sys
@@ -16,30 +15,30 @@ import traceback
 from mvhg_tf.errors import UserError
 from mvhg_tf.experiments import study
 
-_LOCK = ".job.lock"
-
 
 def main() -> int:
     """Does the job, and returns the exit code."""
     job, folder = pickle.load(sys.stdin.buffer)
     threading.Thread(target=_end_with_the_study, daemon=True).start()
-    with open(os.path.join(folder, _LOCK), "w") as lock:
-        try:
-            # The system lets go of it when this process ends, however it ends.
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return study.BUSY
-        try:
-            study.do_steps(job, folder)
-        except UserError as error:
-            print(error, file=sys.stderr)
-            return 2
-        except Exception as error:
-            traceback.print_exc()
-            # The last line is what the study shows of it.
-            message = str(error).partition("\n")[0]
-            print(f"{type(error).__name__}: {message}", file=sys.stderr)
-            return 1
+    try:
+        with study.locked(folder):
+            return _do(job, folder)
+    except BlockingIOError:
+        return study.BUSY
+
+
+def _do(job: study.Job, folder: str) -> int:
+    try:
+        study.do_steps(job, folder)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except Exception as error:
+        traceback.print_exc()
+        # The last line is what the study shows of it.
+        message = str(error).partition("\n")[0]
+        print(f"{type(error).__name__}: {message}", file=sys.stderr)
+        return 1
     return 0
 
 
