@@ -203,7 +203,9 @@ def _may_resume(directory: str, run: dict, overwrite: bool) -> bool:
     try:
         with open(os.path.join(directory, _RECORD), encoding="utf-8") as file:
             earlier = json.load(file)
-    except ValueError as error:
+        if not (isinstance(earlier, dict) and earlier.keys() == run.keys()):
+            raise ValueError("it is no record of a run")
+    except (OSError, RecursionError, ValueError) as error:
         raise UserError(
             f"{os.path.join(directory, _RECORD)} is damaged, so it can't be told which "
             "run the folder holds: use --overwrite to replace it, or choose another."

@@ -46,7 +46,7 @@ def read_idx(path: str) -> np.ndarray:
     except (EOFError, gzip.BadGzipFile, zlib.error):
         _fail(path, "is damaged or torn off")
     except OSError as error:
-        _fail(path, f"can't be read ({error.strerror})")
+        _fail(path, f"can't be read ({error.strerror or error})")
     if not is_whole:
         _fail(path, f"does not hold the {list(shape)} bytes that it announces")
     return np.frombuffer(values, np.uint8).reshape(shape)
@@ -87,10 +87,12 @@ def read_npz(path: str, names: Sequence[str]) -> dict[str, np.ndarray]:
                 for name in names
                 if f"{name}.npy" in found
             }
-    except (EOFError, NotImplementedError, zlib.error, zipfile.BadZipFile):
-        _fail(path, "is damaged or no npz file")
+    except UserError:
+        raise
     except OSError as error:
-        _fail(path, f"can't be read ({error.strerror})")
+        _fail(path, f"can't be read ({error.strerror or error})")
+    except Exception:  # damage makes the libraries raise every kind
+        _fail(path, "is damaged or no npz file")
 
 
 def _read_member(path: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo):

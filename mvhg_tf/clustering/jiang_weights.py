@@ -42,7 +42,9 @@ def load_jiang_weights(model, path: str | os.PathLike) -> None:
                     "a model of those sizes."
                 )
             values = [[np.float32(weight) for weight in weights] for weights in found]
-    except (OSError, KeyError, AttributeError, TypeError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # damage makes h5py raise every kind
         raise UserError(
             f"{os.fspath(path)!r} can't be read as weights of Keras 1 (an HDF5 file "
             "with layer_names): give a file such as ae_mnist_weights.h5."
@@ -60,8 +62,19 @@ def _layers(file: h5py.File) -> Iterator[list[h5py.Dataset]]:
     for layer in file.attrs["layer_names"]:
         group = file[layer]
         weights = [group[name] for name in group.attrs["weight_names"]]
+        if not all(_is_within(file, weight) for weight in weights):
+            raise UserError(
+                f"{file.filename!r} refers to other files for its weights, which are "
+                "not read: give a file that holds them itself."
+            )
         if weights:
             yield weights
+
+
+def _is_within(file: h5py.File, weights: h5py.Dataset) -> bool:
+    """Whether the numbers are in the file, and not in one that it refers to."""
+    is_elsewhere = weights.external or weights.is_virtual
+    return weights.file.id == file.id and not is_elsewhere
 
 
 def _told(sizes: list) -> str:

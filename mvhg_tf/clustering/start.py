@@ -50,12 +50,20 @@ def load(path: str, model, x: np.ndarray) -> np.ndarray:
             f"{path} is no start for these data: give one that was made with the same "
             "data, version and random_seed."
         )
-    for name, variable in variables.items():
-        if name not in arrays or arrays[name].shape != tuple(variable.shape):
+    rows = (len(x), model.num_clusters)
+    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+    for name, shape in (shapes | {"responsibilities": rows}).items():
+        if name not in arrays or arrays[name].shape != shape:
             raise UserError(
                 f"{path} is of a model of another shape (its {name} differs): give one "
                 "that was made with the same networks and number of clusters."
             )
+        if arrays[name].dtype.kind != "f" or not np.isfinite(arrays[name]).all():
+            raise UserError(
+                f"{path} is damaged (its {name} holds other than finite numbers): give "
+                "another one."
+            )
+    for name, variable in variables.items():
         variable.assign(arrays[name])
     responsibilities = arrays["responsibilities"]
     model.prior.set_proportions(responsibilities.mean(axis=0))

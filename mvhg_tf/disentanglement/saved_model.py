@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -121,7 +122,7 @@ def load_saved_model(directory: str):
     try:
         with without_gradient_warnings():
             return tf.saved_model.load(path)
-    except (OSError, tf.errors.OpError) as error:
+    except Exception as error:  # damage makes TensorFlow raise every kind
         raise UserError(
             f"The model in {path} is damaged ({gin_session.message_of(error)}): make "
             "it again."
@@ -161,16 +162,26 @@ def bound_value(directory: str, step_name: str, parameter: str) -> object:
             f"The folder {directory} is not that of a finished {program} run (no "
             f"{path}): run {program}, and give the folder that it made."
         )
-    with open(path, encoding="utf-8") as file:
-        for line in file:
-            name, _, value = line.partition(" = ")
-            if name == parameter:
-                return ast.literal_eval(value.strip())
+    try:
+        with open(path, encoding="utf-8") as file:
+            # Values that are long go on in lines that are indented.
+            text = file.read().replace("\\\n", " ")
+        binding = rf"^{re.escape(parameter)} = (.*(?:\n[ \t]+.*)*)"
+        found = re.search(binding, text, re.MULTILINE)
+        if found:
+            return ast.literal_eval(found[1].strip())
+    except (MemoryError, OSError, RecursionError, SyntaxError, ValueError) as error:
+        raise UserError(
+            f"The file {path} is damaged ({gin_session.message_of(error)}): run "
+            f"{program} again, or bind {parameter}."
+        ) from error
     raise UserError(f"{parameter} is not in {path}: bind it.")
 
 
 def resolve_dataset(directory: str, step_name: str) -> None:
     """Replaces `dataset.name = "auto"` by the name in the step before.
+
+    So it does with the user's own file, unless another one is bound.
 
     Args:
       directory: the folder of the step before.
@@ -183,3 +194,23 @@ def resolve_dataset(directory: str, step_name: str) -> None:
         name = bound_value(directory, step_name, "dataset.name")
         with gin.unlock_config():
             gin.bind_parameter("dataset.name", name)
+    if gin_session.query("dataset.name") == "npz":
+        carry_file_over(directory, step_name)
+
+
+def carry_file_over(directory: str, step_name: str) -> None:
+    """Binds `npz.path` and `npz.factor_names` as in a step, unless a path is bound.
+
+    Args:
+      directory: the folder of the step.
+      step_name: "train" or "postprocess".
+
+    Raises:
+      UserError: if that does not tell.
+    """
+    if gin_session.query("npz.path") is not None:
+        return
+    with gin.unlock_config():
+        for parameter in ("npz.path", "npz.factor_names"):
+            value = bound_value(directory, step_name, parameter)
+            gin.bind_parameter(parameter, value)

@@ -110,7 +110,6 @@ WRONG_VALUES = {
 }
 WRONG_BINDINGS = [
     "modle.name = 1",
-    "model = 1",
     "model.modle = 1",
     "model.name",
     "model..name = 1",
