@@ -68,10 +68,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "repeated",
     )
     study_flags.add_pipeline_flags(parser)
-    parser.add_argument(
-        "--only_print",
-        action="store_true",
-        help="print the models' configurations, and do nothing",
+    study_flags.add_switch(
+        parser, "only_print", "print the models' configurations, and do nothing"
     )
     return parser.parse_args(argv)
 

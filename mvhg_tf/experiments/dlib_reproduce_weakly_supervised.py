@@ -58,6 +58,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         type=command_line.folder,
         required=True,
         help="folder of a model, with {pipeline_seed} put in",
+        default=argparse.SUPPRESS,
     )
     for name, meaning in {
         "model_dir": "folder with the `model` of an earlier run, instead of training",

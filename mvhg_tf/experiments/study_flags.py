@@ -20,7 +20,31 @@ def add_version(parser: argparse.ArgumentParser) -> None:
         f"{parser.prog} (mvhg_tf {mvhg_tf.__version__}, TensorFlow 2 port of "
         "disentanglement_lib 1.5)"
     )
-    parser.add_argument("--version", action="version", version=text)
+    parser.add_argument(
+        "--version", action=_Version, const=text, nargs=0, help="print what this is"
+    )
+
+
+class _Version(argparse.Action):
+    """Prints a line as it is; argparse's own action would wrap it."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        print(self.const)
+        parser.exit()
+
+
+def add_switch(parser: argparse.ArgumentParser, name: str, meaning: str) -> None:
+    """Adds a switch, which may be written as in the library: --name=true as well."""
+    parser.add_argument(
+        f"--{name}", nargs="?", const=True, default="false", type=_switch, help=meaning
+    )
+
+
+def _switch(text: str) -> bool:
+    values = {"true": True, "1": True, "false": False, "0": False}
+    if text.lower() not in values:
+        raise argparse.ArgumentTypeError(f"got {text!r}, but it must be true or false")
+    return values[text.lower()]
 
 
 def add_pipeline_flags(parser: argparse.ArgumentParser) -> None:
@@ -29,10 +53,10 @@ def add_pipeline_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--list", action="store_true", help="print the jobs and how far they are"
     )
-    parser.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="take away what earlier runs have made of the same jobs, and begin anew",
+    add_switch(
+        parser,
+        "overwrite",
+        "take away what earlier runs have made of the same jobs, and begin anew",
     )
 
 

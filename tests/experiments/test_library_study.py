@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
+import mvhg_tf
 from mvhg_tf.disentanglement import library_studies
 from mvhg_tf.experiments import library_study, study, weak_study
 from mvhg_tf.experiments.library_study import make_jobs
@@ -188,6 +189,18 @@ def test_a_trained_model_is_scored(
     assert (tmp_path / "earlier" / "model" / "tfhub").exists()
 
 
+@pytest.mark.parametrize("name", ["dlib_reproduce", WEAKLY])
+def test_help_and_version(run_program, name):
+    code, out, _ = run_program(name, "--version")
+    assert code == 0
+    assert out.startswith(f"{name} (mvhg_tf {mvhg_tf.__version__}, ")
+    assert out.count("\n") == 1
+    code, out, _ = run_program(name, "--help")
+    assert code == 0
+    for flag in ("jobs", "threads", "backend", "shard", "list", "overwrite"):
+        assert f"--{flag} " in out
+
+
 def test_a_study_is_listed_and_printed(run_program, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, _ = run_program(
@@ -198,7 +211,7 @@ def test_a_study_is_listed_and_printed(run_program, tmp_path, monkeypatch):
     assert [line.split()[0] for line in out.splitlines()] == [
         f"unsupervised_study_v1_{number}" for number in numbers
     ]
-    code, out, _ = run_program("dlib_reproduce", "--model_num=7", "--only_print")
+    code, out, _ = run_program("dlib_reproduce", "--model_num=7", "--only_print=True")
     assert code == 0
     bindings, _ = reproduce.STUDIES["unsupervised_study_v1"].get_model_config(7)
     assert set(bindings) < {line.strip() for line in out.splitlines()}
@@ -219,6 +232,7 @@ def test_a_study_is_listed_and_printed(run_program, tmp_path, monkeypatch):
         (["--model_num=0-1", "--output_directory=x"], "put {model_num} into it"),
         (["--output_directory=/dev/null/x"], "can't be made"),
         (["--jobs=0"], "from 1"),
+        (["--overwrite=maybe"], "'maybe', but it must be true or false"),
     ],
 )
 def test_mistakes_get_one_sentence(run_program, tmp_path, monkeypatch, flags, sentence):
