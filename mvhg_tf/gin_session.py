@@ -4,7 +4,9 @@ import contextlib
 import importlib.util  # noqa: F401  (gin uses it without importing it)
 import inspect
 import logging
+import os
 import re
+import sys
 import tokenize
 import types
 import typing
@@ -106,13 +108,38 @@ def message_of(error: BaseException) -> str:
 
 def _parse(config_files: Sequence[str], bindings: Sequence[str]) -> None:
     for path in config_files:
-        with _parse_errors_explained(f"The gin file {path}"), _quiet_gin():
+        with (
+            _parse_errors_explained(f"The gin file {path}"),
+            _quiet_gin(),
+            _modules_found_in("", os.path.dirname(os.path.abspath(path))),
+        ):
             gin.parse_config_file(path)
     for binding in bindings:
-        with _parse_errors_explained(f"The gin binding {binding!r}"), _quiet_gin():
+        with (
+            _parse_errors_explained(f"The gin binding {binding!r}"),
+            _quiet_gin(),
+            _modules_found_in(""),
+        ):
             gin.parse_config(binding)
     with _parse_errors_explained("The gin configuration"):
         gin.finalize()
+
+
+@contextlib.contextmanager
+def _modules_found_in(*folders: str) -> Iterator[None]:
+    """Lets `import` in a gin file find the user's own modules, after all others.
+
+    Args:
+      *folders: "" is the working directory, where a program's Python doesn't look.
+    """
+    added = [folder for folder in folders if folder not in sys.path]
+    sys.path.extend(added)
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        for folder in added:
+            sys.path.remove(folder)
 
 
 @contextlib.contextmanager
@@ -145,6 +172,13 @@ def _parse_problem(error: Exception) -> str:
         return f"gives {token[1]}, which is no value (strings need quotes)"
     if isinstance(error, UnicodeDecodeError):
         return "is not a text file"
+    module = re.search(r"No module named '(.+?)'", message)
+    if module:
+        return (
+            f"imports {module[1]}, which is not to be found: run this where "
+            f"{module[1]}.py is, put it beside the gin file, or name its folder in "
+            "PYTHONPATH"
+        )
     unopened = re.search(r"Unable to open file: (.*?)\. Searched", message)
     if unopened:
         return f"can't be read, as there is no file {unopened[1]}: check the path"

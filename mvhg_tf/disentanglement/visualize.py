@@ -18,6 +18,7 @@ from mvhg_tf.disentanglement.data import named_data
 from mvhg_tf.disentanglement.saved_model import (
     Representation,
     bound_value,
+    carry_file_over,
     without_gradient_warnings,
 )
 from mvhg_tf.errors import UserError
@@ -185,7 +186,10 @@ def _check_model(model_dir: str) -> None:
     Representation(model_dir).require("gaussian_encoder", "decoder", "reconstructions")
     for parameter in ("encoder.num_latent", "reconstruction_loss.activation"):
         bound_value(model_dir, "train", parameter)
-    _check_dataset_binding(bound_value(model_dir, "train", "dataset.name"))
+    name = bound_value(model_dir, "train", "dataset.name")
+    _check_dataset_binding(name)
+    if name == "npz":
+        carry_file_over(model_dir, "train")
 
 
 def _check_dataset_binding(dataset_name: object) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import gin
 
 from mvhg_tf.disentanglement import compat  # noqa: F401
-from mvhg_tf.disentanglement.data import arm3d, mpi3d
+from mvhg_tf.disentanglement.data import arm3d, mpi3d, own_data
 from mvhg_tf.errors import UserError
 
 from disentanglement_lib.data.ground_truth import (  # isort: skip
@@ -101,6 +101,7 @@ _DATA_SETS: dict[str, Callable[[], ground_truth_data.GroundTruthData]] = {
         "3dshapes.h5 with numpy.savez",
     ),
     "dummy_data": dummy_data.DummyData,
+    "npz": own_data.open_own_data,
 }
 
 NAMES = tuple(_DATA_SETS)
@@ -115,8 +116,9 @@ def get_named_ground_truth_data(
     """Makes the data set of a name.
 
     Args:
-      name: One of `NAMES`. All but `arm3d` and `dummy_data` read files from the
-        folder that the environment variable `DISENTANGLEMENT_LIB_DATA` names.
+      name: One of `NAMES`. `npz` reads the file that `npz.path` names; all others
+        but `arm3d` and `dummy_data` read files from the folder that the environment
+        variable `DISENTANGLEMENT_LIB_DATA` names.
 
     Returns:
       The data set. Those that TensorFlow can draw have a method

@@ -32,7 +32,7 @@ _PLAIN = {
 }
 
 
-def open_array(npz_path: Path, member: str) -> np.ndarray:
+def open_array(npz_path: Path, member: str, suffix: str = ".npy") -> np.ndarray:
     """Maps an array of an npz file into memory, read-only.
 
     The array is kept in a `.npy` file beside the npz file or, where that folder
@@ -44,6 +44,8 @@ def open_array(npz_path: Path, member: str) -> np.ndarray:
     Args:
       npz_path: The npz file.
       member: The array's name in it.
+      suffix: What the name of the `.npy` file ends with, in place of `.npz`; arrays
+        of one file need different ones.
 
     Returns:
       The array, backed by the file.
@@ -53,7 +55,7 @@ def open_array(npz_path: Path, member: str) -> np.ndarray:
         array or one of Python objects, or no place to unpack it can be written
         or has room.
     """
-    candidates = [npz_path.with_suffix(".npy"), _cache_path(npz_path)]
+    candidates = [npz_path.with_suffix(suffix), _cache_path(npz_path, suffix)]
     for path in candidates:
         if _is_current(path, npz_path):
             return _map(path)
@@ -104,10 +106,10 @@ class _PlainUnpickler(pickle.Unpickler):
         return super().find_class(module, name)
 
 
-def _cache_path(npz_path: Path) -> Path:
+def _cache_path(npz_path: Path, suffix: str) -> Path:
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     digest = hashlib.sha256(str(npz_path.resolve()).encode()).hexdigest()[:16]
-    return Path(root, "mvhg_tf", f"{npz_path.stem}-{digest}.npy")
+    return Path(root, "mvhg_tf", f"{npz_path.stem}-{digest}{suffix}")
 
 
 def _is_current(path: Path, npz_path: Path) -> bool:

@@ -1,0 +1,111 @@
+import itertools
+
+import gin
+import numpy as np
+import pytest
+
+from mvhg_tf import gin_session
+from mvhg_tf.disentanglement.data import named_data
+from mvhg_tf.errors import UserError
+
+SIZES = (3, 2, 4)
+
+
+def images_and_factors():
+    """In random order; the pixels of an image spell its factors."""
+    factors = np.array(list(itertools.product(*map(range, SIZES))))
+    factors = np.random.RandomState(0).permutation(factors)
+    images = np.zeros([len(factors), 8, 8, 1], np.uint8)
+    images[:, 0, :3, 0] = factors
+    return images, factors
+
+
+@pytest.fixture
+def open_file(tmp_path):
+    def open_as_gin_does(images, factors, names="None"):
+        path = tmp_path / "own.npz"
+        np.savez(path, images=images, factors=factors)
+        bindings = [
+            "dataset.name = 'npz'",
+            f"npz.path = {str(path)!r}",
+            f"npz.factor_names = {names}",
+        ]
+        with gin_session.configured([], bindings):
+            return named_data.get_named_ground_truth_data()
+
+    return open_as_gin_does
+
+
+def test_each_combination_gets_its_own_image(open_file):
+    data = open_file(*images_and_factors(), names="['a', 'b', 'c']")
+    assert data.factors_num_values == list(SIZES)
+    assert data.factor_names == ["a", "b", "c"]
+    assert data.observation_shape == [8, 8, 1]
+    asked = data.sample_factors(200, np.random.RandomState(1))
+    stored = data.sample_bytes_from_factors(asked)
+    np.testing.assert_array_equal(stored[:, 0, :3, 0], asked)
+    seen = data.sample_observations_from_factors(asked, np.random.RandomState(2))
+    assert seen.dtype == np.float32
+    np.testing.assert_allclose(seen * 255, stored, rtol=1e-6)
+
+
+def test_a_changed_file_is_read_anew_and_a_file_of_the_user_left_alone(
+    open_file, tmp_path
+):
+    (tmp_path / "own.npy").write_text("the user's")
+    images, factors = images_and_factors()
+    open_file(images, factors)
+    data = open_file(images[:, :4], factors)
+    assert data.observation_shape == [4, 8, 1]
+    assert (tmp_path / "own.npy").read_text() == "the user's"
+
+
+def _without_one(images, factors):
+    return images[1:], factors[1:]
+
+
+def _with_one_twice(images, factors):
+    return np.append(images, images[:1], 0), np.append(factors, factors[:1], 0)
+
+
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        (_without_one, r"23 of the 24 combinations of factors of sizes \[3, 2, 4\]"),
+        (_with_one_twice, "several images of the factors"),
+        (lambda i, f: (i / 255, f), "must be uint8"),
+        (lambda i, f: (i[..., 0], f), r"uint8 \[24, 8, 8\], but must be"),
+        (lambda i, f: (np.repeat(i, 2, -1), f), "1 or 3 channels"),
+        (lambda i, f: (i, f[1:]), "a row for each of the 24 images"),
+        (lambda i, f: (i, f[:, 0]), "a column for each factor"),
+        (lambda i, f: (i[:0], f[:0]), "at least one of each"),
+        (lambda i, f: (i, f * 1.0), "must be integers from 0 on"),
+        (lambda i, f: (i, f - 1), "from -1. must be integers from 0 on"),
+        (lambda i, f: (i, f.astype(object)), "Python objects"),
+    ],
+)
+def test_what_is_refused(open_file, change, sentence):
+    with pytest.raises(UserError, match=sentence):
+        open_file(*change(*images_and_factors()))
+
+
+def test_names_must_fit(open_file):
+    with pytest.raises(UserError, match="holds 1 names, but .* has 3 factors"):
+        open_file(*images_and_factors(), names="['a']")
+
+
+@pytest.mark.parametrize(
+    "bindings, sentence",
+    [
+        ([], "No value is bound to npz.path"),
+        (["npz.path = 'nowhere.npz'"], "The file nowhere.npz does not exist"),
+        (["npz.path = 5"], "npz.path is 5, but must be a string"),
+    ],
+)
+def test_the_path(bindings, sentence):
+    with (
+        pytest.raises(UserError, match=sentence),
+        gin_session.configured([], ["dataset.name = 'npz'", *bindings]),
+    ):
+        named_data.get_named_ground_truth_data()
+    assert gin.config_str().strip() == ""
