@@ -90,8 +90,11 @@ def test_a_wheel_brings_the_package_and_the_programs(build, repository):
         "dlib_download_data",
         "dlib_evaluate",
         "dlib_postprocess",
+        "dlib_reproduce",
+        "dlib_reproduce_weakly_supervised",
         "dlib_train",
         "dlib_train_weakly_supervised",
+        "dlib_udr",
         "dlib_visualize_dataset",
         "dlib_visualize_model",
     ]
