@@ -46,6 +46,8 @@ def _kind_of_function(function: Callable) -> object:
 
 def _agrees(given: object, wanted: object) -> bool:
     """Whether a value of the annotation `given` may be one of `wanted`."""
+    if typing.Any in (given, wanted):  # which is a class from Python 3.11 on
+        return True
     for hint, is_given in ((given, True), (wanted, False)):
         if typing.get_origin(hint) in (typing.Union, types.UnionType):
             members = typing.get_args(hint)
@@ -55,7 +57,7 @@ def _agrees(given: object, wanted: object) -> bool:
             )
     kinds = [typing.get_origin(hint) or hint for hint in (given, wanted)]
     if not all(inspect.isclass(kind) for kind in kinds):
-        return True  # Any, for one
+        return True  # nothing is known
     if kinds[1] is not collections.abc.Callable:
         return issubclass(*kinds) or (*kinds,) == (int, float)
     if kinds[0] is not collections.abc.Callable:

@@ -1,3 +1,5 @@
+import sys
+
 import gin
 import pytest
 
@@ -59,7 +61,7 @@ def test_the_configuration_is_cleared_after_an_error():
         ("sesion_test.count = 3", "No configurable matching 'sesion_test'"),
         ("session_test.cuont = 3", "doesn't have a parameter named 'cuont'"),
         ("session_test.function = @nothing", "reference '@nothing'"),
-        ("import no_such_module", "No module named 'no_such_module'"),
+        ("import no_such_module", "imports no_such_module, which is not"),
         ("include 'no.gin'", "there is no file no.gin"),
         ("session_test.count = 'x'", "session_test.count is 'x', but must be an int"),
         ("session_test.count = 1.5", "must be an integer"),
@@ -109,6 +111,28 @@ def test_a_file_that_is_missing_or_no_text(tmp_path):
         with pytest.raises(UserError, match=sentence):
             with gin_session.configured([str(path)]):
                 pass
+
+
+@pytest.mark.parametrize("by", ["folder of the file", "working directory"])
+def test_modules_of_the_users_own_are_found(by, tmp_path, monkeypatch):
+    module = f"own_{by.split()[0]}"
+    text = (
+        f"import gin\n\n\n@gin.configurable\ndef {module}(count):\n    return count\n"
+    )
+    (tmp_path / f"{module}.py").write_text(text)
+    config = (
+        f"import {module}\n{module}.count = 3\nsession_test.function = @{module}()\n"
+    )
+    path = list(sys.path)
+    if by == "working directory":
+        monkeypatch.chdir(tmp_path)
+        files, bindings = [], config.splitlines()
+    else:
+        (tmp_path / "own.gin").write_text(config)
+        files, bindings = [str(tmp_path / "own.gin")], []
+    with gin_session.configured(files, [*bindings, "session_test.count = 1"]):
+        assert configurable()[4] == 3
+    assert sys.path == path
 
 
 def test_a_missing_value_is_named():
