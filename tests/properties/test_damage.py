@@ -242,7 +242,7 @@ def test_a_damaged_file_is_read_as_it_was_or_refused(kind, tmp_path):
 def test_two_hundred_damaged_files(tmp_path):
     tried = set()
     for number, kind in enumerate(KINDS):
-        tried |= check_damages(kind, tmp_path / str(number), 40)
+        tried |= check_damages(kind, tmp_path / str(number), 80)
     assert len(tried) >= 200
 
 
