@@ -18,23 +18,22 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 
-# TensorFlow 2.16 and 2.17 need NumPy 1.26 and TFP 0.24, later ones allow NumPy 2. TFP
-# needs the tf-keras of TensorFlow's own version, and from Python 3.12 on setuptools,
-# for distutils.
+# TFP 0.25 needs TensorFlow 2.18, the tf-keras of TensorFlow's own version and, from
+# Python 3.12 on, setuptools, for distutils.
 REQUIREMENTS = [
-    "tensorflow>=2.16",
-    "tensorboard>=2.16",
-    "tensorflow-probability>=0.24",
-    "tf-keras>=2.16",
-    "keras>=3",
+    "tensorflow>=2.18",
+    "tensorboard>=2.18",
+    "tensorflow-probability>=0.25",
+    "tf-keras>=2.18",
+    "keras>=3.5",
     "setuptools>=64",
     "gin-config==0.5.*",
     "numpy>=1.26",
     "scipy>=1.11",
-    "scikit-learn>=1.3",
+    "scikit-learn>=1.6",
     "matplotlib>=3.7",
     "tqdm>=4.65",
-    "h5py>=3.9",
+    "h5py>=3.11",
     "absl-py>=1.4",
     "threadpoolctl>=3.1",
     "joblib>=1.3",
