@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from programs import contents
 
-from mvhg_tf.clustering import VaDE, files, load_jiang_weights, start
+from mvhg_tf.clustering import VaDE, data, files, load_jiang_weights, start
 from mvhg_tf.clustering.architectures import make_decoder, make_encoder
 from mvhg_tf.disentanglement.aggregate_results import aggregate_results_to_json
 from mvhg_tf.disentanglement.data import npz
@@ -32,6 +32,7 @@ from mvhg_tf.disentanglement.saved_model import Representation, bound_value
 from mvhg_tf.errors import UserError
 
 VALUES = np.arange(240, dtype=np.uint8).reshape(20, 3, 4)
+LABELS = np.arange(20) % 2
 SAMPLES = np.random.default_rng(0).uniform(size=[20, 6]).astype(np.float32)
 IMAGES = np.zeros([1, 64, 64, 3], np.float32)
 DETERMINED = {
@@ -139,13 +140,13 @@ KINDS = [
     ),
     Kind(
         "stored.npz",
-        lambda p: np.savez(p, x=VALUES),
-        lambda p: files.read_npz(str(p), ["x"])["x"],
+        lambda p: np.savez(p, x=VALUES, y=LABELS),
+        lambda p: data.load(str(p)).train.x,
     ),
     Kind(
         "packed.npz",
-        lambda p: np.savez_compressed(p, x=VALUES),
-        lambda p: files.read_npz(str(p), ["x"])["x"],
+        lambda p: np.savez_compressed(p, x=VALUES, y=LABELS),
+        lambda p: data.load(str(p)).train.x,
     ),
     Kind("start.npz", _write_start, lambda p: start.load(str(p), _vade(), SAMPLES)),
     Kind("weights.h5", _write_jiang_weights, _read_jiang_weights, False),
