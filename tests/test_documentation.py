@@ -176,6 +176,19 @@ SLOW_PAGES = sorted({block.page for block in of_kind("python") if block.slow})
 QUICK_PAGES = sorted({block.page for block in of_kind("python") if not block.slow})
 
 
+@pytest.fixture
+def forget_names():
+    """Takes back what the pages' own modules told gin, which knows a name once."""
+    modules = ["__documentation__"]
+    yield modules
+    for selector in list(gin.config._REGISTRY._selector_map):
+        if selector.split(".")[0] in modules:
+            gin.config._REGISTRY.pop(selector)
+    for module in modules:
+        sys.modules.pop(module, None)
+
+
+@pytest.mark.usefixtures("forget_names")
 @pytest.mark.parametrize("page", QUICK_PAGES)
 def test_the_program_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -408,7 +421,16 @@ def _exits_well(main, arguments) -> None:
 
 
 @pytest.mark.parametrize("block", of_kind("shell"), ids=str)
-def test_programs_take_the_commands(block, tmp_path, check_call):
+def test_programs_take_the_commands(
+    block, tmp_path, check_call, monkeypatch, forget_names
+):
+    """In a folder that has the modules which the page tells to save."""
+    monkeypatch.syspath_prepend(tmp_path)
+    text = (ROOT / block.page).read_text("utf-8")
+    saved = r"Save this as `(\w+)\.py`:\n\n```python\n(.*?)```"
+    for name, code in re.findall(saved, text, re.DOTALL):
+        (tmp_path / f"{name}.py").write_text(code)
+        forget_names.append(name)
     calls = calls_of(block, tmp_path)
     assert calls or "export" in block.code
     for call in calls:
