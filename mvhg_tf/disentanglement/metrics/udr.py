@@ -210,12 +210,13 @@ def _standardized(points: np.ndarray) -> np.ndarray:
 def _all_strengths(points: Sequence[np.ndarray], kind: str) -> np.ndarray:
     """Strengths `[M, M, d, d]`, zero on the diagonal."""
     num_models, width = len(points), points[0].shape[1]
-    measure = {
-        "lasso": lasso_correlation_matrix,
-        "spearman": spearman_correlation_conv,
-    }[kind]
     everything = np.concatenate(points, axis=1)
-    strengths = np.stack([measure(model, everything) for model in points])
+    if kind == "spearman":
+        strengths = spearman_correlation_conv(everything, everything)
+    else:
+        strengths = np.concatenate(
+            [lasso_correlation_matrix(model, everything) for model in points]
+        )
     strengths = strengths.reshape(num_models, width, num_models, width)
     strengths = strengths.transpose(0, 2, 1, 3)
     strengths[np.arange(num_models), np.arange(num_models)] = 0.0
