@@ -16,6 +16,7 @@ import sys
 # The modules: those of mvhg_tf.disentanglement.programs by their name alone.
 _PROGRAMS = {
     "dlib_train": "train",
+    "dlib_train_semi_supervised": "train",
     "dlib_train_weakly_supervised": "train",
     "dlib_postprocess": "postprocess",
     "dlib_evaluate": "evaluate",

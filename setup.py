@@ -69,6 +69,7 @@ TEST_REQUIREMENTS = [
 ]
 PROGRAMS = [
     "dlib_train",
+    "dlib_train_semi_supervised",
     "dlib_train_weakly_supervised",
     "dlib_postprocess",
     "dlib_evaluate",

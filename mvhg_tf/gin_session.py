@@ -50,6 +50,7 @@ _NOT_NEGATIVE = (
     "c_max",
     "epsilon",
     "gamma",
+    "gamma_sup",
     "iteration_threshold",
     "lambda_d_factor",
     "lambda_od",

@@ -157,3 +157,9 @@ def test_decoder(num_latent: int, observation_shape: Shape) -> keras.Model:
     x = layers.Dense(math.prod(observation_shape), name="d1")(latents)
     logits = layers.Reshape(observation_shape)(x)
     return keras.Model(latents, logits, name="test_decoder")
+
+
+def networks(observation_shape: Shape) -> tuple[keras.Model, keras.Model]:
+    """The configured encoder of images of a shape `(H, W, C)`, and its decoder."""
+    encoder = make_gaussian_encoder(observation_shape)
+    return encoder, make_decoder(encoder.outputs[0].shape[-1], observation_shape)

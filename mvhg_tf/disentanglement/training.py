@@ -17,6 +17,7 @@ from mvhg_tf.disentanglement import (
     models,
     optimizers,
     results,
+    semi_supervised,
     strategies,
     training_loop,
     unsupervised,
@@ -26,6 +27,8 @@ from mvhg_tf.disentanglement.data import named_data
 from mvhg_tf.disentanglement.factor_vae import FactorVAE
 from mvhg_tf.disentanglement.group_vae import GroupVAE
 from mvhg_tf.disentanglement.images import ImageSource, Source
+from mvhg_tf.disentanglement.labelled_images import LabelledSource
+from mvhg_tf.disentanglement.labelling import Labelling
 from mvhg_tf.disentanglement.pairs import PairSource
 from mvhg_tf.errors import UserError, check_positive_integer
 from mvhg_tf.progress import ProgressBar
@@ -60,13 +63,20 @@ def train_with_gin(
 def train(
     model_dir: str,
     overwrite: bool = False,
-    model: models.ModelBuilder | unsupervised.ModelBuilder = gin.REQUIRED,
+    model: models.ModelBuilder
+    | unsupervised.ModelBuilder
+    | semi_supervised.LabelledBuilder = gin.REQUIRED,
     training_steps: int = gin.REQUIRED,
-    random_seed: int = gin.REQUIRED,
+    random_seed: int | None = None,
     batch_size: int = gin.REQUIRED,
     eval_steps: int = 1000,
     name: str = "",
     model_num: int | None = None,
+    model_seed: int | None = None,
+    unsupervised_data_seed: int | None = None,
+    supervised_data_seed: int | None = None,
+    num_labelled_samples: int | None = None,
+    train_percentage: float | None = None,
 ) -> None:
     """Trains a model on the data set that `dataset.name` names, or on pairs of it.
 
@@ -77,13 +87,21 @@ def train(
       model_dir: gets `checkpoints`, `tensorboard`, `tfhub` (see `export`) and
         `results`, as the library lays them out.
       overwrite: whether results of an earlier run there may be replaced.
-      model: such as `@vae()`, or `@group_vae_hypergeometric()`, a model of pairs.
+      model: such as `@vae()`, or `@group_vae_hypergeometric()`, a model of pairs, or
+        `@s2_vae`, which is semi-supervised.
       training_steps: steps of the optimizer.
-      random_seed: of the weights, the noise and the data.
+      random_seed: of the weights, the noise and the data; a semi-supervised model has
+        the following three in its place.
       batch_size: images or pairs a step, of all devices together.
       eval_steps: batches of fresh data over which the final losses are averaged.
       name: kept in the results' configuration only.
       model_num: kept in the results' configuration only.
+      model_seed: of the weights and the noise.
+      unsupervised_data_seed: of the images without labels.
+      supervised_data_seed: of the labelled images and their labels.
+      num_labelled_samples: how many images are labelled.
+      train_percentage: the fraction of them, in (0, 1], that is trained on; the final
+        losses are of the others, or, where there are none, of the same.
 
     Raises:
       UserError: for a value that is not allowed, a folder that is not free, or a
@@ -93,7 +111,18 @@ def train(
     check_positive_integer("model.training_steps", training_steps)
     check_positive_integer("model.batch_size", batch_size)
     check_positive_integer("model.eval_steps", eval_steps)
-    _check_seed(random_seed)
+    labelling = Labelling(
+        model_seed,
+        unsupervised_data_seed,
+        supervised_data_seed,
+        num_labelled_samples,
+        train_percentage,
+    )
+    has_labels = semi_supervised.needs_labels(model)
+    seeds = labelling.seeds_of(random_seed, has_labels)
+    for parameter, seed in seeds.items():
+        _check_seed(parameter, seed)
+    model_seed, data_seed, *_ = (*seeds.values(), random_seed)
     losses.check_activation(
         gin_session.query("reconstruction_loss.activation", "logits")
     )
@@ -106,21 +135,28 @@ def train(
     with folder, strategies.finished_together(strategy):
         started = time.monotonic()
         dataset = named_data.get_named_ground_truth_data()
-        vae = _build(model, dataset, random_seed, options.precision, strategy)
-        make_source = PairSource if isinstance(vae, GroupVAE) else ImageSource
-        source = functools.partial(make_source, dataset, batch_size)
+        labelled = labelling.sample(dataset) if has_labels else None
+        builder = model(labelled[0].label_sizes) if has_labels else model
+        vae = _build(builder, dataset, model_seed, options.precision, strategy)
+        if has_labels:
+            kinds = [functools.partial(LabelledSource, labelled=x) for x in labelled]
+        else:
+            kinds = 2 * [PairSource if isinstance(vae, GroupVAE) else ImageSource]
+        source = kinds[0](dataset, batch_size, data_seed)
         training_loop.run_training_loop(
-            vae, source(random_seed), training_steps, model_dir, options, strategy
+            vae, source, training_steps, model_dir, options, strategy
         )
         if is_chief:
-            held_out = source(random_seed + _EVALUATION_SEED_OFFSET)
+            held_out = kinds[1](
+                dataset, batch_size, data_seed + _EVALUATION_SEED_OFFSET
+            )
             _write_results(vae, held_out, eval_steps, model_dir, started)
 
 
-def _check_seed(random_seed: int) -> None:
-    if not 0 <= random_seed < _LARGEST_SEED:
+def _check_seed(parameter: str, seed: int) -> None:
+    if not 0 <= seed < _LARGEST_SEED:
         raise UserError(
-            f"model.random_seed is {random_seed}, but must be an integer from 0 to "
+            f"model.{parameter} is {seed}, but must be an integer from 0 to "
             f"{_LARGEST_SEED - 1}: bind it to one."
         )
 

@@ -11,12 +11,7 @@ from collections.abc import Callable
 import gin
 
 from mvhg_tf.disentanglement import regularizers
-from mvhg_tf.disentanglement.architectures import (
-    Shape,
-    make_decoder,
-    make_discriminator,
-    make_gaussian_encoder,
-)
+from mvhg_tf.disentanglement.architectures import Shape, make_discriminator, networks
 from mvhg_tf.disentanglement.factor_vae import AdversarialTotalCorrelation, FactorVAE
 from mvhg_tf.disentanglement.vae import VAE
 
@@ -88,7 +83,7 @@ def factor_vae(gamma: float = gin.REQUIRED) -> ModelBuilder:
     """
 
     def build(observation_shape: Shape, seed: int) -> FactorVAE:
-        encoder, decoder = _networks(observation_shape)
+        encoder, decoder = networks(observation_shape)
         discriminator = make_discriminator(encoder.outputs[0].shape[-1])
         regularizer = AdversarialTotalCorrelation(discriminator, gamma)
         return FactorVAE(encoder, decoder, regularizer, seed)
@@ -103,10 +98,5 @@ def _with_regularizer(regularizer: regularizers.Regularizer) -> ModelBuilder:
 def _build(
     observation_shape: Shape, seed: int, regularizer: regularizers.Regularizer
 ) -> VAE:
-    encoder, decoder = _networks(observation_shape)
+    encoder, decoder = networks(observation_shape)
     return VAE(encoder, decoder, regularizer, seed)
-
-
-def _networks(observation_shape: Shape):
-    encoder = make_gaussian_encoder(observation_shape)
-    return encoder, make_decoder(encoder.outputs[0].shape[-1], observation_shape)

@@ -1,6 +1,6 @@
-"""`dlib_train` and `dlib_train_weakly_supervised`: the same program.
+"""`dlib_train` and its kind, of weakly and semi-supervised models: the same program.
 
-Which models are weakly supervised is a matter of the gin configuration.
+Which models these are is a matter of the gin configuration.
 """
 
 import os

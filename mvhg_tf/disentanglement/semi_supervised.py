@@ -1,0 +1,115 @@
+"""The semi-supervised models that gin files name: `model.model = @s2_vae`.
+
+Names and parameters are disentanglement_lib's. As there, the name stands without
+brackets: `train` calls it with the sizes of the labels, once they are known, for a
+builder such as those of `unsupervised`.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+
+import gin
+
+from mvhg_tf.disentanglement import regularizers
+from mvhg_tf.disentanglement.annealers import SupervisedWeight, make_annealer
+from mvhg_tf.disentanglement.architectures import Shape, make_discriminator, networks
+from mvhg_tf.disentanglement.factor_vae import AdversarialTotalCorrelation
+from mvhg_tf.disentanglement.semi_supervised_vae import (
+    SemiSupervisedFactorVAE,
+    SemiSupervisedVAE,
+    SupervisedVAE,
+)
+from mvhg_tf.disentanglement.supervised_losses import make_supervised_loss
+
+ModelBuilder = Callable[[Shape, int], SemiSupervisedVAE]
+LabelledBuilder = Callable[[Sequence[int]], ModelBuilder]
+
+
+def needs_labels(model: Callable) -> bool:
+    """Whether what is bound to `model.model` is one of these."""
+    return "label_sizes" in inspect.signature(model).parameters
+
+
+@gin.configurable("s2_vae", denylist=["label_sizes"])
+def s2_vae(
+    label_sizes: Sequence[int],
+    beta: float = gin.REQUIRED,
+    gamma_sup: float = gin.REQUIRED,
+) -> ModelBuilder:
+    """beta-VAE; `gamma_sup` weights the labels, as in all of these."""
+    return _with_regularizer(regularizers.WeightedKL(beta), label_sizes, gamma_sup)
+
+
+@gin.configurable("s2_dip_vae", denylist=["label_sizes"])
+def s2_dip_vae(
+    label_sizes: Sequence[int],
+    lambda_od: float = gin.REQUIRED,
+    lambda_d_factor: float = gin.REQUIRED,
+    gamma_sup: float = gin.REQUIRED,
+    dip_type: str = "i",
+) -> ModelBuilder:
+    """DIP-VAE, see `unsupervised.dip_vae`."""
+    regularizer = regularizers.MomentMatching(lambda_od, lambda_d_factor, dip_type)
+    return _with_regularizer(regularizer, label_sizes, gamma_sup)
+
+
+@gin.configurable("s2_beta_tc_vae", denylist=["label_sizes"])
+def s2_beta_tc_vae(
+    label_sizes: Sequence[int],
+    beta: float = gin.REQUIRED,
+    gamma_sup: float = gin.REQUIRED,
+) -> ModelBuilder:
+    """beta-TC-VAE, see `unsupervised.beta_tc_vae`."""
+    regularizer = regularizers.WeightedTotalCorrelation(beta)
+    return _with_regularizer(regularizer, label_sizes, gamma_sup)
+
+
+@gin.configurable("s2_factor_vae", denylist=["label_sizes"])
+def s2_factor_vae(
+    label_sizes: Sequence[int],
+    gamma: float = gin.REQUIRED,
+    gamma_sup: float = gin.REQUIRED,
+) -> ModelBuilder:
+    """FactorVAE, see `unsupervised.factor_vae`."""
+    weight = make_annealer(gamma_sup)
+
+    def build(observation_shape: Shape, seed: int) -> SemiSupervisedVAE:
+        encoder, decoder = networks(observation_shape)
+        discriminator = make_discriminator(encoder.outputs[0].shape[-1])
+        regularizer = AdversarialTotalCorrelation(discriminator, gamma)
+        loss = make_supervised_loss(label_sizes, encoder.outputs[0].shape[-1])
+        return SemiSupervisedFactorVAE(
+            encoder, decoder, regularizer, loss, weight, seed
+        )
+
+    return build
+
+
+@gin.configurable("supervised", allowlist=[])
+def supervised(label_sizes: Sequence[int]) -> ModelBuilder:
+    """Labels alone, with a decoder to look at what was learned."""
+    nothing = regularizers.WeightedKL(0.0)
+    return _builder(SupervisedVAE, nothing, label_sizes, SupervisedWeight(1.0))
+
+
+def _with_regularizer(
+    regularizer: regularizers.Regularizer,
+    label_sizes: Sequence[int],
+    gamma_sup: float,
+) -> ModelBuilder:
+    weight = make_annealer(gamma_sup)
+    return _builder(SemiSupervisedVAE, regularizer, label_sizes, weight)
+
+
+def _builder(
+    kind: type[SemiSupervisedVAE],
+    regularizer: regularizers.Regularizer,
+    label_sizes: Sequence[int],
+    weight: SupervisedWeight,
+) -> ModelBuilder:
+    def build(observation_shape: Shape, seed: int) -> SemiSupervisedVAE:
+        encoder, decoder = networks(observation_shape)
+        loss = make_supervised_loss(label_sizes, encoder.outputs[0].shape[-1])
+        return kind(encoder, decoder, regularizer, loss, weight, seed)
+
+    return build
