@@ -1,0 +1,40 @@
+"""The notebook's code runs, and prints what its reader sees."""
+
+import contextlib
+import io
+import json
+import re
+from pathlib import Path
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+NOTEBOOK = Path(__file__).parent.parent / "docs" / "distribution.ipynb"
+NUMBER = re.compile(r" *-?\d+(?:\.\d*)?")  # NumPy pads numbers with spaces
+
+
+@pytest.mark.slow
+def test_it_prints_and_draws_what_is_stored(monkeypatch):
+    monkeypatch.setattr(plt, "show", lambda: None)
+    cells = json.loads(NOTEBOOK.read_text("utf-8"))["cells"]
+    names = {"__name__": "__notebook__"}
+    with matplotlib.rc_context({"backend": "agg"}):
+        for cell in (cell for cell in cells if cell["cell_type"] == "code"):
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed):
+                exec("".join(cell["source"]), names)
+            stored = "".join(
+                line for output in cell["outputs"] for line in output.get("text", [])
+            )
+            assert NUMBER.sub("#", printed.getvalue()) == NUMBER.sub("#", stored)
+            got, shown = (
+                [float(number) for number in NUMBER.findall(text)]
+                for text in (printed.getvalue(), stored)
+            )
+            # The last digit may be rounded otherwise on another machine.
+            np.testing.assert_allclose(got, shown, atol=0.011)
+            pictures = ["image/png" in out.get("data", {}) for out in cell["outputs"]]
+            assert any(pictures) == bool(plt.get_fignums())
+            plt.close("all")
