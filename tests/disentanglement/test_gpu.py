@@ -1,15 +1,25 @@
 """A machine with a GPU runs all of training on it: each operation has a kernel."""
 
+import functools
+
 import gin
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.python.framework import kernels
 
-from mvhg_tf.disentanglement import losses, models, training_loop, unsupervised
+from mvhg_tf.disentanglement import (
+    losses,
+    models,
+    semi_supervised,
+    training_loop,
+    unsupervised,
+)
 from mvhg_tf.disentanglement.data import named_data
 from mvhg_tf.disentanglement.factor_vae import FactorVAE
 from mvhg_tf.disentanglement.images import ImageSource
+from mvhg_tf.disentanglement.labelled_images import LabelledImages, LabelledSource
 from mvhg_tf.disentanglement.pairs import PairSource
 from mvhg_tf.disentanglement.sub_pixel import Conv2DTransposeToImages
 from mvhg_tf.distributions import MultivariateFisherNoncentralHypergeometric
@@ -91,6 +101,25 @@ def test_every_operation_of_training_on_pairs_has_a_gpu_kernel(name, bindings):
 def test_every_operation_of_training_on_images_has_a_gpu_kernel(builder):
     gin.parse_config(BINDINGS)
     check_training(builder, ImageSource)
+
+
+@pytest.mark.parametrize("loss_fn", ["xent", "l2", "cov", "embed"])
+def test_every_operation_of_training_on_labels_has_a_gpu_kernel(loss_fn):
+    gin.parse_config(
+        [
+            BINDINGS,
+            f"supervised_loss.loss_fn = @{loss_fn}",
+            "embed.sigma = 'learn'",
+            "annealer.anneal_fn = @anneal",
+            "annealer.iteration_threshold = 10",
+        ]
+    )
+    labelled = LabelledImages(
+        np.zeros([5, 64, 64, 3], np.float32), np.zeros([5, 2], np.float32), [4, 3]
+    )
+    make_source = functools.partial(LabelledSource, labelled=labelled)
+    builder = semi_supervised.s2_vae([4, 3], beta=1.0, gamma_sup=1.0)
+    check_training(builder, make_source)
 
 
 @pytest.mark.parametrize("method", ["exact", "merged"])
