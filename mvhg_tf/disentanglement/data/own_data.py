@@ -31,6 +31,11 @@ class OwnData(grid.StoredGridData):
           UserError: If the file is missing, damaged, holds anything else, or does
             not hold each combination of the factors once.
         """
+        if not (Path(path).exists() or Path(path).with_suffix(".images.npy").exists()):
+            raise UserError(
+                f"npz.path is {path!r}, but {Path(path).absolute()} does not exist: "
+                "bind it to your file."
+            )
         images = npz.open_array(Path(path), "images", ".images.npy")
         factors = npz.open_array(Path(path), "factors", ".factors.npy")
         _check_images(images, path)
