@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from mvhg_tf import gin_session
+from mvhg_tf.disentanglement import saved_model
 from mvhg_tf.disentanglement.data import named_data
 from mvhg_tf.errors import UserError
 
@@ -112,3 +113,26 @@ def test_the_path(bindings, sentence):
     ):
         named_data.get_named_ground_truth_data()
     assert gin.config_str().strip() == ""
+
+
+def test_later_steps_take_the_file_of_the_step_before(open_file, tmp_path):
+    open_file(*images_and_factors())
+    path = str(tmp_path / "a folder of a long name" / ".." / "own.npz")
+    (tmp_path / "a folder of a long name").mkdir()
+    names = ["the first factor", "the second factor", "the third and last factor"]
+    bindings = [f"npz.path = {path!r}", f"npz.factor_names = {names}"]
+    gin_folder = tmp_path / "results" / "gin"
+    gin_folder.mkdir(parents=True)
+    with gin_session.configured([], ["dataset.name = 'npz'", *bindings]):
+        named_data.get_named_ground_truth_data()
+        written = gin.operative_config_str()
+    assert "npz.path = \\\n" in written  # gin breaks long lines
+    (gin_folder / "train.gin").write_text(written)
+    with gin_session.configured([], ["dataset.name = 'auto'"]):
+        saved_model.resolve_dataset(str(tmp_path), "train")
+        data = named_data.get_named_ground_truth_data()
+        assert gin_session.query("npz.path") == path
+    assert data.factor_names == names
+    with gin_session.configured([], ["dataset.name = 'auto'", "npz.path = 'b.npz'"]):
+        saved_model.resolve_dataset(str(tmp_path), "train")
+        assert gin_session.query("npz.path") == "b.npz"
