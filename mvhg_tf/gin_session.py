@@ -4,6 +4,7 @@ import contextlib
 import importlib.util  # noqa: F401  (gin uses it without importing it)
 import inspect
 import logging
+import math
 import os
 import re
 import sys
@@ -274,10 +275,14 @@ def _check_numbers(parameter: str, value: object) -> None:
     if isinstance(value, list | tuple):
         for item in value:
             _check_numbers(parameter, item)
-    elif isinstance(value, int | float) and not abs(value) < _TOO_LARGE:
+    elif isinstance(value, float) and not math.isfinite(value):
         raise UserError(
-            f"{parameter} is {value!r}, but must be a number below 2**63: bind it to "
-            "one."
+            f"{parameter} is {value!r}, but must be a finite number: bind it to one."
+        )
+    elif isinstance(value, int) and abs(value) >= _TOO_LARGE:
+        raise UserError(
+            f"{parameter} is {value!r}, but must be below 2**63: bind it to such a "
+            "number."
         )
 
 

@@ -3,6 +3,7 @@ import os
 import sys
 from pathlib import Path
 
+import gin
 import pytest
 
 # Before any test imports TensorFlow.
@@ -10,6 +11,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 _IMAGE_SIZE = 64
 _NUM_LATENT = 4
+
+
+@pytest.fixture(autouse=True)
+def no_gin_bindings():
+    """Each test starts and ends without bindings of another."""
+    gin.clear_config()
+    yield
+    gin.clear_config()
 
 
 @pytest.fixture(scope="session")

@@ -236,7 +236,8 @@ def test_gin_knows_all_names(block):
 PROGRAMS = [
     *("dlib_train", "dlib_postprocess", "dlib_evaluate", "dlib_aggregate_results"),
     *("dlib_visualize_model", "dlib_visualize_dataset", "dlib_download_data"),
-    *("dlib_udr", "dlib_train_weakly_supervised"),
+    *("dlib_udr", "dlib_train_weakly_supervised", "dlib_train_semi_supervised"),
+    *("dlib_reproduce", "dlib_reproduce_weakly_supervised"),
     *("mvhg_cluster", "mvhg_reproduce", "pip", "python", "tensorboard", "sbatch"),
     *("bin/quickstart", "bin/test", "bin/docs", "bin/benchmark", "bin/mvhg_cluster"),
     *("bin/mvhg_ks_test", "bin/mvhg_minimal_example", "bin/mvhg_reproduce"),
@@ -277,6 +278,11 @@ def check_call(monkeypatch, tmp_path, run_program):
     """Gives a call to its program, which stops before its work."""
     from mvhg_tf import gin_session
     from mvhg_tf.disentanglement.programs import _run
+    from mvhg_tf.experiments import study_flags
+
+    def count(jobs, *arguments):
+        assert jobs
+        return 0
 
     def read_gin(files, bindings):
         with gin_session.configured(files, bindings):
@@ -295,6 +301,7 @@ def check_call(monkeypatch, tmp_path, run_program):
     monkeypatch.setitem(sys.modules, "mean_selection", own_module)
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(_run.Program, "run", parse_only)
+    monkeypatch.setattr(study_flags, "do_pipelines", count)
 
     def check(name: str, *arguments: str) -> None:
         if name.startswith("dlib_"):

@@ -93,6 +93,7 @@ def test_a_wheel_brings_the_package_and_the_programs(build, repository):
         "dlib_reproduce",
         "dlib_reproduce_weakly_supervised",
         "dlib_train",
+        "dlib_train_semi_supervised",
         "dlib_train_weakly_supervised",
         "dlib_udr",
         "dlib_visualize_dataset",

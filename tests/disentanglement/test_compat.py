@@ -335,8 +335,11 @@ class TestHub:
 class TestReplacements:
     @staticmethod
     def _functions(module_name):
-        """What the library's module defines, as syntax trees."""
+        """What the library's module defines, as syntax trees; nothing without it."""
         path = Path(disentanglement_lib.__path__[0], *module_name.split("."))
+        if not path.parent.is_dir():
+            assert "udr" in module_name  # its repository alone has it
+            return []
         return ast.parse(path.with_suffix(".py").read_text()).body
 
     def test_are_called_as_the_library_calls_its_own(self):
@@ -368,4 +371,5 @@ class TestReplacements:
             if name.startswith("disentanglement_lib."):
                 folder = disentanglement_lib.__path__[0]
                 inside = str(module.__file__).startswith(folder)
-                assert inside != (name in compat._REPLACED), name
+                ours = name in compat._REPLACED or name in compat._MISSING
+                assert inside != ours, name

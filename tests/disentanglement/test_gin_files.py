@@ -34,7 +34,6 @@ LIBRARY_FILES = sorted(
 ELSEWHERE = {
     "abstract_reasoning_study_v1/stage2": "models that solve Raven's matrices",
     "tests/abstract_reasoning": "models that solve Raven's matrices",
-    "tests/methods/udr": "a score of many models at once, by another program",
     "tests/validation": "scores of a fixed set of images, by another program",
 }
 
