@@ -31,3 +31,29 @@ def full_disk_sentence(error: BaseException) -> str | None:
     if reason is None:
         return None
     return f"The disk is full ({reason.lower()}): make room, and run this again."
+
+
+def sentence_and_code(error: Exception) -> tuple[str, int] | None:
+    """What a program says of an error, and its exit code; None of a defect of ours."""
+    sentence = _mistake_in(error)
+    if sentence is not None:
+        return sentence, 2
+    sentence = full_disk_sentence(error)
+    return None if sentence is None else (sentence, 1)
+
+
+def _mistake_in(error: Exception) -> str | None:
+    """The sentence of the `UserError` that an error is or repeats.
+
+    gin adds where the error passed; Keras, and TensorFlow where it traces a function,
+    raise it anew, amid words of their own and maybe as another class.
+    """
+    sentence = str(error) if isinstance(error, UserError) else None
+    earlier = error.__context__
+    while earlier is not None:
+        if isinstance(earlier, UserError) and str(earlier) in str(error):
+            sentence = str(earlier)
+        earlier = earlier.__context__
+    if sentence is None:
+        return None
+    return " ".join(sentence.partition("\n  In call to configurable")[0].split())

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NoReturn
 
-from mvhg_tf.errors import UserError, full_disk_sentence
+from mvhg_tf.errors import UserError, sentence_and_code
 
 __all__ = [
     "Parser",
@@ -156,16 +156,13 @@ def run_program(
     """
     try:
         return body(argv) or 0
-    except UserError as error:
-        # Without gin's notes of where it passed.
-        print(str(error).partition("\n")[0], file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr)
         return 130
     except Exception as error:
-        sentence = full_disk_sentence(error)
-        if sentence is None:
+        told = sentence_and_code(error)
+        if told is None:
             raise
+        sentence, code = told
         print(sentence, file=sys.stderr)
-        return 1
+        return code

@@ -12,7 +12,7 @@ import sys
 import threading
 import traceback
 
-from mvhg_tf.errors import UserError
+from mvhg_tf.errors import sentence_and_code
 from mvhg_tf.experiments import study
 
 
@@ -30,10 +30,12 @@ def main() -> int:
 def _do(job: study.Job, folder: str) -> int:
     try:
         study.do_steps(job, folder)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
     except Exception as error:
+        told = sentence_and_code(error)
+        if told is not None:
+            sentence, code = told
+            print(sentence, file=sys.stderr)
+            return code
         traceback.print_exc()
         # The last line is what the study shows of it.
         message = str(error).partition("\n")[0]

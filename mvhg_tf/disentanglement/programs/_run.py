@@ -13,7 +13,7 @@ from typing import NoReturn
 from absl import flags
 
 import mvhg_tf
-from mvhg_tf.errors import RunInterrupted, UserError, full_disk_sentence
+from mvhg_tf.errors import RunInterrupted, UserError, sentence_and_code
 from mvhg_tf.terminal import quiet_imports
 
 
@@ -76,8 +76,6 @@ class Program:
             with quiet_imports():
                 module = importlib.import_module(self._module)
             self._body(module, self.flags)
-        except UserError as error:
-            self._fail(str(error), code=2)
         except RunInterrupted as error:
             flag = " without --overwrite" if self.flags["overwrite"].value else ""
             sentence = f"stopped; the same command{flag} goes on from here."
@@ -85,10 +83,10 @@ class Program:
         except KeyboardInterrupt:
             self._fail("stopped; nothing was left half-done.", code=130)
         except Exception as error:
-            sentence = full_disk_sentence(error)
-            if sentence is None:
+            told = sentence_and_code(error)
+            if told is None:
                 raise
-            self._fail(sentence, code=1)
+            self._fail(*told)
 
     def _parse(self, arguments: list[str]) -> None:
         try:
@@ -129,6 +127,5 @@ class Program:
         return "\n".join(lines)
 
     def _fail(self, sentence: str, code: int) -> NoReturn:
-        sentence = sentence.partition("\n  In call to configurable")[0]
         print(f"{self._name}: {' '.join(sentence.split())}", file=sys.stderr)
         sys.exit(code)
