@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -22,11 +21,7 @@ _MODEL_NUM = "model_num"
 
 def main(name: str) -> NoReturn:
     """Runs the program under the name of its script, and exits."""
-    sys.exit(
-        command_line.run_program(
-            _run, sys.argv[1:], "Stopped; the same command goes on where the jobs were."
-        )
-    )
+    study_flags.run_and_exit(_run)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:

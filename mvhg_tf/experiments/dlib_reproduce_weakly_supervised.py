@@ -40,11 +40,7 @@ _NUM_SEEDS = 2**30  # those of a model fit into 31 bits, with room for what deri
 
 def main(name: str) -> NoReturn:
     """Runs the program under the name of its script, and exits."""
-    sys.exit(
-        command_line.run_program(
-            _run, sys.argv[1:], "Stopped; the same command goes on where the jobs were."
-        )
-    )
+    study_flags.run_and_exit(_run)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:

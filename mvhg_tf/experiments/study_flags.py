@@ -5,13 +5,23 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 import mvhg_tf
 from mvhg_tf.experiments import command_line, study
 from mvhg_tf.terminal import quiet_imports
 
 _MOST_NUMBERS = 100_000
+
+
+def run_and_exit(body: Callable[[Sequence[str] | None], int]) -> NoReturn:
+    """Runs a program's body on its command line, and exits."""
+    sys.exit(
+        command_line.run_program(
+            body, sys.argv[1:], "Stopped; the same command goes on where the jobs were."
+        )
+    )
 
 
 def add_version(parser: argparse.ArgumentParser) -> None:
