@@ -13,6 +13,15 @@ _IMAGE_SIZE = 64
 _NUM_LATENT = 4
 
 
+def pytest_make_parametrize_id(val, argname):
+    """Bytes are called by their argument's name and a number.
+
+    A packed file holds the time of its packing: a name made of its bytes is
+    another in each process, and processes that share the tests must agree on names.
+    """
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(autouse=True)
 def no_gin_bindings():
     """Each test starts and ends without bindings of another."""
