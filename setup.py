@@ -29,7 +29,7 @@ REQUIREMENTS = [
     "setuptools>=64",
     "gin-config==0.5.*",
     "numpy>=1.26",
-    "scipy>=1.11",
+    "scipy>=1.11.1",
     "scikit-learn>=1.6",
     "matplotlib>=3.7",
     "tqdm>=4.65",
@@ -37,9 +37,9 @@ REQUIREMENTS = [
     "absl-py>=1.4",
     "threadpoolctl>=3.1",
     "joblib>=1.3",
-    "markdown>=3.4",
+    "markdown>=3.6",
     "requests>=2.31",
-    "urllib3>=2",
+    "urllib3>=2.0.2",
 ]
 # What the parts of disentanglement_lib that we use import besides. Its other needs
 # (tensorflow_hub, simplejson, imageio, future) are served by

@@ -1,10 +1,13 @@
 # Sourced by the scripts beside it: sets ROOT, and makes ROOT/.venv with all that
-# mvhg_tf needs (setup.py says what). Needs bash, and python3 >= 3.10.
+# mvhg_tf needs (setup.py says what); with OLDEST=true, ROOT/.venv-oldest with the oldest
+# versions of it. Needs bash, and python3 >= 3.10.
 
 set -euo pipefail
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+OLDEST="${OLDEST:-false}"
 VENV="$ROOT/.venv"
+if "$OLDEST"; then VENV="$ROOT/.venv-oldest"; fi
 
 fail() {
     echo "$(basename "$0"): $1" >&2
@@ -28,6 +31,12 @@ environment_stamp() {
     cat "$ROOT/setup.py" "$ROOT/pyproject.toml" "$ROOT/mvhg_tf_programs.pth" \
         "${BASH_SOURCE[0]}" | cksum
     echo "$ROOT"
+}
+
+# The oldest versions that setup.py allows, as pip's constraints.
+oldest_versions() {
+    sed -n '/^CLUSTER_REQUIREMENTS/q; s/^    "\([a-z0-9-]*\)>=\(.*\)",$/\1==\2/p' \
+        "$ROOT/setup.py"
 }
 
 # Runs a command with its output in a log; shows a running clock on a terminal.
@@ -69,6 +78,10 @@ prepare_environment() {
     fi
     rm -f "$stamp"
     pip=("$VENV/bin/python" -m pip install --disable-pip-version-check)
+    if "$OLDEST"; then
+        oldest_versions >"$VENV/oldest.txt"
+        pip+=(--constraint "$VENV/oldest.txt")
+    fi
     # Without its requirements, which are those of TensorFlow 1: setup.py lists the rest.
     # First, because our dlib_download_data is to replace its shell script.
     with_clock "$log" "Installing disentanglement_lib." \
