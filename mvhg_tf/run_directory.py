@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 
 import gin
 
+from mvhg_tf import interrupts
 from mvhg_tf.errors import RunInterrupted, UserError
 
 UNFINISHED_PICTURES = "pictures.part"
@@ -100,7 +101,8 @@ def open_run(
             _set_aside(directory)
         try:
             _write_record(directory, run)
-            yield resume
+            with interrupts.told_from_errors():
+                yield resume
         except BaseException as error:
             if not _made_entries(directory):
                 with contextlib.suppress(FileNotFoundError):

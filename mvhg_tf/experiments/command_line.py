@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NoReturn
 
+from mvhg_tf import interrupts
 from mvhg_tf.errors import UserError, sentence_and_code
 
 __all__ = [
@@ -155,7 +156,8 @@ def run_program(
       interrupted: what it says when it is interrupted, with exit code 130.
     """
     try:
-        return body(argv) or 0
+        with interrupts.told_from_errors():
+            return body(argv) or 0
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr)
         return 130

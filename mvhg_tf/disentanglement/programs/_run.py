@@ -13,6 +13,7 @@ from typing import NoReturn
 from absl import flags
 
 import mvhg_tf
+from mvhg_tf import interrupts
 from mvhg_tf.errors import RunInterrupted, UserError, sentence_and_code
 from mvhg_tf.terminal import quiet_imports
 
@@ -72,10 +73,11 @@ class Program:
     def run(self, arguments: list[str]) -> None:
         """Runs the program with the arguments that follow its name, and exits."""
         try:
-            self._parse(arguments)
-            with quiet_imports():
-                module = importlib.import_module(self._module)
-            self._body(module, self.flags)
+            with interrupts.told_from_errors():
+                self._parse(arguments)
+                with quiet_imports():
+                    module = importlib.import_module(self._module)
+                self._body(module, self.flags)
         except RunInterrupted as error:
             flag = " without --overwrite" if self.flags["overwrite"].value else ""
             sentence = f"stopped; the same command{flag} goes on from here."

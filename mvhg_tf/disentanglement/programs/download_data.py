@@ -3,6 +3,7 @@
 import os
 import sys
 
+from mvhg_tf import interrupts
 from mvhg_tf.disentanglement.programs._run import Program
 from mvhg_tf.errors import RunInterrupted, UserError
 
@@ -44,9 +45,10 @@ def _download(downloads, flags) -> None:
     names = [downloads.find(name).name for name in dict.fromkeys(flags.dataset)]
     for name in names:
         try:
-            folder, was_there = downloads.get(
-                name, flags.directory, flags.base_url, flags.overwrite
-            )
+            with interrupts.told_from_errors():
+                folder, was_there = downloads.get(
+                    name, flags.directory, flags.base_url, flags.overwrite
+                )
         except KeyboardInterrupt as error:
             raise RunInterrupted(
                 "stopped; the same command goes on from here."
