@@ -278,7 +278,7 @@ def check_call(monkeypatch, tmp_path, run_program):
     """Gives a call to its program, which stops before its work."""
     from mvhg_tf import gin_session
     from mvhg_tf.disentanglement.programs import _run
-    from mvhg_tf.experiments import study_flags
+    from mvhg_tf.experiments.studies import programs
 
     def count(jobs, *arguments):
         assert jobs
@@ -301,7 +301,7 @@ def check_call(monkeypatch, tmp_path, run_program):
     monkeypatch.setitem(sys.modules, "mean_selection", own_module)
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(_run.Program, "run", parse_only)
-    monkeypatch.setattr(study_flags, "do_pipelines", count)
+    monkeypatch.setattr(programs, "do_pipelines", count)
 
     def check(name: str, *arguments: str) -> None:
         if name.startswith("dlib_"):
@@ -337,7 +337,8 @@ def _check_cluster(name, arguments, monkeypatch, tmp_path):
 
 
 def _check_reproduce(name, arguments, monkeypatch, tmp_path):
-    from mvhg_tf.experiments import reproduce, study
+    from mvhg_tf.experiments import reproduce
+    from mvhg_tf.experiments.studies import study
 
     def stop(preset, jobs, directory):
         assert jobs

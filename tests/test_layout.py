@@ -117,7 +117,7 @@ def test_a_cycle_would_be_found():
 
 def test_the_library_is_imported_under_disentanglement_only():
     # One benchmark runs this file with the library's own TensorFlow, without ours.
-    alone = f"{PACKAGE}.experiments.library_worker"
+    alone = f"{PACKAGE}.experiments.benchmarks.library_worker"
     assert not any(map(_module_of, _imports_of(TREES[alone], at_import=False)))
     for module, tree in TREES.items():
         if module == alone:

@@ -16,10 +16,10 @@ from mvhg_tf.errors import UserError
 from mvhg_tf.experiments import command_line
 
 SUBJECTS = {
-    "clustering": "mvhg_tf.experiments.benchmark_clustering",
-    "distribution": "mvhg_tf.experiments.benchmark_distribution",
-    "pipeline": "mvhg_tf.experiments.benchmark_pipeline",
-    "training": "mvhg_tf.experiments.benchmark_training",
+    "clustering": "mvhg_tf.experiments.benchmarks.clustering",
+    "distribution": "mvhg_tf.experiments.benchmarks.distribution",
+    "pipeline": "mvhg_tf.experiments.benchmarks.pipeline",
+    "training": "mvhg_tf.experiments.benchmarks.training",
 }
 _USAGE = (
     "usage: benchmark SUBJECT [flags]\n\n"

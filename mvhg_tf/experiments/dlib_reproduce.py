@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from mvhg_tf.errors import UserError
-from mvhg_tf.experiments import command_line, study, study_flags
+from mvhg_tf.experiments import command_line
+from mvhg_tf.experiments.studies import programs, study
 from mvhg_tf.terminal import quiet_imports
 
 _MODEL_NUM = "model_num"
@@ -21,7 +22,7 @@ _MODEL_NUM = "model_num"
 
 def main(name: str) -> NoReturn:
     """Runs the program under the name of its script, and exits."""
-    study_flags.run_and_exit(_run)
+    programs.run_and_exit(_run)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -29,7 +30,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         prog="dlib_reproduce",
         description="Trains, draws, post-processes and scores the models of a study.",
     )
-    study_flags.add_version(parser)
+    programs.add_version(parser)
     parser.add_argument(
         "--study",
         default="unsupervised_study_v1",
@@ -38,7 +39,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         f"--{_MODEL_NUM}",
-        type=study_flags.numbers,
+        type=programs.numbers,
         default="0",
         help="which models: a number, several as in 0,5,10-19, or all",
     )
@@ -62,8 +63,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="gin binding of all trainings, such as model.training_steps=1000; may be "
         "repeated",
     )
-    study_flags.add_pipeline_flags(parser)
-    study_flags.add_switch(
+    programs.add_pipeline_flags(parser)
+    programs.add_switch(
         parser, "only_print", "print the models' configurations, and do nothing"
     )
     return parser.parse_args(argv)
@@ -72,7 +73,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def _run(argv: Sequence[str] | None) -> int:
     flags = _parse(argv)
     with quiet_imports():  # late: it imports TensorFlow, which takes seconds
-        from mvhg_tf.experiments import library_study
+        from mvhg_tf.experiments.library import study as library_study
 
     if hasattr(flags, "model_dir"):
         if flags.gin_bindings:
@@ -89,7 +90,7 @@ def _run(argv: Sequence[str] | None) -> int:
         _print_configurations(study.select(jobs, flags.shard))
         return 0
     output_directory = getattr(flags, "output_directory", default)
-    return study_flags.do_pipelines(jobs, output_directory, flags, _MODEL_NUM)
+    return programs.do_pipelines(jobs, output_directory, flags, _MODEL_NUM)
 
 
 def _print_configurations(jobs: Sequence[study.Job]) -> None:

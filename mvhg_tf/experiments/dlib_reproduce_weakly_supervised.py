@@ -22,7 +22,8 @@ from typing import NoReturn
 import numpy as np
 
 from mvhg_tf.errors import UserError
-from mvhg_tf.experiments import command_line, study_flags
+from mvhg_tf.experiments import command_line
+from mvhg_tf.experiments.studies import programs
 from mvhg_tf.terminal import quiet_imports
 
 _PIPELINE_SEED = "pipeline_seed"
@@ -40,7 +41,7 @@ _NUM_SEEDS = 2**30  # those of a model fit into 31 bits, with room for what deri
 
 def main(name: str) -> NoReturn:
     """Runs the program under the name of its script, and exits."""
-    study_flags.run_and_exit(_run)
+    programs.run_and_exit(_run)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -48,7 +49,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         prog="dlib_reproduce_weakly_supervised",
         description="Trains, draws, post-processes and scores a model.",
     )
-    study_flags.add_version(parser)
+    programs.add_version(parser)
     parser.add_argument(
         "--output_directory",
         type=command_line.folder,
@@ -78,14 +79,14 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         f"--{_PIPELINE_SEED}",
-        type=study_flags.numbers,
+        type=programs.numbers,
         default="0",
         help="of all steps' seeds: a number, or several as in 0,5,10-19, each of which "
         "trains a model",
     )
     for name in _WITHOUT_EFFECT:
         parser.add_argument(f"--{name}", help=argparse.SUPPRESS)
-    study_flags.add_pipeline_flags(parser)
+    programs.add_pipeline_flags(parser)
     return parser.parse_args(argv)
 
 
@@ -107,13 +108,13 @@ def _run(argv: Sequence[str] | None) -> int:
         _make_job(seed, model_config, postprocess_files, metrics, flags)
         for seed in flags.pipeline_seed
     ]
-    return study_flags.do_pipelines(jobs, flags.output_directory, flags, _PIPELINE_SEED)
+    return programs.do_pipelines(jobs, flags.output_directory, flags, _PIPELINE_SEED)
 
 
 def _make_job(seed, model_config, postprocess_files, metrics, flags):
     """The job of one seed of the whole pipeline."""
     with quiet_imports():  # late: it imports TensorFlow, which takes seconds
-        from mvhg_tf.experiments import library_study
+        from mvhg_tf.experiments.library import study as library_study
 
     random_state = np.random.RandomState(seed)
     # Also where nothing is trained, so that the seeds of the scores are the same.

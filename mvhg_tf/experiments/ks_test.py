@@ -45,7 +45,7 @@ def _run(argv: Sequence[str] | None) -> None:
     flags = _parse(argv)
     command_line.prepare_output_dir(flags.output_dir, RESULTS, flags.overwrite)
     with quiet_imports():
-        from mvhg_tf.experiments import ks_report
+        from mvhg_tf.experiments.ks import report as ks_report
     print(ks_report.run(flags.output_dir, flags.num_draws, flags.seed))
     print(f"The figures and ks_test.csv are in {flags.output_dir}.")
 

@@ -60,9 +60,9 @@ def _run(argv: Sequence[str] | None) -> None:
     flags = _parse(argv)
     command_line.prepare_output_dir(flags.output_dir, RESULTS, flags.overwrite)
     with quiet_imports():
-        from mvhg_tf.experiments import minimal_example_report
+        from mvhg_tf.experiments.minimal import report as minimal_report
     print(
-        minimal_example_report.run(
+        minimal_report.run(
             flags.output_dir,
             flags.num_samples,
             flags.num_training,

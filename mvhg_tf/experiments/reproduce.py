@@ -12,13 +12,10 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from mvhg_tf.experiments import (
-    clustering_study,
-    command_line,
-    study,
-    study_flags,
-    weak_study,
-)
+from mvhg_tf.experiments import command_line
+from mvhg_tf.experiments.clustering import study as clustering_study
+from mvhg_tf.experiments.studies import programs, study
+from mvhg_tf.experiments.weak import study as weak_study
 from mvhg_tf.terminal import quiet_imports
 
 
@@ -43,14 +40,14 @@ class Study(NamedTuple):
 
 def _write_weak_report(preset: str, jobs: list[study.Job], directory: str) -> str:
     with quiet_imports():  # late: it imports TensorFlow, which takes seconds
-        from mvhg_tf.experiments import weak_report
+        from mvhg_tf.experiments.weak import report as weak_report
 
     return weak_report.write_report(preset, jobs, directory)
 
 
 def _write_clustering_report(preset: str, jobs: list[study.Job], directory: str) -> str:
     with quiet_imports():
-        from mvhg_tf.experiments import clustering_report
+        from mvhg_tf.experiments.clustering import report as clustering_report
 
     return clustering_report.write_report(preset, jobs, directory)
 
@@ -100,7 +97,7 @@ def _add_flags(parser: argparse.ArgumentParser, name: str, chosen: Study) -> Non
     )
     if chosen.data:
         parser.add_argument("--data", help=chosen.data, default=argparse.SUPPRESS)
-    study_flags.add_runner_flags(parser)
+    programs.add_runner_flags(parser)
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument(
         "--list", action="store_true", help="print the jobs and how far they are"
@@ -119,13 +116,13 @@ def _run(argv: Sequence[str] | None) -> int:
     jobs = chosen.make_jobs(flags.preset, *data)
     jobs = study.select(jobs, flags.shard)
     if flags.list:
-        study_flags.list_jobs(jobs, flags.output_directory)
+        programs.list_jobs(jobs, flags.output_directory)
         return 0
     if flags.report:
         page = chosen.write_report(flags.preset, jobs, flags.output_directory)
         print(f"The report is in {page}.")
         return 0
-    return study_flags.do_jobs(
+    return programs.do_jobs(
         jobs,
         flags.output_directory,
         flags,

@@ -5,7 +5,8 @@ import csv
 import numpy as np
 import pytest
 
-from mvhg_tf.experiments import minimal_example, weight_learning
+from mvhg_tf.experiments import minimal_example
+from mvhg_tf.experiments.minimal import weight_learning
 
 FIT = "maximum likelihood (fit)"
 

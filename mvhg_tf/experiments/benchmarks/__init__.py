@@ -1,0 +1,1 @@
+"""What `benchmark` measures: a program and a measurement for each subject."""

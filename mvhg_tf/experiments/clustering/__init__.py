@@ -1,0 +1,1 @@
+"""The clustering study (the paper's section 5.3)."""

@@ -1,0 +1,1 @@
+"""disentanglement_lib's own studies: what `dlib_reproduce` runs."""

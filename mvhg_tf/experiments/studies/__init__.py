@@ -1,0 +1,1 @@
+"""What all studies share: jobs, the runner, results and reports."""

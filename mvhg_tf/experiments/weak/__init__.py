@@ -1,0 +1,1 @@
+"""The weakly supervised study (the paper's section 5.2)."""

@@ -1,0 +1,353 @@
+"""The report of the weakly supervised study: what it measured, beside the paper."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from mvhg_tf.experiments.benchmarks import measuring
+from mvhg_tf.experiments.studies import paper_results, report
+from mvhg_tf.experiments.studies.report import Chart, Listing, Section, Spread, Table
+from mvhg_tf.experiments.studies.study import Job
+from mvhg_tf.experiments.weak import comparisons, figures, targets
+from mvhg_tf.experiments.weak.scores import LABELS, WeakScores
+from mvhg_tf.experiments.weak.study import COUNTS, METHODS, MIXED, NUM_FACTORS
+
+_FOLDER = "report"
+# What differs between the jobs of a group, in a gin file.
+_PER_JOB = re.compile(r"^(dynamics\.k|model\.random_seed) = .*$", re.MULTILINE)
+# Of Figure 11: the step, its key, and its name.
+_METRICS = (
+    ("mig", "discrete_mig", "MIG"),
+    ("dci", "disentanglement", "DCI disentanglement"),
+    ("dci", "completeness", "DCI completeness"),
+    ("dci", "informativeness_test", "DCI informativeness"),
+)
+
+
+def write_report(preset: str, jobs: Sequence[Job], output_directory: str) -> str:
+    """Writes `<output_directory>/report`.
+
+    Args:
+      preset: a name of `study.PRESETS`.
+      jobs: of the preset, or of a part of it, finished or not.
+      output_directory: as the study was run with.
+
+    Returns:
+      The path of the HTML page.
+
+    Raises:
+      UserError: if there is no such study in the folder, or the report can't be
+        written there.
+    """
+    scores = WeakScores(preset, jobs, output_directory)
+    sections = [
+        section
+        for make in _SECTIONS
+        if (section := make(scores)) is not None and section.parts
+    ]
+    made = report.Report(
+        f"The weakly supervised study, preset {preset}", _lead(scores), sections
+    )
+    return report.write(made, os.path.join(output_directory, _FOLDER))
+
+
+def _lead(scores: WeakScores) -> str:
+    seeds = len(scores.preset.seeds)
+    spreads = (
+        "Numbers with ± are the mean and the sample standard deviation over "
+        f"{seeds} seeds, or over those that are in"
+        if seeds > 1
+        else "Each number is of one seed"
+    )
+    return f"""
+Pairs of images share s of seven factors, the other k = 7 - s differ (section 5.2 and
+appendix C.2 of Sutter et al., "Learning Group Importance using the Differentiable
+Hypergeometric Distribution", ICLR 2023). Three autoencoders are trained on them, which
+differ in how they find the latents that a pair shares. "Mixed" pairs have a k of their
+own each (k = -1). Trained by {_configs(scores)}.
+
+{scores.results.progress_sentence()} {spreads}.
+"""
+
+
+def _configs(scores: WeakScores) -> str:
+    """The gin files of the groups."""
+    configs = scores.preset.configs
+    return ", ".join(
+        f"`gin_configs/{configs[group]}` ({LABELS[group]})" for group in configs
+    )
+
+
+def _counts(scores: WeakScores) -> Section | None:
+    """Figure 2, and what is behind it."""
+    errors = {
+        space: _count_lines(scores, f"mse_{space}_space")
+        for space in ("latent", "factor")
+    }
+    parts = [
+        "The estimate is ŝ = d - k̂. There are d latents but seven factors, so there "
+        "are two numbers to compare it with: in *latent space* s = d - k, the latents "
+        "that would be shared if each factor had one latent, and in *factor space* "
+        "s = 7 - k, the shared factors. The same estimate has both errors. The "
+        "paper's Figure 2 has no printed numbers to set beside."
+    ]
+    num_latents = scores.num_latents()
+    if num_latents is not None:
+        parts.append(
+            Chart(
+                "figure_2",
+                figures.counts_figure(
+                    scores.shared,
+                    errors["latent"],
+                    errors["factor"],
+                    _count_lines(scores, "s_hat"),
+                    NUM_FACTORS,
+                    num_latents,
+                ),
+                "The error of the number of shared latents (the paper's Figure 2), "
+                "and the estimate itself; bars are one standard deviation.",
+            )
+        )
+    for key, title in (
+        ("mse_latent_space", "MSE of s in latent space:"),
+        ("mse_factor_space", "MSE of s in factor space:"),
+        ("k_hat", "Mean number of independent latents, k̂:"),
+        ("s_hat", "Mean number of shared latents, ŝ:"),
+        ("active_latents", "Latents in use (a posterior of half a nat or more):"),
+    ):
+        parts += [title, _by_shared(scores, key, COUNTS, key)]
+    return Section(
+        "Figure 2: how many factors are shared", [*parts, *_confusion(scores)]
+    )
+
+
+def _count_lines(scores: WeakScores, key: str) -> figures.Lines:
+    return {
+        LABELS[group]: [scores.spread(group, s, COUNTS, key) for s in scores.shared]
+        for group in scores.groups
+    }
+
+
+def _by_shared(scores: WeakScores, name: str, step: str, key: str) -> Table:
+    """A score of each method at each s."""
+    return Table(
+        name,
+        ["method", *map(_shared_label, scores.preset.shared)],
+        [
+            [
+                LABELS[group],
+                *(scores.spread(group, s, step, key) for s in scores.preset.shared),
+            ]
+            for group in scores.groups
+        ],
+    )
+
+
+def _shared_label(shared: int | str) -> str:
+    return "mixed" if shared == MIXED else f"s = {shared}"
+
+
+def _confusion(scores: WeakScores) -> Iterator[Chart | Table | str]:
+    """Test pairs by k and k_hat: of the models of one k each, and of mixed pairs."""
+    kinds = {"trained on one k": scores.shared}
+    if MIXED in scores.preset.shared:
+        kinds["trained on mixed pairs"] = [MIXED]
+    tables = {}
+    for kind, shared in kinds.items():
+        for group in scores.groups:
+            jobs = [job for s in shared for job in scores.select(group, s)]
+            if jobs:
+                tables[kind, LABELS[group]] = scores.confusion(jobs)
+    if all(table is None for table in tables.values()):
+        return
+    yield Chart(
+        "confusion",
+        figures.confusion_figure(tables),
+        "Of the pairs that differ in k factors, the share that is given k̂ independent "
+        "latents, over all seeds; the dots are k̂ = k.",
+    )
+    yield _confusion_table(tables, scores.num_latents())
+
+
+def _confusion_table(tables, num_latents: int) -> Table:
+    rows = []
+    for (kind, method), table in tables.items():
+        if table is None:
+            continue
+        shares = 100 * figures.row_shares(table)
+        for k in np.flatnonzero(table.sum(axis=1)):
+            truth = [int(k), num_latents - int(k), NUM_FACTORS - int(k)]
+            rows.append([method, kind, *truth, *map(float, shares[k])])
+    header = ["method", "pairs", "k", "s, latent space", "s, factor space"]
+    header += [f"k̂ = {k}, ŝ = {num_latents - k}" for k in range(num_latents + 1)]
+    folded = "The same in numbers, in percent of the pairs of a k"
+    return Table("confusion", header, rows, digits=0, folded=folded)
+
+
+def _accuracies(scores: WeakScores) -> Section:
+    """Table 1."""
+    columns = [
+        (s, part)
+        for s in scores.preset.shared
+        for part in "SI"
+        if (s, part) != (0, "S")
+    ]
+    keys = {"S": "shared_accuracy", "I": "independent_accuracy"}
+    rows = []
+    for group in scores.groups:
+        ours = [scores.spread(group, s, COUNTS, keys[part]) for s, part in columns]
+        rows.append([LABELS[group], "measured", *ours])
+        papers = [paper_results.TABLE_1.get((group, *column)) for column in columns]
+        if any(papers):
+            rows.append([LABELS[group], "paper", *papers])
+    header = [f"{_shared_label(s)}, {part}" for s, part in columns]
+    return Section(
+        "Table 1: what the shared and the independent latents know",
+        [
+            "Adjusted balanced accuracy (0 is chance, 1 is perfect) of logistic "
+            "regressions on the shared part (S) for the shared factors, and on the "
+            "independent part (I) for the others; the paper's rows are its Table 1, "
+            "on mpi3d_toy. Pairs of s = 0 have no shared factor.",
+            Table("table_1", ["method", "source", *header], rows),
+            _convergence_of_fits(scores),
+        ],
+    )
+
+
+def _convergence_of_fits(scores: WeakScores) -> str:
+    counts = [
+        scores.number(job, COUNTS, "unconverged_fits") for job in scores.results.jobs
+    ]
+    known = [int(count) for count in counts if count is not None]
+    if sum(known) == 0:
+        return f"All regressions of the {len(known)} jobs that are in converged."
+    return f"{sum(known)} regressions of {len(known)} jobs did not converge."
+
+
+def _disentanglement(scores: WeakScores) -> Section:
+    """Figure 11."""
+    evaluated = {step.name for job in scores.results.jobs for step in job.steps}
+    metrics = [metric for metric in _METRICS if metric[0] in evaluated]
+    shared = sorted(scores.shared, reverse=True)
+    panels = {
+        name: {
+            LABELS[group]: [scores.spread(group, s, step, key) for s in shared]
+            for group in scores.groups
+        }
+        for step, key, name in metrics
+    }
+    independent = [NUM_FACTORS - s for s in shared]
+    parts = [
+        "The paper's Figure 11 has no printed numbers to set beside.",
+        Chart(
+            "figure_11",
+            figures.metrics_figure(independent, panels),
+            "Disentanglement against the number k of factors that differ (the paper's "
+            "Figure 11); bars are one standard deviation.",
+        ),
+    ]
+    for step, key, name in metrics:
+        parts += [f"{name}:", _by_shared(scores, f"{step}_{key}", step, key)]
+    return Section("Figure 11: disentanglement", parts)
+
+
+def _run_times(scores: WeakScores) -> Section:
+    """Table 3."""
+    parts = [
+        "Of the training alone, as ratios to LabelVAE's mean at the same k; runs that "
+        "were stopped and went on are left out. *Processor time* is what the training "
+        "itself was given, and is the one to read where other jobs or programs ran on "
+        "the same cores, as the jobs of this study do with `--jobs`. *Wall time* is "
+        "the one to read of a machine that did nothing else, or of a GPU."
+    ]
+    for key, name in (("cpu_seconds", "processor"), ("seconds", "wall")):
+        parts += [f"By {name} time:", _run_time_table(scores, key, name)]
+    return Section("Table 3: run times", parts)
+
+
+def _run_time_table(scores: WeakScores, key: str, name: str) -> Table:
+    columns = sorted(
+        (-1 if s == MIXED else NUM_FACTORS - s, s) for s in scores.preset.shared
+    )
+    labels = [report.spread_of(scores.seconds("labelvae", s, key)) for _, s in columns]
+    rows = [["LabelVAE", "measured, seconds", *labels]]
+    for group in scores.groups:
+        ours = [
+            None
+            if label is None
+            else report.spread_of(x / label.mean for x in scores.seconds(group, s, key))
+            for label, (_, s) in zip(labels, columns, strict=True)
+        ]
+        rows.append([LABELS[group], "measured", *ours])
+        if group in METHODS:
+            papers = [_paper_ratio(group, k) for k, _ in columns]
+            rows.append([LABELS[group], "paper, wall time on a GTX 1080", *papers])
+    header = ["method", "source", *(f"k = {k}" for k, _ in columns)]
+    return Table(f"table_3_{name}", header, rows)
+
+
+def _paper_ratio(group: str, k: int) -> Spread | None:
+    label = paper_results.TABLE_3.get(("labelvae", k))
+    if label is None:
+        return None
+    time = paper_results.TABLE_3[group, k]
+    return Spread(time.mean / label.mean, time.deviation / label.mean)
+
+
+def _settings(scores: WeakScores) -> Section:
+    parts = [
+        "Each job's operative gin configuration is in its folder, in "
+        "`jobs/<job>/model/results/gin/train.gin`, those of its evaluations in "
+        "`jobs/<job>/scores/<metric>/results/gin/evaluation.gin`. Here are those of "
+        "the first job of each group; the others differ in k and the seed."
+    ]
+    listings = {}
+    for job in scores.results.jobs:
+        if not scores.results.has(job, "train"):
+            continue
+        path = scores.results.path(job, "model", "results", "gin", "train.gin")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        group = job.settings["group"]
+        listing = Listing(f"{group}: {job.name}", text)
+        listings.setdefault(group, {}).setdefault(_PER_JOB.sub("", text), listing)
+    for group, variants in listings.items():
+        if len(variants) > 1:
+            parts.append(
+                f"**The jobs of {group} were not all trained with the same settings**; "
+                "each kind is listed."
+            )
+        parts += variants.values()
+    return Section("Settings", parts)
+
+
+def _versions(scores: WeakScores) -> Section:
+    versions = scores.results.versions(
+        "model", "results", "json", "train_versions.json"
+    )
+    parts = []
+    if versions:
+        rows = list(versions.items())
+        parts.append(Table("versions", ["package", "version of the trainings"], rows))
+    if machines := scores.results.machines("train"):
+        parts.append(f"The trainings ran on: {'; '.join(machines)}.")
+    writer = measuring.machine_description()
+    parts.append(f"This report was written on: {writer}")
+    return Section("Versions and machines", parts)
+
+
+_SECTIONS = (
+    targets.section,
+    _counts,
+    _accuracies,
+    _disentanglement,
+    comparisons.ablation,
+    _run_times,
+    comparisons.section,
+    _settings,
+    _versions,
+)
