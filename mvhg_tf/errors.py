@@ -1,4 +1,6 @@
-"""What the programs tell their user when the user's input is at fault."""
+"""What the programs tell their user: of a mistake, a full disk, too little memory."""
+
+import re
 
 
 class UserError(ValueError):
@@ -11,6 +13,9 @@ class UserError(ValueError):
 
 # The system's words, which the libraries' errors pass on as well.
 _NO_ROOM = ("No space left on device", "Disk quota exceeded", "File too large")
+# TensorFlow's words; then its and NumPy's for what did not fit.
+_NO_MEMORY = re.compile(r"OOM when allocating|[Oo]ut of memory|failed to allocate")
+_SHAPE = re.compile(r"shape ?[\[(]([\d, ]*\d)")
 
 
 class RunInterrupted(KeyboardInterrupt):
@@ -18,10 +23,13 @@ class RunInterrupted(KeyboardInterrupt):
 
 
 def check_positive_integer(parameter: str, value: object) -> None:
-    """Raises a UserError that names the parameter if the value is none."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    """Raises a UserError that names the parameter if the value is none of int32."""
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if not is_whole or not 0 < value < 2**31:
+        limit = " below 2**31" if is_whole and value > 0 else ""
         raise UserError(
-            f"{parameter} is {value!r}, but must be a positive integer: bind it to one."
+            f"{parameter} is {value!r}, but must be a positive integer{limit}: bind it "
+            "to one."
         )
 
 
@@ -38,8 +46,23 @@ def sentence_and_code(error: Exception) -> tuple[str, int] | None:
     sentence = _mistake_in(error)
     if sentence is not None:
         return sentence, 2
-    sentence = full_disk_sentence(error)
+    sentence = full_disk_sentence(error) or _memory_sentence(error)
     return None if sentence is None else (sentence, 1)
+
+
+def _memory_sentence(error: Exception) -> str | None:
+    """What a program says where memory did not suffice; None of any other error."""
+    said = str(error)
+    if not isinstance(error, MemoryError) and not _NO_MEMORY.search(said):
+        return None
+    found = _SHAPE.search(said)
+    array = ""
+    if found:
+        array = f" for an array of shape [{', '.join(re.findall('[0-9]+', found[1]))}]"
+    return (
+        f"The memory does not suffice{array}: give a smaller size, such as that of the "
+        "batch, or take a machine with more."
+    )
 
 
 def _mistake_in(error: Exception) -> str | None:

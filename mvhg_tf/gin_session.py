@@ -287,15 +287,15 @@ def _check_numbers(parameter: str, value: object) -> None:
 
 
 def _check_counts(parameter: str, value: object) -> None:
-    """Refuses a count below 1; some parameters take a list of counts."""
+    """Refuses what is no count; some parameters take a list of them."""
     if isinstance(value, int):
         check_positive_integer(parameter, value)
     elif isinstance(value, list | tuple) and not (
-        value and all(isinstance(count, int) and count > 0 for count in value)
+        value and all(isinstance(count, int) and 0 < count < 2**31 for count in value)
     ):
         raise UserError(
-            f"{parameter} is {value!r}, but must be a list of positive integers: bind "
-            "it to one."
+            f"{parameter} is {value!r}, but must be a list of positive integers below "
+            "2**31: bind it to one."
         )
 
 

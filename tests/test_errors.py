@@ -1,5 +1,6 @@
 import gin
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -59,3 +60,27 @@ def test_a_defect_after_a_mistake_that_was_dealt_with_is_a_defect():
         except UserError:
             print(1 / 0)
     assert sentence_and_code(raised.value) is None
+
+
+def too_large_for_tensorflow():
+    tf.zeros([2**21, 2**21]) + 1.0
+
+
+def too_large_for_numpy():
+    np.ones([2**21, 2**21])
+
+
+@pytest.mark.parametrize("function", [too_large_for_tensorflow, too_large_for_numpy])
+def test_what_does_not_fit_into_memory_is_told(function):
+    with pytest.raises(Exception) as raised:  # noqa: B017
+        function()
+    assert sentence_and_code(raised.value) == (
+        "The memory does not suffice for an array of shape [2097152, 2097152]: give a "
+        "smaller size, such as that of the batch, or take a machine with more.",
+        1,
+    )
+
+
+def test_memory_that_does_not_say_for_what():
+    sentence, code = sentence_and_code(MemoryError())
+    assert sentence.startswith("The memory does not suffice: give") and code == 1

@@ -98,12 +98,19 @@ def test_the_library_has_gin_files_of_each_kind():
     [
         ("mig.batch_size = 0", "a positive integer"),
         ("mig.num_train = -5", "a positive integer"),
+        ("mig.num_train = 2147483648", "a positive integer below 2**31"),
         ("discretizer.num_bins = 0", "a positive integer"),
         ("fairness.num_test_points_per_class = 0", "a positive integer"),
         ("strong_downstream_task.n_experiment = 0", "a positive integer"),
-        ("downstream_task.num_train = []", "a list of positive integers"),
-        ("downstream_task.num_train = [100, 0]", "a list of positive integers"),
-        ("downstream_task.num_train = ['many']", "a list of positive integers"),
+        ("downstream_task.num_train = []", "a list of positive integers below 2**31"),
+        (
+            "downstream_task.num_train = [100, 0]",
+            "a list of positive integers below 2**31",
+        ),
+        (
+            "downstream_task.num_train = ['many']",
+            "a list of positive integers below 2**31",
+        ),
     ],
 )
 def test_a_metric_of_nothing_is_refused(binding, wanted):
