@@ -71,7 +71,9 @@ def compute_shared_independent(
     the factor, those on the independent parts on the pairs that don't: in other
     pairs the part isn't meant to know the factor (and two views that differ give a
     shared part no value to predict). The scores are balanced accuracies, adjusted
-    so that 0 is chance and 1 is perfect, averaged over the factors.
+    so that 0 is chance and 1 is perfect, averaged over the factors. Beside the shared
+    part's stands what all latents together, averaged over both views, know of the
+    shared factors: the difference is what the division costs.
 
     Which latents belong to a part varies from pair to pair, but a regression needs
     an input of fixed size. It gets 2d numbers: the posterior means, standardised on
@@ -94,8 +96,9 @@ def compute_shared_independent(
       batch_size: pairs encoded at once.
 
     Returns:
-      - `shared_accuracy`, `independent_accuracy`: the means over the factors, NaN if
-        no test pair has such factors; `..._per_factor`: `[F]`.
+      - `shared_accuracy`, `independent_accuracy`, `undivided_accuracy` (of all
+        latents, on the shared factors): the means over the factors, NaN if no test
+        pair has such factors; `..._per_factor`: `[F]`.
       - `k`, `k_hat`, `s_hat`: means over the test pairs.
       - `mse_latent_space`, `mse_factor_space`: mean (s - s_hat)^2.
       - `confusion`: `[F + 1, d + 1]`, counts of test pairs by k and k_hat.
@@ -188,19 +191,23 @@ def accuracy_scores(
     center = train.means.mean(axis=(0, 1))
     scale = train.means.std(axis=(0, 1)) + 1e-8
 
-    def part(pairs: EncodedPairs, view: int, mask: np.ndarray) -> np.ndarray:
-        means = (pairs.means[view] - center) / scale
-        return np.concatenate([np.where(mask, means, 0.0), mask], -1, dtype=np.float32)
+    def inputs_of(means: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        means = np.where(mask, (means - center) / scale, 0.0)
+        return np.concatenate([means, mask], axis=-1, dtype=np.float32)
 
-    # Of the three regressions: the view, and whether on the shared part.
-    kinds = [(0, True), (0, False), (1, False)]
+    # Of the regressions: the view whose factors they predict, whether these are the
+    # shared ones, and from which means and which of them.
+    kinds = [
+        (0, True, lambda pairs: (pairs.means[0], pairs.shared)),
+        (0, False, lambda pairs: (pairs.means[0], ~pairs.shared)),
+        (1, False, lambda pairs: (pairs.means[1], ~pairs.shared)),
+        (0, True, lambda pairs: (pairs.means.mean(axis=0), np.ones_like(pairs.shared))),
+    ]
     scores = np.full([len(kinds), len(num_values)], np.nan)
     unconverged = 0
-    for row, (view, is_shared) in enumerate(kinds):
-        inputs, rows = [], []
-        for pairs in (train, test):
-            inputs.append(part(pairs, view, pairs.shared == is_shared))
-            rows.append(pairs.shared_factors == is_shared)
+    for row, (view, is_shared, part) in enumerate(kinds):
+        inputs = [inputs_of(*part(pairs)) for pairs in (train, test)]
+        rows = [pairs.shared_factors == is_shared for pairs in (train, test)]
         for factor in np.flatnonzero(num_values > 1):
             used = [mask[:, factor] for mask in rows]
             scores[row, factor], converged = _adjusted_accuracy(
@@ -210,12 +217,14 @@ def accuracy_scores(
                 test.factors[view][used[1], factor],
             )
             unconverged += not converged
-    shared, independent = scores[0], scores[1:].mean(axis=0)
+    accuracies = {
+        "shared_accuracy": scores[0],
+        "independent_accuracy": scores[1:3].mean(axis=0),
+        "undivided_accuracy": scores[3],
+    }
     return {
-        "shared_accuracy": _mean_of_known(shared),
-        "independent_accuracy": _mean_of_known(independent),
-        "shared_accuracy_per_factor": shared,
-        "independent_accuracy_per_factor": independent,
+        **{name: _mean_of_known(values) for name, values in accuracies.items()},
+        **{f"{name}_per_factor": values for name, values in accuracies.items()},
         "unconverged_fits": unconverged,
     }
 

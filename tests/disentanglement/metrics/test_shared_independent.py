@@ -91,6 +91,14 @@ def test_a_model_that_swaps_the_parts_scores_chance():
     assert abs(scores["independent_accuracy"]) < 0.25
 
 
+def test_the_undivided_latents_know_what_a_wrong_part_does_not():
+    scores = score(Oracle(inverted=True), k=2)
+    # The views' average says only half of a factor that differs, but all of one that
+    # is shared, whatever part it was put into.
+    assert scores["undivided_accuracy"] == 1
+    assert scores["shared_accuracy"] < 0.25
+
+
 def test_counts_of_the_oracle():
     scores = score(Oracle(), k=3)
     assert scores["k"] == 3
@@ -162,7 +170,7 @@ def test_accuracies_do_not_depend_on_the_scale_of_the_latents():
 def test_a_fit_that_does_not_converge_is_counted(monkeypatch):
     monkeypatch.setattr(shared_independent, "_MAX_ITERATIONS", 1)
     scores = accuracy_scores(random_pairs(), random_pairs(), np.array([3, 3, 3]))
-    assert scores["unconverged_fits"] == 9
+    assert scores["unconverged_fits"] == 12
 
 
 def test_the_same_seed_gives_the_same_scores():
