@@ -30,7 +30,9 @@ from mvhg_tf.distributions.urn import (
 def log_later(urn: Urn, dtype: tf.DType) -> tf.Tensor:
     """log of the merged group's weight for k left to draw: `[B..., c - 1, N + 1]`."""
     del dtype
-    sizes = tf.broadcast_to(urn.group_sizes, ps.shape(urn.log_weights))[..., 1:]
+    # A group of weight zero is as if it were not there: with its elements the merged
+    # group would hold more than can be drawn.
+    sizes = urn.reach()[..., 1:]
     merged_sizes = tf.cumsum(sizes, axis=-1, reverse=True)
     present = sizes > 0.0
     log_sizes = tf.where(present, tf.math.log(tf.where(present, sizes, 1.0)), -np.inf)
@@ -115,7 +117,10 @@ def marginal_log_prob(urn: Urn, group: int, size) -> tf.Tensor:
     row = row[..., :size]
     missing = ps.stack([[0, ps.maximum(size - ps.shape(row)[-1], 0)]])
     none = ps.zeros([ps.rank(row) - 1, 2], tf.int32)
-    return tf.math.log(tf.pad(row, ps.concat([none, missing], axis=0)))
+    row = tf.pad(row, ps.concat([none, missing], axis=0))
+    # A plain logarithm of 0 has the same value, but makes gradients NaN.
+    positive = row > 0.0
+    return tf.where(positive, tf.math.log(tf.where(positive, row, 1.0)), -np.inf)
 
 
 def entropy(urn: Urn) -> tf.Tensor:
@@ -127,9 +132,12 @@ def kl_divergence(urn_p: Urn, urn_q: Urn) -> tf.Tensor:
     """`[B...]`."""
     shape = ps.broadcast_shape(urn_p.batch_shape(), urn_q.batch_shape())
     urn_p, urn_q = urn_p.broadcast(shape), urn_q.broadcast(shape)
-    walk = _walk(urn_p, urn_q)
-    value = _walk(urn_p).expected_log_prob - walk.expected_log_prob
-    return tf.maximum(value, 0.0)
+    own = _walk(urn_p)
+    value = own.expected_log_prob - _walk(urn_p, urn_q).expected_log_prob
+    # Such a group has a weight of e^-1e4 in the logits, see `_finite`.
+    beyond = (urn_q.reach() == 0.0) & (own.mean > 0.0)
+    infinite = tf.reduce_any(beyond, axis=-1)
+    return tf.where(infinite, tf.constant(np.inf, CORE_DTYPE), tf.maximum(value, 0.0))
 
 
 class _Walk(NamedTuple):
@@ -185,21 +193,13 @@ def _walk(urn: Urn, scored: Urn | None = None) -> _Walk:
         return i + 1, law, joint, expected, first, second, marginals
 
     law = tf.cast(sums == urn.total_count[..., tf.newaxis], CORE_DTYPE)
-    arrays = [
-        tf.TensorArray(CORE_DTYPE, size=num_groups, element_shape=shape)
-        for shape in (
-            urn.total_count.shape,
-            urn.log_weights.shape,
-            urn.total_count.shape + [tf.get_static_value(urn.num_counts)],
-        )
-    ]
     joint = tf.zeros(
         ps.concat([batch_shape, [num_groups, urn.num_sums]], axis=0), CORE_DTYPE
     )
     _, _, _, expected, first, second, marginals = tf.while_loop(
         lambda i, *_: i < num_groups,
         step,
-        (tf.constant(0), law, joint, tf.zeros_like(urn.total_count), *arrays),
+        (tf.constant(0), law, joint, tf.zeros_like(urn.total_count), *_arrays(urn)),
         maximum_iterations=num_groups,
     )
     lower = classes_last(second.stack())
@@ -210,6 +210,15 @@ def _walk(urn: Urn, scored: Urn | None = None) -> _Walk:
         marginals=classes_last(marginals.stack()),
         expected_log_prob=expected,
     )
+
+
+def _arrays(urn: Urn) -> list[tf.TensorArray]:
+    """For the means, the second moments and the marginals, a group each."""
+    row_shape = urn.total_count.shape + [tf.get_static_value(urn.num_counts)]
+    return [
+        tf.TensorArray(CORE_DTYPE, size=urn.num_groups, element_shape=shape)
+        for shape in (urn.total_count.shape, urn.log_weights.shape, row_shape)
+    ]
 
 
 def _all_logits(urn: Urn, grid: tf.Tensor) -> tf.Tensor:

@@ -81,6 +81,43 @@ class TestMerged:
         )
         np.testing.assert_allclose(theoretical[0], numerical[0], atol=1e-8)
 
+    @pytest.mark.parametrize("place", [0, 2, 4])
+    def test_a_group_of_weight_zero_is_as_if_it_were_not_there(self, place):
+        law = MultivariateFisherNoncentralHypergeometric(
+            TOTAL_COUNT,
+            np.insert(SIZES, place, 7),
+            np.insert(np.log(WEIGHTS), place, -np.inf),
+            method="merged",
+        )
+        np.testing.assert_allclose(
+            law.mean(), np.insert(merged().mean(), place, 0.0), atol=1e-10
+        )
+        support = exact_urn.enumerate_urn(TOTAL_COUNT, SIZES, np.log(WEIGHTS))[0]
+        np.testing.assert_allclose(
+            law.prob(np.insert(support, place, 0.0, axis=1)),
+            merged().prob(support),
+            atol=1e-10,
+        )
+
+    def test_a_group_that_only_the_other_urn_leaves_out(self):
+        out = merged(np.append(np.log(WEIGHTS[:3]), -np.inf))
+        assert merged().kl_divergence(out) == np.inf
+        finite = out.kl_divergence(merged()).numpy()
+        support = exact_urn.enumerate_urn(TOTAL_COUNT, SIZES[:3], np.log(WEIGHTS[:3]))
+        counts = np.pad(support[0], [(0, 0), (0, 1)])
+        ratios = out.log_prob(counts) - merged().log_prob(counts)
+        expected = np.sum(out.prob(counts) * ratios)
+        np.testing.assert_allclose(finite, expected, atol=1e-10)
+
+    def test_gradients_where_a_marginal_is_zero(self):
+        log_weights = tf.Variable([0.0, 900.0])
+        with tf.GradientTape() as tape:
+            urn = MultivariateFisherNoncentralHypergeometric(
+                10, [10, 10], log_weights, method="merged"
+            )
+            mean = tf.reduce_sum(tf.exp(urn.marginal_log_prob(0)) * tf.range(11.0))
+        np.testing.assert_array_equal(tape.gradient(mean, log_weights), [0.0, 0.0])
+
     def test_what_has_no_closed_form(self):
         with pytest.raises(NotImplementedError, match="same method"):
             merged().kl_divergence(
