@@ -35,8 +35,8 @@ def _run(argv: Sequence[str] | None) -> None:
     flags = parser.parse_args(argv)
     command_line.prepare_output_dir(flags.output_dir, RESULTS, flags.overwrite)
     with quiet_imports():
-        from mvhg_tf.experiments.gradients import study as estimator_study
-    print(estimator_study.run(flags.output_dir, flags.num_draws, flags.seed))
+        from mvhg_tf.experiments.gradients import report
+    print(report.run(flags.output_dir, flags.num_draws, flags.seed))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

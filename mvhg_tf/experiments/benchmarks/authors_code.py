@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Mapping
 
 from mvhg_tf.errors import UserError
+from mvhg_tf.experiments.benchmarks.line_process import LineProcess
 
 # Urns of the step whose time is compared, and of the one whose memory is.
 STEP_BATCH, MEMORY_BATCH = 256, 1024
 
 
-class Worker:
+class Worker(LineProcess):
     """A running `authors_worker`, as a context manager.
 
     Args:
@@ -32,10 +32,15 @@ class Worker:
         batch_size: int,
         environment: Mapping[str, str] | None = None,
     ):
-        self._code = code
-        self._environment = {**os.environ, **(environment or {})}
         script = os.path.join(os.path.dirname(__file__), "authors_worker.py")
-        self._command = [torch_python, script, code, str(batch_size)]
+        super().__init__(
+            [torch_python, script, code, str(batch_size)],
+            what="The authors' code",
+            flag="--torch_python",
+            needs="PyTorch and NumPy",
+            environment=environment,
+        )
+        self._code = code
 
     def __enter__(self) -> Worker:
         module = os.path.join(self._code, "mvhg", "pt_fmvhg.py")
@@ -44,20 +49,7 @@ class Worker:
                 f"--authors_code {self._code!r} has no mvhg/pt_fmvhg.py; give a "
                 "checkout of the authors' repository."
             )
-        try:
-            self._process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                env=self._environment,
-            )
-        except OSError as error:
-            raise UserError(
-                f"--torch_python {self._command[0]!r} can't be run "
-                f"({error.strerror}); give a Python that has PyTorch."
-            ) from error
+        super().__enter__()
         try:
             self.version()
         except UserError:
@@ -65,32 +57,14 @@ class Worker:
             raise
         return self
 
-    def __exit__(self, *exception) -> None:
-        self._process.communicate()
-
     def version(self) -> str:
         """The version of PyTorch."""
-        return self._ask("version")
+        return self.ask("version")
 
     def step_seconds(self) -> float:
         """Makes a draw and its backward pass and returns the seconds it took."""
-        return float(self._ask("step"))
+        return float(self.ask("step"))
 
     def peak_memory(self) -> int:
         """The process's peak resident bytes during such a step."""
-        return int(self._ask("memory"))
-
-    def _ask(self, request: str) -> str:
-        try:
-            self._process.stdin.write(request + "\n")
-            self._process.stdin.flush()
-            answer = self._process.stdout.readline().strip()
-        except BrokenPipeError:
-            answer = ""
-        if not answer:
-            reason = self._process.stderr.read().strip().splitlines() or ["no message"]
-            raise UserError(
-                f"The authors' code can't be run by {self._command[0]!r} "
-                f"({reason[-1]}); give a --torch_python that has PyTorch and NumPy."
-            )
-        return answer
+        return int(self.ask("memory"))

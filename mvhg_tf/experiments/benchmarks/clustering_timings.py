@@ -10,7 +10,7 @@ import numpy as np
 
 from mvhg_tf.clustering import VaDE
 from mvhg_tf.clustering.architectures import make_decoder, make_encoder
-from mvhg_tf.experiments import command_line
+from mvhg_tf.experiments import command_line, machine
 from mvhg_tf.experiments.benchmarks import measuring
 
 BATCH_SIZE = 128
@@ -92,5 +92,5 @@ def _text(medians: Mapping[str, float], rounds: int, num_samples: int) -> str:
         "without the mixture and the noise, all trained by `fit`, measured in one run,"
         f" in turns; medians of {rounds} epochs of {num_samples} samples of "
         f"{_NUM_FEATURES} features in batches of {BATCH_SIZE}, {_NUM_CLUSTERS} "
-        f"clusters. Machine: {measuring.machine_description()}\n\n{table}"
+        f"clusters. Machine: {machine.description()}\n\n{table}"
     )

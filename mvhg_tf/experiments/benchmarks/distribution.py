@@ -8,31 +8,21 @@ Without --authors_code nothing is compared with the authors' PyTorch code.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import sys
 from collections.abc import Sequence
 
 from mvhg_tf.experiments import command_line
-from mvhg_tf.experiments.benchmarks import authors_code, step_memory
+from mvhg_tf.experiments.benchmarks import authors_code, programs, step_memory
 from mvhg_tf.terminal import quiet_imports
 
 
-def _parse(argv: Sequence[str] | None):
-    parser = command_line.Parser(
-        prog="benchmark distribution",
-        description="Measures the distribution's speed, memory and graph size.",
-    )
-    parser.add_argument(
-        "--output", default="benchmark_distribution.md", help="the Markdown file"
-    )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace an earlier --output"
-    )
-    parser.add_argument(
-        "--rounds",
-        type=command_line.integer(1, 1000),
-        default=21,
-        help="measurements of each thing; their median counts",
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = programs.make_parser(
+        "distribution",
+        "Measures the distribution's speed, memory and graph size.",
+        rounds=21,
     )
     parser.add_argument(
         "--authors_code",
@@ -43,12 +33,11 @@ def _parse(argv: Sequence[str] | None):
         default=sys.executable,
         help="a Python that has PyTorch, for --authors_code",
     )
-    return parser.parse_args(argv)
+    return programs.parse(parser, argv)
 
 
 def _run(argv: Sequence[str] | None) -> None:
     flags = _parse(argv)
-    command_line.check_output_file(flags.output, flags.overwrite)
     with contextlib.ExitStack() as stack:
         authors = {}
         if flags.authors_code:
@@ -68,12 +57,10 @@ def _run(argv: Sequence[str] | None) -> None:
         with quiet_imports():
             from mvhg_tf.experiments.benchmarks import distribution_timings
         text = distribution_timings.run(authors, _authors_memory(flags), flags.rounds)
-    with open(flags.output, "w", encoding="utf-8") as file:
-        file.write(text)
-    print(text)
+    programs.write(text, flags.output)
 
 
-def _authors_memory(flags) -> int | None:
+def _authors_memory(flags: argparse.Namespace) -> int | None:
     if not flags.authors_code or not step_memory.available():
         return None
     peaks = []

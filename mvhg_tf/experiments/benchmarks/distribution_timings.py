@@ -12,7 +12,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from mvhg_tf.distributions import MultivariateFisherNoncentralHypergeometric
-from mvhg_tf.experiments import command_line, references
+from mvhg_tf.experiments import command_line, machine, references
 from mvhg_tf.experiments.benchmarks import measuring, step_memory
 from mvhg_tf.experiments.benchmarks.authors_code import MEMORY_BATCH, STEP_BATCH, Worker
 
@@ -56,8 +56,7 @@ def run(authors: Mapping[str, Worker], authors_memory: int | None, rounds: int) 
         "# Benchmark of the distribution\n\n"
         "Written by `bin/benchmark distribution`. What stands in one table was "
         f"measured in one run, in turns; times are medians of {rounds}. Machine: "
-        f"{measuring.machine_description()}{''.join(versions)}\n\n"
-        + "\n".join(sections)
+        f"{machine.description()}{''.join(versions)}\n\n" + "\n".join(sections)
     )
 
 

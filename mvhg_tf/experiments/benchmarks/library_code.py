@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import tempfile
 import time
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import numpy as np
 
 from mvhg_tf.disentanglement.data import grid
 from mvhg_tf.errors import UserError
+from mvhg_tf.experiments.benchmarks.line_process import LineProcess
 
 # The models of pairs that the library has.
 MODELS = ("group_vae_labels", "group_vae_argmax")
@@ -67,7 +66,7 @@ class StoredImages(grid.GridData):
         return self.sample_bytes_from_factors(factors) / np.float32(255)
 
 
-class Worker:
+class Worker(LineProcess):
     """A running `library_worker`, as a context manager.
 
     Args:
@@ -78,15 +77,21 @@ class Worker:
       batch_size: pairs a step.
 
     Raises:
-      UserError: on entry, if the library can't be run.
+      UserError: on entry, if there is no such library or Python.
     """
 
     def __init__(
         self, library: str, python: str, images: Path, model: str, batch_size: int
     ):
         script = os.path.join(os.path.dirname(__file__), "library_worker.py")
+        super().__init__(
+            [python, script, library, str(images), model, str(batch_size)],
+            what="The library's training",
+            flag="--stock_python",
+            needs="TensorFlow 2.15, gin-config 0.3 and what disentanglement_lib needs",
+            environment={"TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
         self._library = library
-        self._command = [python, script, library, str(images), model, str(batch_size)]
 
     def __enter__(self) -> Worker:
         if not Path(self._library, "disentanglement_lib/methods/weak").is_dir():
@@ -95,43 +100,16 @@ class Worker:
                 "disentanglement_lib/methods/weak; give a checkout of "
                 "disentanglement_lib."
             )
-        self._errors = tempfile.TemporaryFile("w+")
-        try:
-            self._process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._errors,
-                text=True,
-                env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-            )
-        except OSError as error:
-            raise UserError(
-                f"--stock_python {self._command[0]!r} can't be run "
-                f"({error.strerror}); give a Python that has TensorFlow 2.15."
-            ) from error
+        super().__enter__()
         return self
 
-    def __exit__(self, *exception) -> None:
-        self._process.communicate()
-        self._errors.close()
-
     def seconds_of(self, num_steps: int) -> float:
-        """Trains `num_steps` steps and returns the seconds they took."""
-        try:
-            self._process.stdin.write(f"{num_steps}\n")
-            self._process.stdin.flush()
-            answer = self._process.stdout.readline().strip()
-        except BrokenPipeError:
-            answer = ""
-        if not answer:
-            self._errors.seek(0)
-            reason = self._errors.read().strip().splitlines() or ["no message"]
-            raise UserError(
-                f"The library's training can't be run by {self._command[0]!r} "
-                f"({reason[-1]}); give a --stock_python that has TensorFlow 2.15, "
-                "gin-config 0.3 and what disentanglement_lib needs."
-            )
+        """Trains `num_steps` steps and returns the seconds they took.
+
+        Raises:
+          UserError: if the library can't be run.
+        """
+        seconds = float(self.ask(num_steps))
         # The library's pipeline now fills its buffers, which is no one else's time.
         time.sleep(_SETTLE_SECONDS)
-        return float(answer)
+        return seconds

@@ -1,17 +1,12 @@
-"""How the benchmarks measure: time in turns, and what machine it was."""
+"""How the benchmarks take times: in turns."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 
 import tensorflow as tf
-
-from mvhg_tf.experiments import machine
 
 
 def seconds_of(function: Callable[[], object]) -> float:
@@ -52,16 +47,3 @@ def medians(times: Iterator[tuple[str, float]]) -> dict[str, float]:
     for name, seconds in times:
         gathered.setdefault(name, []).append(seconds)
     return {name: statistics.median(values) for name, values in gathered.items()}
-
-
-def machine_description() -> str:
-    """Processor, cores, how busy it was, and versions, in one sentence."""
-    versions = ", ".join(
-        f"{name} {importlib.metadata.version(name)}"
-        for name in ("tensorflow", "tensorflow-probability", "numpy", "scipy")
-    )
-    return (
-        f"{machine.processor_and_cores()}, load average "
-        f"{os.getloadavg()[1]:.1f} over 5 minutes; Python "
-        f"{platform.python_version()}, {versions}."
-    )

@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mvhg_tf.experiments import command_line
-from mvhg_tf.experiments.benchmarks import training
+from mvhg_tf.experiments.benchmarks import programs
 from mvhg_tf.terminal import quiet_imports
 
 
 def _run(argv: Sequence[str] | None) -> None:
-    flags = training.parse(
+    flags = programs.parse_beside_library(
         argv,
         subject="pipeline",
         description="Measures how fast pairs of images are drawn.",
@@ -44,8 +44,7 @@ def _run(argv: Sequence[str] | None) -> None:
                 )
             )
         text = pipeline_timings.run(images, worker, flags.rounds, flags.batches)
-    Path(flags.output).write_text(text, encoding="utf-8")
-    print(text)
+    programs.write(text, flags.output)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from mvhg_tf import gin_session
 from mvhg_tf.disentanglement.data.arm3d import Arm3D
 from mvhg_tf.disentanglement.pairs import PairSource
-from mvhg_tf.experiments import command_line
+from mvhg_tf.experiments import command_line, machine
 from mvhg_tf.experiments.benchmarks import library_code, measuring
 
 BATCH_SIZE = 64
@@ -110,5 +110,5 @@ def _text(medians: Mapping[str, float], rounds: int, is_library: bool) -> str:
         f"turns; medians of {rounds}. Batches of {BATCH_SIZE} pairs of 64 x 64 x 3 "
         "images, the same images for all but arm3d. Stored images come as bytes; the "
         f"training step turns them into float32. {library} Machine: "
-        f"{measuring.machine_description()}\n\n{table}"
+        f"{machine.description()}\n\n{table}"
     )

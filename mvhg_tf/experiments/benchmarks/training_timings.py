@@ -12,7 +12,7 @@ from mvhg_tf import gin_session
 from mvhg_tf.disentanglement import losses, models, optimizers
 from mvhg_tf.disentanglement.pairs import PairSource
 from mvhg_tf.disentanglement.training_loop import compiled_loop
-from mvhg_tf.experiments import command_line
+from mvhg_tf.experiments import command_line, machine
 from mvhg_tf.experiments.benchmarks import library_code, measuring
 
 BATCH_SIZE = 64
@@ -103,5 +103,5 @@ def _text(medians: Mapping[str, float], rounds: int, steps: int) -> str:
         "pairs of 64 x 64 x 3 images from memory, convolutional networks, 10 latents. "
         "The library's models are trained by its own code and Estimator, on "
         "TensorFlow 2.15, with the same images. Machine: "
-        f"{measuring.machine_description()}\n\n{table}"
+        f"{machine.description()}\n\n{table}"
     )

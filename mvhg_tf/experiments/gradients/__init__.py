@@ -1,1 +1,1 @@
-"""Bias and variance of the gradient estimators: what `estimators` measures."""
+"""Bias and variance of the gradient estimators: what `estimators` runs."""

@@ -1,4 +1,4 @@
-"""The exact gradients and the figures of merit of the estimators' study."""
+"""The exact gradients and the figures of merit of the gradient estimators."""
 
 import dataclasses
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mvhg_tf.experiments.gradients import study as estimator_study
+from mvhg_tf.experiments.gradients import problems
 from mvhg_tf.experiments.references import ExactUrn
 
 
@@ -31,7 +31,7 @@ def _expected_loss(problem, log_weights):
 
 @pytest.mark.parametrize(
     "problem",
-    [*estimator_study.urn_problems(), estimator_study.subset_problems(0)[0]],
+    [*problems.urn_problems(), problems.subset_problems(0)[0]],
     ids=lambda problem: problem.name,
 )
 def test_exact_gradient_is_the_slope_of_the_expected_loss(problem):
@@ -50,7 +50,7 @@ def test_exact_gradient_is_the_slope_of_the_expected_loss(problem):
 def test_mean_estimator_of_a_linear_loss_is_exact_in_every_draw():
     # The gradient of a linear loss does not depend on the draw.
     problem = dataclasses.replace(
-        estimator_study.urn_problems()[0],
+        problems.urn_problems()[0],
         loss=lambda x, target: (x * target)[..., 0] - 2.0 * x[..., 1],
     )
     estimates = problem.gradients("mean", 1.0, num_draws=5, seed=(0, 0))
@@ -62,7 +62,7 @@ def test_mean_estimator_of_a_linear_loss_is_exact_in_every_draw():
 def test_quality_of_known_estimates():
     exact = np.array([3.0, 4.0])
     estimates = np.array([[8.0, 4.0], [8.0, 4.0], [8.0, 9.0], [8.0, -1.0]])
-    quality = estimator_study.quality(estimates, exact)
+    quality = problems.quality(estimates, exact)
     assert quality["bias"] == pytest.approx(5.0 / 5.0)
     assert quality["deviation"] == pytest.approx(np.sqrt(12.5) / 5.0)
     assert quality["one_minus_cosine"] == pytest.approx(1 - 40 / (np.sqrt(80) * 5))
