@@ -278,7 +278,7 @@ def check_call(monkeypatch, tmp_path, run_program):
     """Gives a call to its program, which stops before its work."""
     from mvhg_tf import gin_session
     from mvhg_tf.disentanglement.programs import _run
-    from mvhg_tf.experiments.studies import programs
+    from mvhg_tf.experiments.library import programs
 
     def count(jobs, *arguments):
         assert jobs
@@ -338,7 +338,7 @@ def _check_cluster(name, arguments, monkeypatch, tmp_path):
 
 def _check_reproduce(name, arguments, monkeypatch, tmp_path):
     from mvhg_tf.experiments import reproduce
-    from mvhg_tf.experiments.studies import study
+    from mvhg_tf.experiments.studies import runner
 
     def stop(preset, jobs, directory):
         assert jobs
@@ -347,7 +347,7 @@ def _check_reproduce(name, arguments, monkeypatch, tmp_path):
     for key, chosen in list(reproduce.STUDIES.items()):
         stopping = chosen._replace(write_report=stop)
         monkeypatch.setitem(reproduce.STUDIES, key, stopping)
-    monkeypatch.setattr(study, "run", lambda jobs, *options, **more: [])
+    monkeypatch.setattr(runner, "run", lambda jobs, *options, **more: [])
     _exits_well(reproduce.main, arguments)
 
 

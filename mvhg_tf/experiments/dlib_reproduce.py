@@ -14,7 +14,9 @@ from typing import NoReturn
 
 from mvhg_tf.errors import UserError
 from mvhg_tf.experiments import command_line
-from mvhg_tf.experiments.studies import programs, study
+from mvhg_tf.experiments.library import programs
+from mvhg_tf.experiments.studies import runner
+from mvhg_tf.experiments.studies.job import Job
 from mvhg_tf.terminal import quiet_imports
 
 _MODEL_NUM = "model_num"
@@ -87,13 +89,13 @@ def _run(argv: Sequence[str] | None) -> int:
         jobs = library_study.make_jobs(flags.study, flags.model_num, flags.gin_bindings)
         default = os.path.join("output", "{study}", f"{{{_MODEL_NUM}}}")
     if flags.only_print:
-        _print_configurations(study.select(jobs, flags.shard))
+        _print_configurations(runner.select(jobs, flags.shard))
         return 0
     output_directory = getattr(flags, "output_directory", default)
     return programs.do_pipelines(jobs, output_directory, flags, _MODEL_NUM)
 
 
-def _print_configurations(jobs: Sequence[study.Job]) -> None:
+def _print_configurations(jobs: Sequence[Job]) -> None:
     for job in jobs:
         print(f"{job.name}:")
         for step in job.steps:

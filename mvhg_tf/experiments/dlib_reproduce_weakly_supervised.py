@@ -23,7 +23,9 @@ import numpy as np
 
 from mvhg_tf.errors import UserError
 from mvhg_tf.experiments import command_line
-from mvhg_tf.experiments.studies import programs
+from mvhg_tf.experiments.library import programs
+from mvhg_tf.experiments.library.placed_jobs import PlacedJob
+from mvhg_tf.experiments.studies.model_steps import MODEL
 from mvhg_tf.terminal import quiet_imports
 
 _PIPELINE_SEED = "pipeline_seed"
@@ -119,7 +121,7 @@ def _make_job(seed, model_config, postprocess_files, metrics, flags):
     random_state = np.random.RandomState(seed)
     # Also where nothing is trained, so that the seeds of the scores are the same.
     model_seed = library_study.draw_seed(random_state) % _NUM_SEEDS
-    training, model_dir = None, library_study.MODEL
+    training, model_dir = None, MODEL
     if model_config is None:
         model_dir = os.path.abspath(os.path.join(flags.model_dir, model_dir))
     else:
@@ -132,9 +134,7 @@ def _make_job(seed, model_config, postprocess_files, metrics, flags):
     steps = library_study.make_pipeline(
         training, model_dir, postprocess_files, metrics, random_state
     )
-    return library_study.PlacedJob(
-        f"{_PIPELINE_SEED}_{seed}", tuple(steps), {_PIPELINE_SEED: seed}
-    )
+    return PlacedJob(f"{_PIPELINE_SEED}_{seed}", tuple(steps), {_PIPELINE_SEED: seed})
 
 
 def _model_config(flags: argparse.Namespace) -> str | None:

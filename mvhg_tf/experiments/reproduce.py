@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from mvhg_tf.experiments import command_line
 from mvhg_tf.experiments.clustering import study as clustering_study
-from mvhg_tf.experiments.studies import programs, study
+from mvhg_tf.experiments.studies import programs, runner
+from mvhg_tf.experiments.studies.job import Job
 from mvhg_tf.experiments.weak import study as weak_study
 from mvhg_tf.terminal import quiet_imports
 
@@ -33,19 +34,19 @@ class Study(NamedTuple):
 
     purpose: str
     presets: Sequence[str]
-    make_jobs: Callable[..., list[study.Job]]
-    write_report: Callable[[str, list[study.Job], str], str]
+    make_jobs: Callable[..., list[Job]]
+    write_report: Callable[[str, list[Job], str], str]
     data: str = ""
 
 
-def _write_weak_report(preset: str, jobs: list[study.Job], directory: str) -> str:
+def _write_weak_report(preset: str, jobs: list[Job], directory: str) -> str:
     with quiet_imports():  # late: it imports TensorFlow, which takes seconds
         from mvhg_tf.experiments.weak import report as weak_report
 
     return weak_report.write_report(preset, jobs, directory)
 
 
-def _write_clustering_report(preset: str, jobs: list[study.Job], directory: str) -> str:
+def _write_clustering_report(preset: str, jobs: list[Job], directory: str) -> str:
     with quiet_imports():
         from mvhg_tf.experiments.clustering import report as clustering_report
 
@@ -114,7 +115,7 @@ def _run(argv: Sequence[str] | None) -> int:
     chosen = STUDIES[flags.study]
     data = (flags.data,) if hasattr(flags, "data") else ()
     jobs = chosen.make_jobs(flags.preset, *data)
-    jobs = study.select(jobs, flags.shard)
+    jobs = runner.select(jobs, flags.shard)
     if flags.list:
         programs.list_jobs(jobs, flags.output_directory)
         return 0
@@ -132,9 +133,7 @@ def _run(argv: Sequence[str] | None) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program on the flags `argv` and returns its exit code."""
-    return command_line.run_program(
-        _run, argv, "Stopped; the same command goes on where the jobs were."
-    )
+    return command_line.run_program(_run, argv, programs.STOPPED)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 
@@ -11,6 +10,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from mvhg_tf.clustering import figures
+from mvhg_tf.experiments.clustering import paper
 from mvhg_tf.experiments.clustering.scores import SCORES, ClusteringResults, by_class
 from mvhg_tf.experiments.clustering.study import (
     CHOICES,
@@ -19,7 +19,8 @@ from mvhg_tf.experiments.clustering.study import (
     MAIN,
     PRIORS,
 )
-from mvhg_tf.experiments.studies import paper_results, report
+from mvhg_tf.experiments.studies import report_files
+from mvhg_tf.experiments.studies.job import Job
 from mvhg_tf.experiments.studies.report import (
     Chart,
     Listing,
@@ -28,9 +29,7 @@ from mvhg_tf.experiments.studies.report import (
     Table,
     spread_of,
 )
-from mvhg_tf.experiments.studies.study import Job
 
-_FOLDER = "report"
 _TITLES = {
     "uniform": "balanced",
     "subsampled_80": "half of the classes at 80 %",
@@ -56,13 +55,12 @@ def write_report(preset: str, jobs: Sequence[Job], output_directory: str) -> str
         written there.
     """
     results = ClusteringResults(preset, jobs, output_directory)
-    sections = [make(results) for make in _SECTIONS]
-    made = report.Report(
+    return report_files.write_of_study(
         f"The clustering study, preset {preset}",
         _lead(results),
-        [section for section in sections if section.parts],
+        (make(results) for make in _SECTIONS),
+        output_directory,
     )
-    return report.write(made, os.path.join(output_directory, _FOLDER))
 
 
 def _lead(results: ClusteringResults) -> str:
@@ -127,7 +125,7 @@ def _table_2(results: ClusteringResults) -> Section:
     for version in results.versions:
         for key, title in SCORES.items():
             ours = [results.spread(version, prior, key) for prior in PRIORS]
-            theirs = [paper_results.TABLE_2[version, prior, key] for prior in PRIORS]
+            theirs = [paper.TABLE_2[version, prior, key] for prior in PRIORS]
             start = results.at_start(version, key)
             rows.append([_TITLES[version], title, start, *ours, *theirs])
     header = ["version", "score", "start alone", *PRIORS]
@@ -243,9 +241,9 @@ def _figure_3(results: ClusteringResults) -> Figure | None:
     return figure
 
 
-def _choices(results: ClusteringResults) -> Section:
+def _choices(results: ClusteringResults) -> Section | None:
     if not results.preset.comparison_seeds:
-        return Section("", [])
+        return None
     rows = [
         [
             _TITLES[version],
@@ -268,9 +266,9 @@ def _choices(results: ClusteringResults) -> Section:
     )
 
 
-def _starts(results: ClusteringResults) -> Section:
+def _starts(results: ClusteringResults) -> Section | None:
     if not results.preset.comparison_seeds:
-        return Section("", [])
+        return None
     rows = [
         [
             _TITLES[version],

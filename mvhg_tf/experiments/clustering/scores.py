@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from mvhg_tf.experiments.clustering.study import MAIN, PRESETS
+from mvhg_tf.experiments.studies.job import Job
 from mvhg_tf.experiments.studies.report import Spread, spread_of
 from mvhg_tf.experiments.studies.results import StudyResults
-from mvhg_tf.experiments.studies.study import Job
 
 SCORES = {"accuracy": "accuracy %", "nmi": "NMI %", "ari": "ARI %"}
 

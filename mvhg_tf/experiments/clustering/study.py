@@ -7,13 +7,14 @@ what it made, so that they differ in nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Sequence
 
 from mvhg_tf.errors import UserError
 from mvhg_tf.experiments.studies.gin_files import gin_config
-from mvhg_tf.experiments.studies.study import Job, Step
+from mvhg_tf.experiments.studies.job import Job, Step
 
 # In the order of the paper's Table 2; by name, their gin bindings.
 PRIORS = {
@@ -184,12 +185,11 @@ def cluster(
     from mvhg_tf.run_directory import AlreadyFinished
 
     start = os.path.join(folder, start_of, train.START) if start_of else ""
-    try:
+    # It may have been stopped before the study could note that it was finished.
+    with contextlib.suppress(AlreadyFinished):
         train.train_with_gin(
             os.path.join(folder, name),
             gin_config_files=[gin_config(config)],
             gin_bindings=list(bindings),
             start=start,
         )
-    except AlreadyFinished:  # and stopped before the study could note it
-        pass

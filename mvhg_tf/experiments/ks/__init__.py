@@ -1,1 +1,1 @@
-"""The Kolmogorov-Smirnov experiment (the paper's section 5.1): `ks_test`."""
+"""The Kolmogorov-Smirnov experiment (the paper's section 5.1): what `ks_test` runs."""

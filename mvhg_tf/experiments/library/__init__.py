@@ -1,1 +1,1 @@
-"""disentanglement_lib's own studies: what `dlib_reproduce` runs."""
+"""disentanglement_lib's own studies: what the `dlib_reproduce` programs run."""

@@ -13,46 +13,23 @@ The random seeds of the steps are those that the library's programs draw.
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from mvhg_tf.disentanglement import library_studies
 from mvhg_tf.errors import UserError
-from mvhg_tf.experiments.studies import study
-from mvhg_tf.experiments.studies.study import Job, Step
+from mvhg_tf.experiments.library.placed_jobs import METRICS, REPRESENTATIONS, PlacedJob
+from mvhg_tf.experiments.studies import model_steps
+from mvhg_tf.experiments.studies.job import Step
+from mvhg_tf.experiments.studies.model_steps import MODEL
 from mvhg_tf.experiments.weak import study as weak_study
 
-MODEL = "model"
-_MADE = (
-    MODEL,
-    "visualizations",
-    "postprocessed",
-    "metrics",
-    # Of our weakly supervised study:
-    "representation",
-    "scores",
-)
-_RESULTS = os.path.join("results", "json", "{}_results.json")
-_RECORD = "run.json"
 # Only the ratio matters, for the time left.
 _TRAINING_COST, _COST = 100.0, 1.0
 # Our weakly supervised study, under a name for each of its presets.
 WEAK_STUDIES = {f"weak_{preset}": preset for preset in weak_study.PRESETS}
-
-
-class PlacedJob(Job):
-    """A job whose folder is the output directory, with its settings put in.
-
-    They are named in braces: "{study}/{model_num}" becomes "unsupervised_study_v1/3".
-    """
-
-    def folder(self, output_directory: str) -> str:
-        for name, value in self.settings.items():
-            output_directory = output_directory.replace(f"{{{name}}}", str(value))
-        return output_directory
 
 
 def names() -> list[str]:
@@ -103,6 +80,11 @@ def make_job_of_model(name: str, model_dir: str) -> PlacedJob:
     return PlacedJob(f"{name}_model", steps, {"study": name})
 
 
+def make_training(config: str, bindings: Sequence[str]) -> Step:
+    """The step that trains a model, of a gin file as of `model_steps.config_path`."""
+    return model_steps.training(config, bindings, _TRAINING_COST)
+
+
 def make_pipeline(
     training: Step | None,
     model_dir: str,
@@ -121,143 +103,23 @@ def make_pipeline(
     """
     if training:
         yield training
-    yield Step(
-        "visualize",
-        visualize,
-        {"model_dir": model_dir},
-        os.path.join("visualizations", _RECORD),
-        _COST,
-    )
+    yield model_steps.visualization(model_dir, _COST)
     for config in postprocess_files:
         name = Path(config).stem
-        output = os.path.join("postprocessed", name)
+        output = os.path.join(REPRESENTATIONS, name)
         bindings = _seed_and_name("postprocess", random_state, name)
-        arguments = {"model_dir": model_dir, "output": output}
-        yield Step(
-            f"postprocess {name}",
-            postprocess,
-            {**arguments, "config": config, "bindings": bindings},
-            os.path.join(output, _RESULTS.format("postprocess")),
-            _COST,
+        yield model_steps.postprocessing(
+            f"postprocess {name}", model_dir, output, config, bindings, _COST
         )
     for post_config in postprocess_files:
         name = Path(post_config).stem
+        representation = os.path.join(REPRESENTATIONS, name)
         for metric, config in metrics.items():
-            output = os.path.join("metrics", name, metric)
+            output = os.path.join(METRICS, name, metric)
             bindings = _seed_and_name("evaluation", random_state, metric)
-            representation = os.path.join("postprocessed", name)
-            arguments = {"representation": representation, "output": output}
-            yield Step(
-                f"{metric} of {name}",
-                evaluate,
-                {**arguments, "config": config, "bindings": bindings},
-                os.path.join(output, _RESULTS.format("evaluation")),
-                _COST,
+            yield model_steps.evaluation(
+                f"{metric} of {name}", representation, output, config, bindings, _COST
             )
-
-
-def make_training(config: str, bindings: Sequence[str]) -> Step:
-    """The step that trains a model."""
-    return Step(
-        "train",
-        train,
-        {"config": config, "bindings": list(bindings)},
-        os.path.join(MODEL, _RESULTS.format("train")),
-        _TRAINING_COST,
-    )
-
-
-def check_apart(jobs: Sequence[Job], output_directory: str, setting: str) -> None:
-    """Makes sure that no two jobs share a folder.
-
-    Raises:
-      UserError: if they do.
-    """
-    folders = {job.folder(output_directory) for job in jobs}
-    if len(folders) < len(jobs):
-        raise UserError(
-            f"--output_directory {output_directory} is one folder for {len(jobs)} "
-            f"jobs: put {{{setting}}} into it, which each job replaces by its own."
-        )
-
-
-def discard(jobs: Iterable[Job], output_directory: str) -> None:
-    """Takes away what earlier runs of the same jobs made, and nothing else.
-
-    Raises:
-      UserError: if one of them is at work.
-    """
-    for job in jobs:
-        folder = job.folder(output_directory)
-        record = os.path.join(folder, study.RECORD)
-        if not os.path.exists(record):
-            continue
-        try:
-            with study.locked(folder):
-                for name in _MADE:
-                    shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
-                os.remove(record)  # last: it tells that the rest is ours
-        except BlockingIOError as error:
-            raise UserError(
-                f"Another process is at work in {folder}: wait for it to end, or give "
-                "another --output_directory."
-            ) from error
-
-
-def train(folder: str, config: str, bindings: Sequence[str]) -> None:
-    """Trains into `<folder>/model`; goes on with a training that was stopped."""
-    from mvhg_tf.disentanglement.training import train_with_gin
-    from mvhg_tf.run_directory import AlreadyFinished
-
-    try:
-        train_with_gin(
-            os.path.join(folder, MODEL),
-            gin_config_files=[library_studies.path_of(config)],
-            gin_bindings=list(bindings),
-        )
-    except AlreadyFinished:  # and stopped before the study could note it
-        pass
-
-
-def visualize(folder: str, model_dir: str) -> None:
-    """Draws the model into `<folder>/visualizations`."""
-    from mvhg_tf.disentanglement.visualize import visualize_model_with_gin
-
-    visualize_model_with_gin(
-        os.path.join(folder, model_dir),
-        os.path.join(folder, "visualizations"),
-        overwrite=True,
-    )
-
-
-def postprocess(
-    folder: str, model_dir: str, output: str, config: str, bindings: Sequence[str]
-) -> None:
-    """Makes a representation of the model in `<folder>/<output>`."""
-    from mvhg_tf.disentanglement.postprocess import postprocess_with_gin
-
-    postprocess_with_gin(
-        os.path.join(folder, model_dir),
-        os.path.join(folder, output),
-        overwrite=True,
-        gin_config_files=[library_studies.path_of(config)],
-        gin_bindings=list(bindings),
-    )
-
-
-def evaluate(
-    folder: str, representation: str, output: str, config: str, bindings: Sequence[str]
-) -> None:
-    """Scores a representation into `<folder>/<output>`."""
-    from mvhg_tf.disentanglement.evaluate import evaluate_with_gin
-
-    evaluate_with_gin(
-        os.path.join(folder, representation),
-        os.path.join(folder, output),
-        overwrite=True,
-        gin_config_files=[library_studies.path_of(config)],
-        gin_bindings=list(bindings),
-    )
 
 
 def _training(

@@ -6,9 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 
 from mvhg_tf.errors import UserError
-from mvhg_tf.experiments.studies import study
+from mvhg_tf.experiments.studies.job import Job, Progress, Step, read_json, unfinished
 from mvhg_tf.experiments.studies.report import is_known
-from mvhg_tf.experiments.studies.study import Job, Progress, Step
 
 
 class StudyResults:
@@ -23,7 +22,7 @@ class StudyResults:
     """
 
     def __init__(self, jobs: Sequence[Job], output_directory: str):
-        study.unfinished(jobs, output_directory)  # which looks for other settings
+        unfinished(jobs, output_directory)  # which looks for other settings
         self.jobs = list(jobs)
         self._output_directory = output_directory
         self._progress = {
@@ -56,7 +55,7 @@ class StudyResults:
     def _read(self, job: Job, step_name: str) -> Mapping[str, object]:
         if not self.has(job, step_name):
             return {}
-        result = study.read_json(self.path(job, _step(job, step_name).result))
+        result = read_json(self.path(job, _step(job, step_name).result))
         return result if isinstance(result, dict) else {}
 
     def number(self, job: Job, step_name: str, key: str) -> float | None:
@@ -108,7 +107,7 @@ class StudyResults:
         """
         found: dict[str, set[str]] = {}
         for job in self.jobs:
-            versions = study.read_json(self.path(job, *names))
+            versions = read_json(self.path(job, *names))
             if isinstance(versions, dict):
                 for package, version in versions.items():
                     found.setdefault(package, set()).add(str(version))

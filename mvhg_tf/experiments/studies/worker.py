@@ -1,4 +1,4 @@
-"""The process in which a study does one job; `study` starts it.
+"""The process in which a study does one job; `runner` starts it.
 
 It reads the pickled job and its folder from standard input, and ends when that is
 closed: then whoever started it is gone.
@@ -13,7 +13,8 @@ import threading
 import traceback
 
 from mvhg_tf.errors import sentence_and_code
-from mvhg_tf.experiments.studies import study
+from mvhg_tf.experiments.studies.job import Job, do_steps, locked
+from mvhg_tf.experiments.studies.runner import BUSY
 
 
 def main() -> int:
@@ -21,15 +22,15 @@ def main() -> int:
     job, folder = pickle.load(sys.stdin.buffer)
     threading.Thread(target=_end_with_the_study, daemon=True).start()
     try:
-        with study.locked(folder):
+        with locked(folder):
             return _do(job, folder)
     except BlockingIOError:
-        return study.BUSY
+        return BUSY
 
 
-def _do(job: study.Job, folder: str) -> int:
+def _do(job: Job, folder: str) -> int:
     try:
-        study.do_steps(job, folder)
+        do_steps(job, folder)
     except Exception as error:
         told = sentence_and_code(error)
         if told is not None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mvhg_tf.experiments.benchmarks import measuring
-from mvhg_tf.experiments.studies import paper_results, report
-from mvhg_tf.experiments.studies.report import Chart, Listing, Section, Spread, Table
-from mvhg_tf.experiments.studies.study import Job
-from mvhg_tf.experiments.weak import comparisons, figures, targets
+from mvhg_tf.experiments import machine
+from mvhg_tf.experiments.studies import report_files
+from mvhg_tf.experiments.studies.job import Job
+from mvhg_tf.experiments.studies.report import (
+    Chart,
+    Listing,
+    Section,
+    Spread,
+    Table,
+    spread_of,
+)
+from mvhg_tf.experiments.weak import comparisons, figures, paper, targets
 from mvhg_tf.experiments.weak.scores import LABELS, WeakScores
 from mvhg_tf.experiments.weak.study import COUNTS, METHODS, MIXED, NUM_FACTORS
 
-_FOLDER = "report"
 # What differs between the jobs of a group, in a gin file.
 _PER_JOB = re.compile(r"^(dynamics\.k|model\.random_seed) = .*$", re.MULTILINE)
 # Of Figure 11: the step, its key, and its name.
@@ -44,15 +49,12 @@ def write_report(preset: str, jobs: Sequence[Job], output_directory: str) -> str
         written there.
     """
     scores = WeakScores(preset, jobs, output_directory)
-    sections = [
-        section
-        for make in _SECTIONS
-        if (section := make(scores)) is not None and section.parts
-    ]
-    made = report.Report(
-        f"The weakly supervised study, preset {preset}", _lead(scores), sections
+    return report_files.write_of_study(
+        f"The weakly supervised study, preset {preset}",
+        _lead(scores),
+        (make(scores) for make in _SECTIONS),
+        output_directory,
     )
-    return report.write(made, os.path.join(output_directory, _FOLDER))
 
 
 def _lead(scores: WeakScores) -> str:
@@ -82,7 +84,7 @@ def _configs(scores: WeakScores) -> str:
     )
 
 
-def _counts(scores: WeakScores) -> Section | None:
+def _counts(scores: WeakScores) -> Section:
     """Figure 2, and what is behind it."""
     errors = {
         space: _count_lines(scores, f"mse_{space}_space")
@@ -201,7 +203,7 @@ def _accuracies(scores: WeakScores) -> Section:
     for group in scores.groups:
         ours = [scores.spread(group, s, COUNTS, keys[part]) for s, part in columns]
         rows.append([LABELS[group], "measured", *ours])
-        papers = [paper_results.TABLE_1.get((group, *column)) for column in columns]
+        papers = [paper.TABLE_1.get((group, *column)) for column in columns]
         if any(papers):
             rows.append([LABELS[group], "paper", *papers])
     header = [f"{_shared_label(s)}, {part}" for s, part in columns]
@@ -273,13 +275,13 @@ def _run_time_table(scores: WeakScores, key: str, name: str) -> Table:
     columns = sorted(
         (-1 if s == MIXED else NUM_FACTORS - s, s) for s in scores.preset.shared
     )
-    labels = [report.spread_of(scores.seconds("labelvae", s, key)) for _, s in columns]
+    labels = [spread_of(scores.seconds("labelvae", s, key)) for _, s in columns]
     rows = [["LabelVAE", "measured, seconds", *labels]]
     for group in scores.groups:
         ours = [
             None
             if label is None
-            else report.spread_of(x / label.mean for x in scores.seconds(group, s, key))
+            else spread_of(x / label.mean for x in scores.seconds(group, s, key))
             for label, (_, s) in zip(labels, columns, strict=True)
         ]
         rows.append([LABELS[group], "measured", *ours])
@@ -291,10 +293,10 @@ def _run_time_table(scores: WeakScores, key: str, name: str) -> Table:
 
 
 def _paper_ratio(group: str, k: int) -> Spread | None:
-    label = paper_results.TABLE_3.get(("labelvae", k))
+    label = paper.TABLE_3.get(("labelvae", k))
     if label is None:
         return None
-    time = paper_results.TABLE_3[group, k]
+    time = paper.TABLE_3[group, k]
     return Spread(time.mean / label.mean, time.deviation / label.mean)
 
 
@@ -335,8 +337,7 @@ def _versions(scores: WeakScores) -> Section:
         parts.append(Table("versions", ["package", "version of the trainings"], rows))
     if machines := scores.results.machines("train"):
         parts.append(f"The trainings ran on: {'; '.join(machines)}.")
-    writer = measuring.machine_description()
-    parts.append(f"This report was written on: {writer}")
+    parts.append(f"This report was written on: {machine.description()}")
     return Section("Versions and machines", parts)
 
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mvhg_tf.experiments.studies.job import Job
 from mvhg_tf.experiments.studies.report import Spread, spread_of
 from mvhg_tf.experiments.studies.results import StudyResults
-from mvhg_tf.experiments.studies.study import Job
 from mvhg_tf.experiments.weak import study
 from mvhg_tf.experiments.weak.study import COUNTS, METHODS, MIXED
 

@@ -12,15 +12,15 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mvhg_tf.experiments.studies.gin_files import gin_config
-from mvhg_tf.experiments.studies.study import Job, Step
+from mvhg_tf.experiments.studies import model_steps
+from mvhg_tf.experiments.studies.job import Job
 
 NUM_FACTORS = 7
 SHARED = (0, 1, 3, 5)  # the paper's s
 MIXED = "mixed"  # k = -1: each pair has its own s
 METHODS = ("labelvae", "adavae", "hgvae")
 COUNTS = "shared_independent_downstream"  # the metric that counts latents
-_RESULTS = os.path.join("results", "json", "{}_results.json")
+REPRESENTATION, SCORES = "representation", "scores"  # folders of a job
 # Rough seconds, for the time left: only their ratios matter.
 _COSTS = {"train": 230.0, "postprocess": 10.0, "mig": 15.0, "dci": 30.0, COUNTS: 40.0}
 
@@ -176,26 +176,22 @@ def _job(
     # The counts are of pairs as those of the training.
     dynamics_mode = [line for line in changes if line.startswith("dynamics.")]
     steps = [
-        Step(
-            "train",
-            train,
-            {
-                "config": config,
-                "bindings": [
-                    *(line for line in preset.bindings if _belongs(line, group)),
-                    *changes,
-                    *dynamics,
-                    f"model.random_seed = {seed}",
-                ],
-            },
-            os.path.join("model", _RESULTS.format("train")),
+        model_steps.training(
+            f"gin_configs/{config}",
+            [
+                *(line for line in preset.bindings if _belongs(line, group)),
+                *changes,
+                *dynamics,
+                f"model.random_seed = {seed}",
+            ],
             _COSTS["train"],
         ),
-        Step(
+        model_steps.postprocessing(
             "postprocess",
-            postprocess,
-            {"config": "postprocess_mean.gin"},
-            os.path.join("representation", _RESULTS.format("postprocess")),
+            model_steps.MODEL,
+            REPRESENTATION,
+            "gin_configs/postprocess_mean.gin",
+            [],
             _COSTS["postprocess"],
         ),
     ]
@@ -205,11 +201,12 @@ def _job(
         if name == COUNTS:
             bindings += dynamics + dynamics_mode
         steps.append(
-            Step(
+            model_steps.evaluation(
                 name,
-                evaluate,
-                {"metric": name, "config": path, "bindings": bindings},
-                os.path.join("scores", name, _RESULTS.format("evaluation")),
+                REPRESENTATION,
+                os.path.join(SCORES, name),
+                f"gin_configs/{path}",
+                [f"evaluation.name = {name!r}", *bindings],
                 _COSTS[name],
             )
         )
@@ -224,43 +221,3 @@ def _job(
 def _belongs(binding: str, group: str) -> bool:
     """Whether a group's gin file has what is bound: only HGVAE's beta is annealed."""
     return group.startswith("hgvae") or not binding.startswith("ExponentialAnnealing.")
-
-
-def train(folder: str, config: str, bindings: Sequence[str]) -> None:
-    """Trains into `<folder>/model`; goes on with a training that was stopped."""
-    from mvhg_tf.disentanglement.training import train_with_gin
-    from mvhg_tf.run_directory import AlreadyFinished
-
-    try:
-        train_with_gin(
-            os.path.join(folder, "model"),
-            gin_config_files=[gin_config(config)],
-            gin_bindings=list(bindings),
-        )
-    except AlreadyFinished:  # and stopped before the study could note it
-        pass
-
-
-def postprocess(folder: str, config: str) -> None:
-    """Makes `<folder>/representation` of the model."""
-    from mvhg_tf.disentanglement.postprocess import postprocess_with_gin
-
-    postprocess_with_gin(
-        os.path.join(folder, "model"),
-        os.path.join(folder, "representation"),
-        overwrite=True,
-        gin_config_files=[gin_config(config)],
-    )
-
-
-def evaluate(folder: str, metric: str, config: str, bindings: Sequence[str]) -> None:
-    """Scores the representation into `<folder>/scores/<metric>`."""
-    from mvhg_tf.disentanglement.evaluate import evaluate_with_gin
-
-    evaluate_with_gin(
-        os.path.join(folder, "representation"),
-        os.path.join(folder, "scores", metric),
-        overwrite=True,
-        gin_config_files=[gin_config(config)],
-        gin_bindings=[f"evaluation.name = {metric!r}", *bindings],
-    )

@@ -7,10 +7,10 @@ import gin
 import pytest
 
 from mvhg_tf.experiments import reproduce
+from mvhg_tf.experiments.clustering.paper import TABLE_2
 from mvhg_tf.experiments.clustering.study import PRESETS, PRIORS, make_jobs
-from mvhg_tf.experiments.studies import study
 from mvhg_tf.experiments.studies.gin_files import gin_config
-from mvhg_tf.experiments.studies.paper_results import TABLE_2
+from mvhg_tf.experiments.studies.job import Progress
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -88,7 +88,7 @@ def made_up(tmp_path):
             path = folder / step.result
             path.parent.mkdir(parents=True)
             path.write_text(json.dumps(result_of(step.name, job.settings["seed"])))
-            progress = study.Progress(job, str(folder))
+            progress = Progress(job, str(folder))
             progress.write(step, finished=True, attempts=1, cpu_seconds=3.0)
     return tmp_path
 

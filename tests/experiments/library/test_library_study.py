@@ -10,9 +10,10 @@ import pytest
 
 import mvhg_tf
 from mvhg_tf.disentanglement import library_studies
-from mvhg_tf.experiments.library import study as library_study
+from mvhg_tf.experiments.library.placed_jobs import discard
 from mvhg_tf.experiments.library.study import make_jobs
-from mvhg_tf.experiments.studies import study
+from mvhg_tf.experiments.studies import runner
+from mvhg_tf.experiments.studies.job import Progress, do_steps
 from mvhg_tf.experiments.weak import study as weak_study
 
 from disentanglement_lib.config import reproduce  # isort: skip
@@ -131,7 +132,7 @@ def pipeline_flags(gin_folder, output):
 def done(monkeypatch):
     """What the runner is given, in place of doing it."""
     jobs = []
-    monkeypatch.setattr(study, "run", lambda given, *rest: jobs.extend(given) or [])
+    monkeypatch.setattr(runner, "run", lambda given, *rest: jobs.extend(given) or [])
     return jobs
 
 
@@ -177,8 +178,8 @@ def test_a_trained_model_is_scored(
     assert job.steps[0].name == "visualize"  # which takes long
     job = dataclasses.replace(job, steps=job.steps[1:])
     output.mkdir()
-    study.do_steps(job, str(output))
-    assert study.Progress(job, str(output)).is_finished
+    do_steps(job, str(output))
+    assert Progress(job, str(output)).is_finished
     path = output / "metrics" / "mean" / "mig_0" / "results" / "aggregate"
     row = json.loads((path / "evaluation.json").read_text())
     assert 0 <= row["evaluation_results.discrete_mig"] <= 1
@@ -186,7 +187,7 @@ def test_a_trained_model_is_scored(
     assert row["train_results.loss"] == 3.5
     # To begin anew takes away what was made, and no more.
     (output / "notes.txt").touch()
-    library_study.discard([job], str(output))
+    discard([job], str(output))
     assert sorted(path.name for path in output.iterdir()) == [".job.lock", "notes.txt"]
     assert (tmp_path / "earlier" / "model" / "tfhub").exists()
 

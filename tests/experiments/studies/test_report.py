@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from mvhg_tf.errors import UserError
-from mvhg_tf.experiments.studies import report
+from mvhg_tf.experiments.studies import report, report_files
 from mvhg_tf.experiments.studies.report import Chart, Listing, Section, Spread, Table
 
 
@@ -44,7 +44,7 @@ def test_spread_is_the_mean_and_the_sample_deviation():
 
 
 def test_page_is_one_file_with_its_pictures(tmp_path):
-    path = report.write(make_report(), str(tmp_path))
+    path = report_files.write(make_report(), str(tmp_path))
     page = open(path, encoding="utf-8").read()
     [source] = re.findall(r'<img [^>]*src="([^"]*)"', page)
     kind, data = source.split(",")
@@ -55,7 +55,9 @@ def test_page_is_one_file_with_its_pictures(tmp_path):
 
 
 def test_page_shows_cells_and_listings_as_they_are(tmp_path):
-    page = open(report.write(make_report(), str(tmp_path)), encoding="utf-8").read()
+    page = open(
+        report_files.write(make_report(), str(tmp_path)), encoding="utf-8"
+    ).read()
     cells = re.findall(r"<td[^>]*>(.*?)</td>", page)
     assert cells == ["a|b", "0.50 ± 0.25", "3", "&lt;c&gt;", "0.33", ""]
     listing = re.search(r"<details>.*?</details>", page, re.DOTALL)[0]
@@ -65,7 +67,7 @@ def test_page_shows_cells_and_listings_as_they_are(tmp_path):
 
 
 def test_csv_has_all_digits_and_a_column_for_each_number(tmp_path):
-    report.write(make_report(), str(tmp_path))
+    report_files.write(make_report(), str(tmp_path))
     with open(tmp_path / "scores.csv", encoding="utf-8", newline="") as file:
         first, second = csv.DictReader(file)
     assert list(first.values()) == ["a|b", "0.5", "0.25", "2", "3"]
@@ -75,9 +77,9 @@ def test_csv_has_all_digits_and_a_column_for_each_number(tmp_path):
 
 
 def test_written_again_it_replaces_its_own_files_alone(tmp_path):
-    report.write(make_report(charts=("lines", "more")), str(tmp_path))
+    report_files.write(make_report(charts=("lines", "more")), str(tmp_path))
     (tmp_path / "notes.txt").write_text("mine")
-    report.write(make_report(), str(tmp_path))
+    report_files.write(make_report(), str(tmp_path))
     assert files_of(tmp_path) == {
         *("report.html", "report.md", "report.json"),
         *("lines.png", "scores.csv", "notes.txt"),
@@ -88,16 +90,16 @@ def test_written_again_it_replaces_its_own_files_alone(tmp_path):
 def test_a_file_that_is_not_its_own_is_left_alone(tmp_path, name):
     (tmp_path / name).write_text("mine")
     with pytest.raises(UserError, match=f"{name} is in the report's way"):
-        report.write(make_report(), str(tmp_path))
+        report_files.write(make_report(), str(tmp_path))
     assert files_of(tmp_path) == {name}
     assert (tmp_path / name).read_text() == "mine"
 
 
 def test_another_report_is_left_alone(tmp_path):
-    report.write(make_report(), str(tmp_path))
+    report_files.write(make_report(), str(tmp_path))
     before = (tmp_path / "report.md").read_text()
     with pytest.raises(UserError, match="is not of this report"):
-        report.write(make_report("Another study"), str(tmp_path))
+        report_files.write(make_report("Another study"), str(tmp_path))
     assert (tmp_path / "report.md").read_text() == before
 
 
@@ -105,10 +107,10 @@ def test_another_report_is_left_alone(tmp_path):
 def test_a_torn_list_of_files_owns_nothing(tmp_path, text):
     (tmp_path / "report.json").write_text(text)
     with pytest.raises(UserError, match="is not of this report"):
-        report.write(make_report(), str(tmp_path))
+        report_files.write(make_report(), str(tmp_path))
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="can't be written to .*file"):
-        report.write(make_report(), str(tmp_path / "file"))
+        report_files.write(make_report(), str(tmp_path / "file"))

@@ -9,12 +9,9 @@ import numpy as np
 import pytest
 
 from mvhg_tf.experiments import reproduce
-from mvhg_tf.experiments.studies import paper_results
+from mvhg_tf.experiments.studies.job import Progress
 from mvhg_tf.experiments.studies.report import Spread
-from mvhg_tf.experiments.studies.study import Progress
-from mvhg_tf.experiments.weak import comparisons as weak_comparisons
-from mvhg_tf.experiments.weak import figures as weak_figures
-from mvhg_tf.experiments.weak import targets as weak_targets
+from mvhg_tf.experiments.weak import comparisons, figures, paper, targets
 from mvhg_tf.experiments.weak.scores import WeakScores, read_scalars
 from mvhg_tf.experiments.weak.study import COUNTS, make_jobs
 
@@ -283,7 +280,7 @@ MSE = {"labelvae": (36.0, 25.0), "adavae": (30.0, 20.0)}
 )
 def test_counting_target(hgvae, expected):
     scores = MadeUpScores(mse_latent_space=MSE | {"hgvae": hgvae})
-    [_, *summary] = weak_targets.section(scores).parts[1].rows[0]
+    [_, *summary] = targets.section(scores).parts[1].rows[0]
     assert summary == expected
 
 
@@ -293,7 +290,7 @@ def test_counting_target(hgvae, expected):
 def test_independent_part_is_to_be_at_least_adavaes(adavae, result):
     accuracies = {"adavae": (adavae, adavae), "hgvae": (0.5, 0.5)}
     scores = MadeUpScores(independent_accuracy=accuracies)
-    parts = weak_targets.section(scores).parts
+    parts = targets.section(scores).parts
     assert parts[1].rows[2][-1].startswith(result)
     margins = [row[-2] for row in parts[3].rows if row[0] == "I"]
     assert margins == [0.5 - adavae] * 2
@@ -305,7 +302,7 @@ def test_independent_part_is_to_be_at_least_adavaes(adavae, result):
 def test_shared_part_may_be_a_little_lower_and_starts_at_one(adavae, result):
     accuracies = {"adavae": (9.0, adavae), "hgvae": (0.0, 0.5)}
     scores = MadeUpScores(shared_accuracy=accuracies)
-    rows = weak_targets.section(scores).parts[3].rows
+    rows = targets.section(scores).parts[3].rows
     assert [(row[1], row[-1]) for row in rows if row[0] == "S"] == [(1, result)]
 
 
@@ -319,24 +316,24 @@ def test_of_a_step_written_twice_the_later_value_counts(tmp_path):
 
 
 def test_exact_and_merged_are_one_distribution_for_two_groups():
-    assert weak_comparisons.largest_difference(10) < 1e-5
+    assert comparisons.largest_difference(10) < 1e-5
 
 
 def test_lines_of_a_figure_are_the_means_that_are_known():
     lines = {"HGVAE": [Spread(3.0, 0.5, 3), None, Spread(5.0)], "AdaVAE": [None] * 3}
-    figure = weak_figures.metrics_figure((2, 4, 6), {"MIG": lines})
+    figure = figures.metrics_figure((2, 4, 6), {"MIG": lines})
     [axis] = figure.axes
     drawn = {c.get_label(): c.lines[0].get_ydata().tolist() for c in axis.containers}
     assert drawn == {"HGVAE": [3.0, 5.0], "AdaVAE": []}
 
 
 def test_rows_of_counts_are_shares():
-    shares = weak_figures.row_shares(np.array([[1, 3], [0, 0]]))
+    shares = figures.row_shares(np.array([[1, 3], [0, 0]]))
     np.testing.assert_array_equal(shares, [[0.25, 0.75], [np.nan, np.nan]])
 
 
 def test_papers_table_1_has_no_shared_part_where_nothing_is_shared():
-    columns = {(s, part) for _, s, part in paper_results.TABLE_1}
+    columns = {(s, part) for _, s, part in paper.TABLE_1}
     assert columns == {(s, part) for s in (0, 1, 3, 5) for part in "SI"} - {(0, "S")}
 
 

@@ -6,7 +6,7 @@ import gin
 import pytest
 
 from mvhg_tf.experiments import reproduce
-from mvhg_tf.experiments.studies.gin_files import gin_config
+from mvhg_tf.experiments.studies.model_steps import config_path
 from mvhg_tf.experiments.weak import study as weak_study
 from mvhg_tf.experiments.weak.study import PRESETS, make_jobs
 
@@ -30,8 +30,8 @@ def test_every_job_is_a_configuration_that_gin_takes(preset):
 
     for job in make_jobs(preset):
         for step in job.steps:
-            files = [gin_config(step.arguments["config"])]
-            bindings = step.arguments.get("bindings", [])
+            files = [config_path(step.arguments["config"])]
+            bindings = step.arguments["bindings"]
             with gin_session.configured(files, bindings):
                 if step.name in ("train", weak_study.COUNTS):
                     assert gin.query_parameter("dynamics.k") == job.settings["k"]

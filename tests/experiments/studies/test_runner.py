@@ -1,5 +1,6 @@
 """The runner, with jobs that leave marks in their folders."""
 
+import dataclasses
 import fcntl
 import json
 import os
@@ -12,8 +13,8 @@ import pytest
 
 from mvhg_tf.errors import UserError
 from mvhg_tf.experiments import reproduce
-from mvhg_tf.experiments.studies import study
-from mvhg_tf.experiments.studies.study import Job, Progress, Step
+from mvhg_tf.experiments.studies import runner
+from mvhg_tf.experiments.studies.job import Job, Progress, Step, unfinished
 
 
 def mark(folder, text):
@@ -52,25 +53,25 @@ def marking_job(name, texts="ab"):
 
 def test_what_is_finished_is_skipped(tmp_path):
     jobs = [marking_job("first"), marking_job("second")]
-    assert study.run(jobs, tmp_path, num_jobs=2) == []
-    assert study.run(jobs, tmp_path) == []
+    assert runner.run(jobs, tmp_path, num_jobs=2) == []
+    assert runner.run(jobs, tmp_path) == []
     assert marks_of(tmp_path, "first") == marks_of(tmp_path, "second") == "ab"
 
 
 @pytest.mark.parametrize("damage", [os.remove, lambda path: open(path, "w").close()])
 def test_a_step_whose_result_is_lost_is_done_again(tmp_path, damage):
     jobs = [marking_job("job")]
-    study.run(jobs, tmp_path)
+    runner.run(jobs, tmp_path)
     damage(tmp_path / "jobs" / "job" / "b.json")
     assert Progress(jobs[0], jobs[0].folder(tmp_path)).state == "started"
-    study.run(jobs, tmp_path)
+    runner.run(jobs, tmp_path)
     assert marks_of(tmp_path, "job") == "abb"
 
 
 def test_a_failed_job_is_told_and_the_others_go_on(tmp_path, capfd):
     failing = Job("failing", (Step("fail", fail_without_a_key), Step("rest", mark)))
     jobs = [failing, marking_job("other")]
-    assert study.run(jobs, tmp_path) == ["failing"]
+    assert runner.run(jobs, tmp_path) == ["failing"]
     log = tmp_path / "jobs" / "failing" / "log.txt"
     [line] = [x for x in capfd.readouterr().err.splitlines() if "failed" in x]
     assert line.endswith(
@@ -83,9 +84,9 @@ def test_a_failed_job_is_told_and_the_others_go_on(tmp_path, capfd):
 def test_a_failed_job_goes_on_at_the_step_that_failed(tmp_path):
     first, last = marking_job("x").steps
     job = Job("job", (first, Step("fail", fail_without_a_key), last))
-    assert study.run([job], tmp_path) == ["job"]
+    assert runner.run([job], tmp_path) == ["job"]
     (tmp_path / "jobs" / "job" / "key").touch()
-    assert study.run([job], tmp_path) == []
+    assert runner.run([job], tmp_path) == []
     assert marks_of(tmp_path, "job") == "ab"
     progress = Progress(job, job.folder(tmp_path))
     assert [progress.of_step(step)["attempts"] for step in job.steps] == [1, 2, 1]
@@ -93,21 +94,33 @@ def test_a_failed_job_goes_on_at_the_step_that_failed(tmp_path):
 
 def test_jobs_get_their_threads(tmp_path):
     job = Job("job", (Step("look", write_threads, result="threads.json"),))
-    study.run([job], tmp_path, num_threads=3)
+    runner.run([job], tmp_path, num_threads=3)
     path = tmp_path / "jobs" / "job" / "threads.json"
     assert json.loads(path.read_text()) == ["3", "3"]
 
 
 def test_a_job_of_other_settings_is_refused(tmp_path):
-    study.run([marking_job("job")], tmp_path)
+    runner.run([marking_job("job")], tmp_path)
     with pytest.raises(UserError, match="other settings"):
-        study.run([marking_job("job", "c")], tmp_path)
+        runner.run([marking_job("job", "c")], tmp_path)
     assert marks_of(tmp_path, "job") == "ab"
+
+
+def test_a_function_that_moved_makes_no_other_job(tmp_path):
+    runner.run([marking_job("job")], tmp_path)
+    moved = Job(
+        "job",
+        tuple(
+            dataclasses.replace(step, function=wait_for_a_key)
+            for step in marking_job("job").steps
+        ),
+    )
+    assert unfinished([moved], tmp_path) == []
 
 
 def test_shards_part_the_jobs():
     jobs = [marking_job(f"job{i}") for i in range(7)]
-    parts = [study.select(jobs, (i, 3)) for i in (1, 2, 3)]
+    parts = [runner.select(jobs, (i, 3)) for i in (1, 2, 3)]
     assert [len(part) for part in parts] == [3, 2, 2]
     names = [job.name for part in parts for job in part]
     assert sorted(names) == [job.name for job in jobs]
@@ -116,10 +129,11 @@ def test_shards_part_the_jobs():
 RUN = """
 import sys
 sys.path.insert(0, {tests!r})
-import test_study
-from mvhg_tf.experiments.studies import study
-step = study.Step("wait", test_study.wait_for_a_key)
-study.run([study.Job("a", (step,)), study.Job("b", (step,))], {folder!r}, num_jobs=2)
+import test_runner
+from mvhg_tf.experiments.studies.job import Job, Step
+from mvhg_tf.experiments.studies import runner
+step = Step("wait", test_runner.wait_for_a_key)
+runner.run([Job("a", (step,)), Job("b", (step,))], {folder!r}, num_jobs=2)
 """
 
 
@@ -154,7 +168,7 @@ def test_a_study_that_is_ended_leaves_no_process_and_goes_on(tmp_path, how):
     for name in "ab":
         (tmp_path / "jobs" / name / "key").touch()
     jobs = [Job(name, (Step("wait", wait_for_a_key),)) for name in "ab"]
-    assert study.run(jobs, tmp_path, num_jobs=2) == []
+    assert runner.run(jobs, tmp_path, num_jobs=2) == []
     assert marks_of(tmp_path, "a") == marks_of(tmp_path, "b") == "waiting" * 2
 
 
@@ -163,7 +177,7 @@ def test_a_backend_that_is_not_installed_is_told(tmp_path, backend, monkeypatch)
     for name in ("dask.distributed", "ray.util.joblib"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(UserError, match=f"--backend {backend} needs .*pip install"):
-        study.run([marking_job("job")], tmp_path, backend=backend)
+        runner.run([marking_job("job")], tmp_path, backend=backend)
 
 
 @pytest.mark.parametrize(
@@ -196,6 +210,6 @@ def test_a_job_at_work_elsewhere_is_left_alone(tmp_path, capfd):
     os.makedirs(job.folder(tmp_path))
     with open(os.path.join(job.folder(tmp_path), ".job.lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert study.run([job], tmp_path) == ["job"]
+        assert runner.run([job], tmp_path) == ["job"]
     assert "job: another process is at work in" in capfd.readouterr().err
     assert not (tmp_path / "jobs" / "job" / "marks").exists()
