@@ -11,15 +11,16 @@ class UserError(ValueError):
     """
 
 
+class RunInterrupted(KeyboardInterrupt):
+    """An interrupt that leaves a run which the same command can go on with."""
+
+
 # The system's words, which the libraries' errors pass on as well.
 _NO_ROOM = ("No space left on device", "Disk quota exceeded", "File too large")
 # TensorFlow's words; then its and NumPy's for what did not fit.
 _NO_MEMORY = re.compile(r"OOM when allocating|[Oo]ut of memory|failed to allocate")
 _SHAPE = re.compile(r"shape ?[\[(]([\d, ]*\d)")
-
-
-class RunInterrupted(KeyboardInterrupt):
-    """An interrupt that leaves a run which the same command can go on with."""
+_GIN_NOTE = re.compile(r"\n  In (?:call to configurable|bindings string)")
 
 
 def check_positive_integer(parameter: str, value: object) -> None:
@@ -71,12 +72,15 @@ def _mistake_in(error: Exception) -> str | None:
     gin adds where the error passed; Keras, and TensorFlow where it traces a function,
     raise it anew, amid words of their own and maybe as another class.
     """
-    sentence = str(error) if isinstance(error, UserError) else None
+    mistake = error if isinstance(error, UserError) else None
     earlier = error.__context__
     while earlier is not None:
         if isinstance(earlier, UserError) and str(earlier) in str(error):
-            sentence = str(earlier)
+            mistake = earlier
         earlier = earlier.__context__
-    if sentence is None:
-        return None
-    return " ".join(sentence.partition("\n  In call to configurable")[0].split())
+    return None if mistake is None else message_of(mistake)
+
+
+def message_of(error: BaseException) -> str:
+    """The error's message in one line, without gin's notes of where it passed."""
+    return " ".join(_GIN_NOTE.split(str(error))[0].split())

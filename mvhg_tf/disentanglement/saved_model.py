@@ -13,7 +13,7 @@ import tensorflow as tf
 from absl import logging
 
 from mvhg_tf import gin_session
-from mvhg_tf.errors import UserError
+from mvhg_tf.errors import UserError, message_of
 
 
 class PairOutputs(NamedTuple):
@@ -124,7 +124,7 @@ def load_saved_model(directory: str):
             return tf.saved_model.load(path)
     except Exception as error:  # damage makes TensorFlow raise every kind
         raise UserError(
-            f"The model in {path} is damaged ({gin_session.message_of(error)}): make "
+            f"The model in {path} is damaged ({message_of(error)}): make "
             "it again."
         ) from error
 
@@ -172,7 +172,7 @@ def bound_value(directory: str, step_name: str, parameter: str) -> object:
             return ast.literal_eval(found[1].strip())
     except (MemoryError, OSError, RecursionError, SyntaxError, ValueError) as error:
         raise UserError(
-            f"The file {path} is damaged ({gin_session.message_of(error)}): run "
+            f"The file {path} is damaged ({message_of(error)}): run "
             f"{program} again, or bind {parameter}."
         ) from error
     raise UserError(f"{parameter} is not in {path}: bind it.")

@@ -10,10 +10,9 @@ import PIL.Image
 import pytest
 import scipy.io
 
-from mvhg_tf import gin_session
 from mvhg_tf.disentanglement.data import cars3d as our_cars3d
 from mvhg_tf.disentanglement.data import named_data, npz
-from mvhg_tf.errors import UserError
+from mvhg_tf.errors import UserError, message_of
 
 from disentanglement_lib.data.ground_truth import (  # isort: skip
     cars3d,
@@ -146,7 +145,7 @@ def assert_refused(name, path):
     """With one sentence of the file and what to do."""
     with pytest.raises(UserError) as caught:
         named_data.get_named_ground_truth_data(name)
-    message = gin_session.message_of(caught.value)
+    message = message_of(caught.value)
     assert str(path) in message
     assert "again" in message
     assert len(message) < 700
