@@ -90,6 +90,7 @@ def counts(
         drawn = estimator.law.draw(at, num_draws, share_rows, seed)
 
         def gradient(counts_bar):
+            counts_bar = tf.cast(counts_bar, _relaxation_dtype(dtype))
             return estimator.cotangent(at, drawn, seed, counts_bar, None)
 
         return tf.cast(drawn, dtype), gradient
@@ -121,7 +122,7 @@ def rows(
     Returns:
       `[S, B..., c, max(m) + 1]`.
     """
-    width = urn.max_size + 1
+    width, relaxation_dtype = urn.max_size + 1, _relaxation_dtype(dtype)
 
     @tf.custom_gradient
     def value(log_weights):
@@ -129,16 +130,22 @@ def rows(
         drawn = estimator.law.draw(at, num_draws, share_rows, seed)
 
         def gradient(rows_bar):
-            rows_bar = rows_bar[..., : urn.num_counts]
-            no_bar = tf.zeros(ps.shape(drawn), dtype)
+            rows_bar = tf.cast(rows_bar[..., : urn.num_counts], relaxation_dtype)
+            no_bar = tf.zeros(ps.shape(drawn), relaxation_dtype)
             return estimator.cotangent(at, drawn, seed, no_bar, rows_bar)
 
         if hard:
             return tf.one_hot(tf.cast(drawn, tf.int32), width, dtype=dtype), gradient
-        return _all_relaxed(at, estimator, drawn, seed, dtype, width), gradient
+        relaxed = _all_relaxed(at, estimator, drawn, seed, relaxation_dtype, width)
+        return tf.cast(relaxed, dtype), gradient
 
     result = value(urn.log_weights)
     return tf.stop_gradient(result) if estimator.name is None else result
+
+
+def _relaxation_dtype(dtype: tf.DType) -> tf.DType:
+    """float32 at least: uniform draws of half precision would be 0 or 1."""
+    return tf.float64 if dtype == tf.float64 else tf.float32
 
 
 def mean_cotangent(

@@ -79,6 +79,27 @@ class TestBias:
         assert tape.gradient(draws, log_weights) is None
 
 
+@pytest.mark.parametrize(
+    "function, dtype", [("sample", tf.float16), ("sample_one_hot", tf.bfloat16)]
+)
+def test_half_precision_has_the_gradients_of_float32(function, dtype):
+    gradients = []
+    for kind in (tf.float32, dtype):
+        log_weights = tf.constant([0.5, 1.0, -0.25], kind)
+        with tf.GradientTape() as tape:
+            tape.watch(log_weights)
+            dist = MultivariateFisherNoncentralHypergeometric(
+                9, [8, 6, 4], log_weights, gradient_estimator="gumbel_softmax"
+            )
+            draws = getattr(dist, function)(8, seed=[0, 1])
+            slopes = tf.range(tf.size(draws[0], tf.float32))
+            slopes = tf.reshape(slopes, draws.shape[1:]) / slopes[-1]
+            loss = tf.reduce_sum(tf.cast(draws, tf.float32) * slopes)
+        assert draws.dtype == kind
+        gradients.append(tf.cast(tape.gradient(loss, log_weights), tf.float32))
+    np.testing.assert_allclose(gradients[1], gradients[0], rtol=0.02, atol=0.02)
+
+
 class TestOneHotRows:
     SIZES, TOTAL_COUNT = [4, 5, 6], 7
     LOG_WEIGHTS = np.array([0.3, -1.0, 0.7])
