@@ -112,7 +112,9 @@ class MultivariateFisherNoncentralHypergeometric(
     * A weight of exactly zero is a group that is never drawn; it gets no gradient.
     * `method="merged"` depends on the order of the groups and is not Fisher's
       distribution (see `__init__`).
-    * Counts of float32 are exact up to 2**24.
+    * Counts of float32 are exact up to 2**24, of float16 up to 2**11, of bfloat16 up
+      to 2**8. Only they have the dtype of the distribution: all is computed in
+      float64, but for the relaxation of `"gumbel_softmax"`, in float32 at least.
 
     #### References
 
@@ -337,15 +339,7 @@ class MultivariateFisherNoncentralHypergeometric(
         return self._defined(self._at_batch_shape(_support(self.urn(), "mode")))
 
     def _defined(self, value):
-        """Raises instead of NaN where `allow_nan_stats` is false."""
-        if self.allow_nan_stats:
-            return value
-        message = "total_count exceeds what can be drawn: the statistic is undefined"
-        possible = assert_util.assert_equal(
-            self.urn().is_possible(), True, message=message
-        )
-        with tf.control_dependencies([] if possible is None else [possible]):
-            return tf.identity(value)
+        return parameter_util.defined(value, self.urn(), self.allow_nan_stats)
 
     def _at_batch_shape(self, value, event_ndims=1):
         """Casts, and broadcasts to the batch shape of the distribution."""
@@ -586,6 +580,7 @@ class MultivariateFisherNoncentralHypergeometric(
         if not self.validate_args:
             return []
         assertions = parameter_util.assert_whole(counts, "counts")
+        counts = tf.cast(counts, self.dtype)
         total_count = tf.cast(self._total_count, self.dtype)
         group_sizes = tf.cast(self._group_sizes, self.dtype)
         return assertions + [

@@ -7,6 +7,8 @@ from tensorflow_probability.python.internal import (
     tensor_util,
 )
 
+from mvhg_tf.distributions.urn import Urn
+
 
 def floating_dtype(values) -> tf.DType:
     """The common dtype of those that are floating; float32 if none is.
@@ -57,6 +59,16 @@ def broadcastable(shapes: dict[str, tf.TensorShape]) -> None:
                 f"the batch shape of {name} is {batch_shape}, which does not broadcast "
                 f"with {shape} of the other parameters: make them agree."
             ) from None
+
+
+def defined(value: tf.Tensor, urn: Urn, allow_nan_stats: bool) -> tf.Tensor:
+    """A statistic of the urns; raises instead of NaN where that is not allowed."""
+    if allow_nan_stats:
+        return value
+    message = "total_count exceeds what can be drawn: the statistic is undefined"
+    possible = assert_util.assert_equal(urn.is_possible(), True, message=message)
+    with tf.control_dependencies([] if possible is None else [possible]):
+        return tf.identity(value)
 
 
 def assert_whole(value: tf.Tensor, name: str) -> list[tf.Operation]:

@@ -90,9 +90,9 @@ class FisherNoncentralHypergeometric(
             performance. When `False` invalid inputs may silently render incorrect
             outputs.
           allow_nan_stats: Python `bool`, default `True`. When `True`, statistics use
-            the value "`NaN`" to indicate the result is undefined. When `False`, an
-            exception is raised if one or more of the statistic's batch members are
-            undefined.
+            the value "`NaN`" to indicate the result is undefined: here, that
+            `total_count` elements can't be drawn. When `False`, an exception is raised
+            if one or more of the statistic's batch members are undefined.
           name: Python `str` name prefixed to Ops created by this class.
 
         Raises:
@@ -230,16 +230,21 @@ class FisherNoncentralHypergeometric(
         return tf.cast(result, self.dtype)
 
     def _mean(self):
-        return tf.cast(_moment(self.urn(), 1), self.dtype)
+        return self._statistic(_mean)
 
     def _variance(self):
-        return tf.cast(_moment(self.urn(), 2), self.dtype)
+        return self._statistic(_variance)
 
     def _mode(self):
-        return tf.cast(_mode(self.urn()), self.dtype)
+        return self._statistic(_mode)
 
     def _entropy(self):
-        return tf.cast(_entropy(self.urn()), self.dtype)
+        return self._statistic(_entropy)
+
+    def _statistic(self, function):
+        urn = self.urn()
+        value = tf.cast(function(urn), self.dtype)
+        return parameter_util.defined(value, urn, self.allow_nan_stats)
 
     def _default_event_space_bijector(self):
         return
@@ -343,9 +348,12 @@ def _gather_row(rows, index):
 
 
 @cached
-def _moment(urn, order):
-    if order == 1:
-        return normalizer.mean(urn)[..., 0]
+def _mean(urn):
+    return normalizer.mean(urn)[..., 0]
+
+
+@cached
+def _variance(urn):
     return normalizer.covariance(urn)[..., 0, 0]
 
 

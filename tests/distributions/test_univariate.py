@@ -97,6 +97,15 @@ class TestBatches:
             )[0, 0],
         )
 
+    def test_statistics_of_what_cannot_be_drawn(self):
+        urns = {"total_count": [9, 10], "group_size": 4, "other_size": 5, "odds": 2.0}
+        for name in ("mean", "variance", "mode", "entropy"):
+            value = getattr(FisherNoncentralHypergeometric(**urns), name)()
+            np.testing.assert_array_equal(np.isnan(value), [False, True])
+            strict = FisherNoncentralHypergeometric(**urns, allow_nan_stats=False)
+            with pytest.raises(tf.errors.InvalidArgumentError, match="undefined"):
+                getattr(strict, name)()
+
     def test_bad_input(self):
         with pytest.raises(ValueError, match="neither of log_odds and odds"):
             FisherNoncentralHypergeometric(3, 4, 5)
