@@ -3,6 +3,7 @@
 import tensorflow as tf
 from tensorflow_probability.python.distributions import kullback_leibler
 from tensorflow_probability.python.internal import assert_util
+from tensorflow_probability.python.internal import prefer_static as ps
 
 from mvhg_tf.distributions.cached import cached
 from mvhg_tf.distributions.mvhg import MultivariateFisherNoncentralHypergeometric
@@ -29,7 +30,9 @@ def _kl_mvhg_mvhg(p, q, name=None):
         urn_p, urn_q = p.urn(), q.urn()
         with tf.control_dependencies(_assert_same_urn(p, q, urn_p, urn_q)):
             value = _kl(urn_p, urn_q, p.method)
-        return tf.cast(value, p.dtype)
+        # Larger than the urns' where a temperature has a batch shape.
+        shape = ps.broadcast_shape(p.batch_shape_tensor(), q.batch_shape_tensor())
+        return tf.broadcast_to(tf.cast(value, p.dtype), shape)
 
 
 @kullback_leibler.RegisterKL(

@@ -232,6 +232,15 @@ BAD_ARGUMENTS = {
 }
 
 
+def test_a_batch_of_temperatures_is_one_of_every_statistic():
+    law = dist(temperature=[1.0, 2.0, 3.0])
+    for name in ("mean", "variance", "mode", "entropy", "support_size"):
+        value = getattr(law, name)()
+        np.testing.assert_array_equal(value, [getattr(dist(), name)()] * 3)
+    for divergence in (law.kl_divergence(dist()), dist().kl_divergence(law)):
+        np.testing.assert_array_equal(divergence, [0.0] * 3)
+
+
 class TestBadInput:
     @pytest.mark.parametrize("name", BAD_VALUES)
     def test_values(self, name):
@@ -258,6 +267,11 @@ class TestBadInput:
     def test_counts(self, counts, message):
         with pytest.raises(tf.errors.InvalidArgumentError, match=message):
             dist(validate_args=True).log_prob(counts)
+
+    def test_counts_may_be_integers(self):
+        counts = tf.constant([1, 2, 3])
+        value = dist(validate_args=True).log_prob(counts)
+        np.testing.assert_array_equal(value, dist().log_prob([1.0, 2.0, 3.0]))
 
     def test_a_variable_that_turns_bad(self):
         total_count = tf.Variable(6.0)
