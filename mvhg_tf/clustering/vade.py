@@ -46,7 +46,7 @@ class VaDE(keras.Model):
       encoder: Keras model, x `[B, D]` -> mean and log variance of z, `[B, d]` each;
         by default D-500-500-2000-d.
       decoder: Keras model, z `[B, d]` -> outputs `[B, D]` of the likelihood (logits
-        for "bernoulli"); by default the mirrored encoder.
+        for "bernoulli"); by default d-2000-500-500-D.
       latent_dim: d, of the default encoder and decoder.
       temperature: of the straight-through Gumbel-softmax draws of c; a positive
         number, or a schedule of the step such as `ExponentialAnnealing`. Only priors

@@ -45,9 +45,8 @@ def pair_elbo(terms: PairTerms) -> tf.Tensor:
 
     In the paper's generative story k is drawn, the shared latents are drawn once for
     a pair, and the independent ones once a view. So a shared latent is paid for once
-    a pair, and the selection pays the divergence of k from its prior. Which latents
-    are the k independent ones is told by the sort and, as in the paper, not charged
-    for: a bound of the likelihood would add log C(d, k), with each subset as likely.
+    a pair, and the selection pays the divergence of what it has chosen from its prior
+    (see `selection.HypergeometricSelection`: of k, and of the subset of k latents).
     """
     own = terms.independent * (terms.kl_1 + terms.kl_2)
     shared = (1.0 - terms.independent) * terms.kl_shared

@@ -230,7 +230,5 @@ class HypergeometricSelection(PairSelection):
 
     @classmethod
     def from_config(cls, config: dict):
-        config["temperature"] = keras.saving.deserialize_keras_object(
-            config["temperature"]
-        )
-        return cls(**config)
+        temperature = keras.saving.deserialize_keras_object(config["temperature"])
+        return cls(**{**config, "temperature": temperature})
