@@ -9,8 +9,9 @@ modules, and those alone, with an `__import__` of their own, which hands them
 adapted modules in place of those that changed under them: NumPy with the names
 that NumPy 2 took away, gin with the argument names that gin-config 0.4 changed,
 Pillow and imageio as they were, small replacements of what is gone
-(`tensorflow.contrib`, `distutils`, `pkg_resources`, TF-Hub v1). Every other module
-of the program sees the real ones.
+(`tensorflow.contrib`, `distutils`, `pkg_resources`, TF-Hub v1), and scikit-learn with
+boosted trees that grow faster (`metrics.boosted_trees`). Every other module of the
+program sees the real ones.
 
 The few modules of the library that have a counterpart here, with the same gin names
 (of which there can only be one of each), are replaced by it.
@@ -178,6 +179,29 @@ def _resource(package: str, path: str) -> Path:
     return Path(importlib.util.find_spec(package).submodule_search_locations[0], path)
 
 
+def _scikit_learn() -> types.ModuleType:
+    """scikit-learn with our boosted trees; its packages are imported when asked for."""
+
+    def package(name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        found = importlib.import_module(f"sklearn.{name}")
+        if name == "ensemble":
+            trees = importlib.import_module(
+                "mvhg_tf.disentanglement.metrics.boosted_trees"
+            )
+            found = _module(
+                found.__name__,
+                found,
+                GradientBoostingClassifier=trees.GradientBoostingClassifier,
+            )
+        setattr(scikit_learn, name, found)
+        return found
+
+    scikit_learn = _module("sklearn", __getattr__=package)
+    return scikit_learn
+
+
 def _adapted_modules() -> dict[str, types.ModuleType]:
     """The modules that the library is given, by the name it imports them by."""
     pillow_image = _module(
@@ -201,6 +225,7 @@ def _adapted_modules() -> dict[str, types.ModuleType]:
         ),
         # Today's simplejson refuses NaN, which a metric may well be.
         "simplejson": _module("simplejson", json, JSONEncoder=_JSONEncoder),
+        "sklearn": _scikit_learn(),
         "tensorflow.contrib": _module(
             "tensorflow.contrib",
             framework=_needs_tensorflow_1("tensorflow.contrib.framework"),
