@@ -25,8 +25,9 @@ def load_jiang_weights(model, path: str | os.PathLike) -> None:
       path: of the HDF5 file.
 
     Raises:
-      UserError: a ValueError, if the file can't be read, or its layers don't have
-        the sizes of the model's. The model is then as it was.
+      UserError: a ValueError, if the model's networks are others, the file can't be
+        read, or its layers don't have the sizes of the model's. The model is then as
+        it was.
     """
     pairs = layer_pairs(model)
     layers = [down for down, _ in pairs] + [up for _, up in reversed(pairs)]

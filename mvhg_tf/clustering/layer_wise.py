@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
+from mvhg_tf.clustering.batches import batches
 from mvhg_tf.errors import UserError
 
 _CORRUPTION = 0.2  # of the inputs and of the hidden units, set to 0
@@ -28,18 +29,18 @@ def train(model, x: np.ndarray, epochs: int, batch_size: int, verbose: int = 0) 
     Raises:
       UserError: a ValueError, if the networks are no such chains.
     """
-    keras.utils.set_random_seed(model.seed)
     inputs = x
     for index, (down, up) in enumerate(layer_pairs(model)):
+        seed = model.seed + 2 * index
         # Copies, because a layer that is called anew is no longer part of its
         # network alone.
         pair = [type(layer).from_config(layer.get_config()) for layer in (down, up)]
         autoencoder = keras.Sequential(
             [
                 keras.Input([inputs.shape[1]]),
-                keras.layers.Dropout(_CORRUPTION),
+                keras.layers.Dropout(_CORRUPTION, seed=seed),
                 pair[0],
-                keras.layers.Dropout(_CORRUPTION),
+                keras.layers.Dropout(_CORRUPTION, seed=seed + 1),
                 pair[1],
             ]
         )
@@ -47,8 +48,9 @@ def train(model, x: np.ndarray, epochs: int, batch_size: int, verbose: int = 0) 
             copy.set_weights(layer.get_weights())
         loss = "mse" if index else lambda x, out: -model.likelihood.log_prob(x, out)
         autoencoder.compile(keras.optimizers.Adam(1e-3), loss, jit_compile=False)
+        data, steps = batches((inputs, inputs), batch_size, seed, epochs)
         autoencoder.fit(
-            inputs, inputs, batch_size=batch_size, epochs=epochs, verbose=verbose
+            data, steps_per_epoch=steps, epochs=epochs, verbose=verbose, shuffle=False
         )
         for copy, layer in zip(pair, (down, up), strict=True):
             layer.set_weights(copy.get_weights())
@@ -74,8 +76,9 @@ def layer_pairs(model) -> list[tuple[keras.layers.Dense, keras.layers.Dense]]:
         layer.kernel.shape[::-1] for layer in up
     ]:
         raise UserError(
-            "layer_wise_epochs is above 0, but the encoder and decoder are not "
-            "mirrored chains of Dense layers with biases: pass 0, or such networks."
+            "The encoder and decoder are not mirrored chains of Dense layers with "
+            "biases, as layer-wise pretraining and the weights of Jiang et al. want "
+            "them: pass such networks, or do without (layer_wise_epochs=0)."
         )
     return list(zip(down, up, strict=True))
 

@@ -51,6 +51,12 @@ def test_the_networks_compute_what_the_weights_say(tmp_path):
     np.testing.assert_allclose(model(x), 1 / (1 + np.exp(-hidden)), rtol=1e-4)
 
 
+def test_other_networks_are_refused(tmp_path):
+    model = VaDE(6, 3, encoder=make_encoder(6, 2), decoder=make_decoder(6, 2, 0, [5]))
+    with pytest.raises(UserError, match="are not mirrored .* weights of Jiang et al."):
+        load_jiang_weights(model, _write(tmp_path / "ae.h5", _weights()))
+
+
 def _no_names(path):
     with h5py.File(path, "w") as file:
         file.create_dataset("x", data=np.zeros(3))

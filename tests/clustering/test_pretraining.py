@@ -113,6 +113,22 @@ def test_layer_wise_pretraining_learns_to_reconstruct():
     assert _cross_entropy(model, x) < constant - 0.25 * (constant - least)
 
 
+def test_layer_wise_pretraining_follows_from_the_models_seed_alone():
+    """It neither looks at the random numbers of the program around it nor sets them."""
+    x, _ = _data()
+    weights, drawn = [], []
+    for seed in (1, 2):
+        keras.utils.set_random_seed(seed)
+        expected = np.random.RandomState(seed).rand()
+        model = _model(units=(12,))
+        layer_wise.train(model, x, epochs=1, batch_size=50)
+        weights.append(model.encoder.get_weights())
+        drawn.append(np.random.rand() == expected)
+    assert all(drawn)
+    for first, second in zip(*weights, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
 def test_layers_are_paired_from_the_outside_in():
     pairs = layer_wise.layer_pairs(_model())
     sizes = [(down.kernel.shape, up.kernel.shape) for down, up in pairs]
