@@ -28,9 +28,9 @@ class HypergeometricPrior(ClusterPrior):
     sizes or of one assignment with those sizes, so both are choices.
 
     Sizes that are not whole (`counts="expected"`) enter through the gamma function.
-    Where they leave the support, x_k > m_k, they are clamped to m_k, and pass no
-    gradient there. A batch of another size than n, such as the last of an epoch, is
-    scaled to n.
+    Where they leave the support, x_k > m_k, the ways to take them are those of m_k, and
+    their gradient is that of the weights, log omega_k, alone. A batch of another
+    size than n, such as the last of an epoch, is scaled to n.
 
     `log_weights` exaggerate imbalance: the expected share of a cluster,
     `proportions()`, is the mean of the distribution over n. It serves as pi in the
