@@ -1,7 +1,8 @@
 """TensorFlow 1's decays of a learning rate, by name, as Keras schedules.
 
 A gin file names one without brackets, `vae_optimizer.learning_rate =
-@exponential_decay`, and binds its parameters.
+@exponential_decay`, and binds its parameters. Rates may be integers there, which Keras
+would compute in integers with.
 """
 
 import math
@@ -17,7 +18,7 @@ def piecewise_constant(
     boundaries: Sequence[int], values: Sequence[float]
 ) -> LearningRateSchedule:
     """`values[0]` to step `boundaries[0]` inclusive, then `values[1]`, and so on."""
-    return schedules.PiecewiseConstantDecay(list(boundaries), list(values))
+    return schedules.PiecewiseConstantDecay(list(boundaries), list(map(float, values)))
 
 
 @gin.configurable("exponential_decay")
@@ -26,7 +27,7 @@ def exponential_decay(
 ) -> LearningRateSchedule:
     """`decay_rate` times as much after each `decay_steps`, in jumps if `staircase`."""
     return schedules.ExponentialDecay(
-        learning_rate, decay_steps, decay_rate, staircase=staircase
+        float(learning_rate), decay_steps, decay_rate, staircase=staircase
     )
 
 
@@ -46,7 +47,7 @@ def inverse_time_decay(
 ) -> LearningRateSchedule:
     """Divided by 1 + `decay_rate` t, where t counts in `decay_steps`."""
     return schedules.InverseTimeDecay(
-        learning_rate, decay_steps, decay_rate, staircase=staircase
+        float(learning_rate), decay_steps, decay_rate, staircase=staircase
     )
 
 
@@ -63,7 +64,7 @@ def polynomial_decay(
     With `cycle` it starts again, each time over a longer span.
     """
     return schedules.PolynomialDecay(
-        learning_rate, decay_steps, end_learning_rate, power, cycle
+        float(learning_rate), decay_steps, end_learning_rate, power, cycle
     )
 
 
@@ -72,4 +73,4 @@ def cosine_decay(
     learning_rate: float, decay_steps: int, alpha: float = 0.0
 ) -> LearningRateSchedule:
     """To `alpha` times as much in `decay_steps`, by half a cosine."""
-    return schedules.CosineDecay(learning_rate, decay_steps, alpha)
+    return schedules.CosineDecay(float(learning_rate), decay_steps, alpha)

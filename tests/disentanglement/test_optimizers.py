@@ -131,6 +131,26 @@ def test_learning_rates_decay_as_in_tensorflow_1(name, arguments):
 
 
 @pytest.mark.parametrize(
+    "name, arguments, expected",
+    [
+        ("piecewise_constant", {"boundaries": [2], "values": [0.5, 1]}, 1.0),
+        ("exponential_decay", {"decay_rate": 0.5}, 2 * 0.5**0.75),
+        ("natural_exp_decay", {"decay_rate": 1}, 2 * np.exp(-0.75)),
+        ("inverse_time_decay", {"decay_rate": 1}, 2 / 1.75),
+        ("polynomial_decay", {"end_learning_rate": 0}, 2 * 0.25),
+        ("cosine_decay", {"alpha": 0}, 1 + np.cos(0.75 * np.pi)),
+    ],
+)
+def test_learning_rates_may_be_integers(name, arguments, expected):
+    if name != "piecewise_constant":
+        arguments |= {"learning_rate": 2, "decay_steps": 4}
+    bindings = [f"{name}.{key} = {value!r}" for key, value in arguments.items()]
+    gin.parse_config(bindings)
+    schedule = gin.get_configurable(name)()
+    np.testing.assert_allclose(float(schedule(3)), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
     "bindings, expected",
     [
         (["GradientDescentOptimizer.learning_rate = 0.1"], 0.1),
