@@ -4,7 +4,7 @@ import importlib
 import inspect
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import gin
 import numpy as np
@@ -95,14 +95,17 @@ def evaluate(
     _check_metric(evaluation_fn, several)
     if several:
         _check_models(model_dir)
-    first = model_dir[0] if several else model_dir
-    scored = [encoder(d) for d in model_dir] if several else Representation(model_dir)
-    resolve_dataset(first, "train" if several else "postprocess")
+        first, step_before = model_dir[0], "train"
+        scored = [encoder(path) for path in model_dir]
+    else:
+        first, step_before = model_dir, "postprocess"
+        scored = Representation(model_dir)
+    resolve_dataset(first, step_before)
     dataset = named_data.get_named_ground_truth_data()
     with run_directory.open_run(output_dir, "evaluation", overwrite, model_dir):
         started = time.monotonic()
         arguments = {"random_state": np.random.RandomState(random_seed)}
-        if _takes(evaluation_fn, "artifact_dir"):
+        if _takes_artifact_dir(evaluation_fn):
             arguments["artifact_dir"] = os.path.join(first, "artifacts", name)
         # Their regressions are small: over several threads they take ten times as long.
         with threadpool_limits(1):
@@ -131,12 +134,13 @@ def encoder(model_dir: str) -> udr.Encoder:
 
 def _check_metric(evaluation_fn: Callable, several: bool) -> None:
     """Makes sure that the metric is of what was given."""
-    if several and not _takes(evaluation_fn, "representation_functions"):
+    compares = "representation_functions" in _parameters(evaluation_fn)
+    if several and not compares:
         raise UserError(
             "evaluation.evaluation_fn scores one representation, but trained models "
             "were given: bind it to @udr_sklearn, or use dlib_evaluate."
         )
-    if not several and _takes(evaluation_fn, "representation_functions"):
+    if not several and compares:
         raise UserError(
             "evaluation.evaluation_fn compares trained models, but one representation "
             "was given: use dlib_udr, or bind it to another metric."
@@ -155,8 +159,12 @@ def _check_models(model_dirs: Sequence[str]) -> None:
             )
 
 
-def _takes(function: Callable, name: str) -> bool:
-    """Whether a function has the parameter, or takes any."""
-    parameters = inspect.signature(function).parameters
+def _takes_artifact_dir(function: Callable) -> bool:
+    """Whether a function has this parameter, or takes any."""
+    parameters = _parameters(function)
     kinds = {parameter.kind for parameter in parameters.values()}
-    return name in parameters or inspect.Parameter.VAR_KEYWORD in kinds
+    return "artifact_dir" in parameters or inspect.Parameter.VAR_KEYWORD in kinds
+
+
+def _parameters(function: Callable) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(function).parameters

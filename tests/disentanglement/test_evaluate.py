@@ -33,6 +33,11 @@ def plain_metric(data, representation, random_state):
     return {"draw": random_state.randint(1000)}
 
 
+@gin.configurable("metric_of_anything", module="mvhg_tf.tests")
+def metric_of_anything(data, representation, **others):
+    return {"given": sorted(others)}
+
+
 @pytest.fixture(scope="module")
 def representation(trained_model, tmp_path_factory):
     folder = str(tmp_path_factory.mktemp("mean") / "r")
@@ -110,6 +115,12 @@ def test_a_metric_need_not_take_an_artifact_folder(representation, tmp_path):
     bindings = [*BINDINGS, "evaluation.evaluation_fn = @plain_metric"]
     evaluate_with_gin(representation, str(tmp_path / "e"), gin_bindings=bindings)
     assert results(tmp_path / "e")["draw"] == np.random.RandomState(5).randint(1000)
+
+
+def test_a_metric_may_take_whatever_there_is(representation, tmp_path):
+    bindings = [*BINDINGS, "evaluation.evaluation_fn = @metric_of_anything"]
+    evaluate_with_gin(representation, str(tmp_path / "e"), gin_bindings=bindings)
+    assert results(tmp_path / "e")["given"] == ["artifact_dir", "random_state"]
 
 
 @pytest.mark.parametrize(
