@@ -1,10 +1,10 @@
 """Training by gin, and what it leaves in `model_dir`."""
 
 import contextlib
-import functools
+import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import gin
 import keras
@@ -27,7 +27,7 @@ from mvhg_tf.disentanglement.data import named_data
 from mvhg_tf.disentanglement.factor_vae import FactorVAE
 from mvhg_tf.disentanglement.group_vae import GroupVAE
 from mvhg_tf.disentanglement.images import ImageSource, Source
-from mvhg_tf.disentanglement.labelled_images import LabelledSource
+from mvhg_tf.disentanglement.labelled_images import LabelledImages, LabelledSource
 from mvhg_tf.disentanglement.labelling import Labelling
 from mvhg_tf.disentanglement.pairs import PairSource
 from mvhg_tf.errors import UserError, check_positive_integer
@@ -135,21 +135,15 @@ def train(
     with folder, strategies.finished_together(strategy):
         started = time.monotonic()
         dataset = named_data.get_named_ground_truth_data()
+        _check_memory(batch_size, dataset.observation_shape)
         labelled = labelling.sample(dataset) if has_labels else None
         builder = model(labelled[0].label_sizes) if has_labels else model
         vae = _build(builder, dataset, model_seed, options.precision, strategy)
-        if has_labels:
-            kinds = [functools.partial(LabelledSource, labelled=x) for x in labelled]
-        else:
-            kinds = 2 * [PairSource if isinstance(vae, GroupVAE) else ImageSource]
-        source = kinds[0](dataset, batch_size, data_seed)
+        source, held_out = _sources(vae, dataset, labelled, batch_size, data_seed)
         training_loop.run_training_loop(
             vae, source, training_steps, model_dir, options, strategy
         )
         if is_chief:
-            held_out = kinds[1](
-                dataset, batch_size, data_seed + _EVALUATION_SEED_OFFSET
-            )
             _write_results(vae, held_out, eval_steps, model_dir, started)
 
 
@@ -158,6 +152,18 @@ def _check_seed(parameter: str, seed: int) -> None:
         raise UserError(
             f"model.{parameter} is {seed}, but must be an integer from 0 to "
             f"{_LARGEST_SEED - 1}: bind it to one."
+        )
+
+
+def _check_memory(batch_size: int, observation_shape: Sequence[int]) -> None:
+    """Refuses a batch of which not even the images fit into the machine's memory."""
+    needed = 4 * batch_size * math.prod(observation_shape)  # of float32
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > memory:
+        raise UserError(
+            f"model.batch_size is {batch_size}, but the images of a batch would take "
+            f"{needed / 2**30:.3g} GiB of this machine's {memory / 2**30:.3g}: bind it "
+            "to a smaller number."
         )
 
 
@@ -174,6 +180,25 @@ def _build(
         vae = model(tuple(dataset.observation_shape), random_seed)
         _compile(vae, precision)
     return vae
+
+
+def _sources(
+    model: Autoencoder,
+    dataset,
+    labelled: tuple[LabelledImages, LabelledImages] | None,
+    batch_size: int,
+    seed: int,
+) -> tuple[Source, Source]:
+    """The batches that are trained on, and those for the losses after training."""
+    later = seed + _EVALUATION_SEED_OFFSET
+    if labelled is not None:
+        learned, held_out = labelled
+        return (
+            LabelledSource(dataset, batch_size, seed, learned),
+            LabelledSource(dataset, batch_size, later, held_out),
+        )
+    kind = PairSource if isinstance(model, GroupVAE) else ImageSource
+    return kind(dataset, batch_size, seed), kind(dataset, batch_size, later)
 
 
 @contextlib.contextmanager
