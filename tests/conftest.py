@@ -30,6 +30,21 @@ def no_gin_bindings():
     gin.clear_config()
 
 
+@pytest.fixture
+def forget_names():
+    """Takes back what the guides' own modules told gin, which knows a name once.
+
+    The modules' names are appended to what it gives.
+    """
+    modules = ["__documentation__"]
+    yield modules
+    for selector in list(gin.config._REGISTRY._selector_map):
+        if selector.split(".")[0] in modules:
+            gin.config._REGISTRY.pop(selector)
+    for module in modules:
+        sys.modules.pop(module, None)
+
+
 @pytest.fixture(scope="session")
 def trained_model(tmp_path_factory) -> str:
     """The folder of a model that someone trained on arm3d: a small linear one.

@@ -176,18 +176,6 @@ SLOW_PAGES = sorted({block.page for block in of_kind("python") if block.slow})
 QUICK_PAGES = sorted({block.page for block in of_kind("python") if not block.slow})
 
 
-@pytest.fixture
-def forget_names():
-    """Takes back what the pages' own modules told gin, which knows a name once."""
-    modules = ["__documentation__"]
-    yield modules
-    for selector in list(gin.config._REGISTRY._selector_map):
-        if selector.split(".")[0] in modules:
-            gin.config._REGISTRY.pop(selector)
-    for module in modules:
-        sys.modules.pop(module, None)
-
-
 @pytest.mark.usefixtures("forget_names")
 @pytest.mark.parametrize("page", QUICK_PAGES)
 def test_the_program_of_a_page_runs(page, tmp_path, monkeypatch):

@@ -32,8 +32,9 @@ BINDINGS = [
 
 
 @pytest.fixture
-def own_folder(repository: Path, tmp_path, monkeypatch):
+def own_folder(repository: Path, tmp_path, monkeypatch, forget_names):
     """The working directory, which holds the guide's file."""
+    forget_names.append("mean_selection")
     guide = (repository / "docs/how_to/new_aggregation.md").read_text("utf-8")
     code = re.search(r"```python\n(.*?)```", guide, re.DOTALL)[1]
     (tmp_path / "mean_selection.py").write_text(code)
