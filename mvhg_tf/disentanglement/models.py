@@ -105,7 +105,7 @@ def group_vae_argmax() -> ModelBuilder:
 @gin.configurable("group_vae_hypergeometric", allowlist=[])
 def group_vae_hypergeometric() -> ModelBuilder:
     """HGVAE: the number of independent latents is learned."""
-    return _hypergeometric(build_group_vae)
+    return hgvae(build_group_vae)
 
 
 @gin.configurable("mlvae_labels", allowlist=[])
@@ -123,11 +123,11 @@ def mlvae_argmax() -> ModelBuilder:
 @gin.configurable("mlvae_hypergeometric", allowlist=[])
 def mlvae_hypergeometric() -> ModelBuilder:
     """ML-VAE with a learned number of independent latents."""
-    return _hypergeometric(build_mlvae)
+    return hgvae(build_mlvae)
 
 
 @gin.configurable("hgvae", denylist=["build"])
-def _hypergeometric(
+def hgvae(
     build: Callable[..., GroupVAE],
     objective: str = "pair_elbo",
     gradient_estimator: str = "mean",
