@@ -31,6 +31,7 @@ import multiprocessing.pool
 import shutil
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 
 import gin
@@ -200,6 +201,20 @@ def _scikit_learn() -> types.ModuleType:
 
     scikit_learn = _module("sklearn", __getattr__=package)
     return scikit_learn
+
+
+@contextlib.contextmanager
+def scikit_learns_trees() -> Iterator[None]:
+    """Lets the library's metrics grow scikit-learn's own trees, to compare with."""
+    # One package, which all of them were given.
+    given = importlib.import_module(f"{_LIBRARY}.evaluation.metrics.dci").ensemble
+    ours = given.GradientBoostingClassifier
+    theirs = importlib.import_module("sklearn.ensemble").GradientBoostingClassifier
+    given.GradientBoostingClassifier = theirs
+    try:
+        yield
+    finally:
+        given.GradientBoostingClassifier = ours
 
 
 def _adapted_modules() -> dict[str, types.ModuleType]:

@@ -18,6 +18,7 @@ from mvhg_tf.experiments import command_line
 SUBJECTS = {
     "clustering": "mvhg_tf.experiments.benchmarks.clustering",
     "distribution": "mvhg_tf.experiments.benchmarks.distribution",
+    "metrics": "mvhg_tf.experiments.benchmarks.metrics",
     "pipeline": "mvhg_tf.experiments.benchmarks.pipeline",
     "training": "mvhg_tf.experiments.benchmarks.training",
 }

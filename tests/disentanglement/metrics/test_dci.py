@@ -1,12 +1,10 @@
 """The library's DCI, which grows our trees in place of scikit-learn's."""
 
-from unittest import mock
-
 import numpy as np
 import pytest
 import sklearn.ensemble
 
-from mvhg_tf.disentanglement import compat  # noqa: F401
+from mvhg_tf.disentanglement import compat
 from mvhg_tf.disentanglement.data.grid import GridData
 from mvhg_tf.disentanglement.metrics.boosted_trees import GradientBoostingClassifier
 
@@ -68,11 +66,7 @@ def test_scores_are_the_library_s_within_its_own_spread_over_seeds():
     """Ours on each seed's points, against scikit-learn's on the same points."""
     np.random.seed(0)  # of scikit-learn's draws
     ours = [_scores(seed=seed) for seed in range(NUM_SEEDS)]
-    with mock.patch.object(
-        dci.ensemble,
-        "GradientBoostingClassifier",
-        sklearn.ensemble.GradientBoostingClassifier,
-    ):
+    with compat.scikit_learns_trees():
         theirs = [_scores(seed=seed) for seed in range(NUM_SEEDS)]
     assert set(ours[0]) == set(theirs[0])
     for name in theirs[0]:
