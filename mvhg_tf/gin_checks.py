@@ -121,12 +121,17 @@ def _told_types(allowed: tuple[type, ...]) -> str:
 
 
 def _check_range(name: str, parameter: str, value: object) -> None:
-    """Refuses a weight or rate of another range than its name has everywhere."""
+    """Refuses a weight, rate or seed of another range than its name has everywhere."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return
     if parameter in _FRACTIONS and not 0 <= value < 1:
         raise UserError(
             f"{name} is {value!r}, but must be at least 0 and below 1: bind it to that."
+        )
+    if parameter.endswith("seed") and not 0 <= value < 2**32:
+        raise UserError(
+            f"{name} is {value!r}, but must be an integer from 0 to {2**32 - 1}: bind "
+            "it to one."
         )
     if parameter in _NOT_NEGATIVE and value < 0:
         raise UserError(
@@ -174,7 +179,7 @@ def _parameter_types(function: Callable) -> dict[str, tuple[type, ...]]:
         elif name == "num_train" and "downstream_task" in function.__name__:
             # These train on each of several numbers of examples.
             result[name] = (list, tuple)
-        elif name.startswith("num_") or name in ("batch_size", "random_seed"):
+        elif name.startswith("num_") or name in (*_COUNTS, "random_seed"):
             # The library annotates nothing, but names its counts alike.
             default = type(parameter.default)
             result[name] = (int, default) if default in _TYPE_NAMES else (int,)

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from mvhg_tf.clustering import likelihoods, priors
 from mvhg_tf.clustering.architectures import UNITS, make_decoder, make_encoder
-from mvhg_tf.clustering.checks import check_whole
+from mvhg_tf.clustering.checks import check_batch_size, check_whole
 from mvhg_tf.clustering.jiang_weights import load_jiang_weights
 from mvhg_tf.clustering.pretraining import BATCH_SIZE
 from mvhg_tf.clustering.vade import VaDE
@@ -137,30 +137,22 @@ def pretrain(
     )
 
 
-@gin.configurable("fit", allowlist=["epochs", "batch_size", "held_epochs"])
-def fit(
-    model: VaDE,
-    x: np.ndarray,
-    responsibilities: np.ndarray | None = None,
-    epochs: int = 10,
-    batch_size: int = 128,
-    held_epochs: int = 4,
-    initial_epoch: int = 0,
-    verbose: int = 0,
-    callbacks: Sequence[keras.callbacks.Callback] | None = None,
-) -> keras.callbacks.History:
-    """`VaDE.fit`, with its arguments.
+@gin.configurable("fit", denylist=["num_samples"])
+def fit_arguments(
+    num_samples: int, epochs: int = 10, batch_size: int = 128, held_epochs: int = 4
+) -> dict[str, int]:
+    """Arguments of `VaDE.fit`, which has checks of its own: these come before it all.
+
+    Args:
+      num_samples: N.
+      epochs: of training.
+      batch_size: B, at most N.
+      held_epochs: how many of them keep the clusters of the start.
 
     Raises:
       UserError: a ValueError, if an argument is not allowed.
     """
-    return model.fit(
-        x,
-        batch_size=batch_size,
-        responsibilities=responsibilities,
-        held_epochs=held_epochs,
-        epochs=epochs,
-        initial_epoch=initial_epoch,
-        verbose=verbose,
-        callbacks=callbacks,
-    )
+    check_whole("fit.epochs", epochs, 1)
+    check_whole("fit.held_epochs", held_epochs, 0)
+    check_batch_size(batch_size, num_samples)
+    return {"epochs": epochs, "batch_size": batch_size, "held_epochs": held_epochs}

@@ -95,9 +95,10 @@ def train(
     _check_choices(random_seed, checkpoint_epochs, embedding)
     with run_directory.open_run(output_directory, "cluster", overwrite, start):
         data, model = _make(num_clusters, random_seed)
-        responsibilities = _start(model, data, output_directory, start)
+        arguments = configurables.fit_arguments(len(data.train.x))
+        arguments["responsibilities"] = _start(model, data, output_directory, start)
         at_start = evaluate(model, data)
-        _fit(model, data, responsibilities, output_directory, checkpoint_epochs)
+        _fit(model, data, arguments, output_directory, checkpoint_epochs)
         _save_model(model, output_directory)
         evaluation = evaluate(model, data)
         _write_pictures(model, data, evaluation, output_directory, embedding)
@@ -154,11 +155,11 @@ def _start(
 def _fit(
     model: VaDE,
     data: data_sets.Data,
-    responsibilities: np.ndarray,
+    arguments: dict[str, object],
     output_directory: str,
     checkpoint_epochs: int,
 ) -> None:
-    """Trains from the newest checkpoint, or the start, to the last epoch."""
+    """Trains from the newest checkpoint, or the start, with arguments of `fit`."""
     model.optimizer.build(model.trainable_variables)
     epochs_done = tf.Variable(0, dtype=tf.int64, trainable=False)
     manager = checkpoints.open_manager(
@@ -171,10 +172,10 @@ def _fit(
     bar = callbacks.ProgressBar("training")
     folder = os.path.join(output_directory, "tensorboard", "training")
     with contextlib.closing(bar):
-        configurables.fit(
-            model,
+        model.fit(
             data.train.x,
-            responsibilities=responsibilities,
+            **arguments,
+            verbose=0,
             initial_epoch=int(epochs_done),
             callbacks=[
                 bar,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import csv
+import errno
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NoReturn
@@ -111,7 +113,11 @@ def check_output_file(path: str, overwrite: bool) -> None:
     if os.path.exists(path) and not overwrite:
         raise UserError(f"--output {path!r} exists; give another file, or --overwrite.")
     folder = os.path.dirname(path) or "."
-    if not path or os.path.isdir(path) or not os.access(folder, os.W_OK | os.X_OK):
+    try:
+        is_possible = not stat.S_ISDIR(os.stat(path).st_mode)
+    except OSError as error:
+        is_possible = bool(path) and error.errno == errno.ENOENT
+    if not is_possible or not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(
             f"--output {path!r} can't be written; give a file in a folder that you may "
             "write to."

@@ -55,7 +55,8 @@ def test_pretraining_and_training_take_what_is_bound():
     with gin_session.configured(bindings=bindings):
         model = configurables.vade(num_features=6, num_clusters=3, seed=0)
         q = configurables.pretrain(model, x)
-        history = configurables.fit(model, x, responsibilities=q)
+        arguments = configurables.fit_arguments(len(x))
+        history = model.fit(x, responsibilities=q, **arguments, verbose=0)
         config = gin.operative_config_str()
     assert len(history.history["loss"]) == 2
     assert int(tf.convert_to_tensor(model.optimizer.iterations)) == 6
@@ -75,6 +76,20 @@ def test_values_that_are_not_allowed_are_refused(binding, message):
     with gin_session.configured(bindings=[binding]):
         with pytest.raises(UserError, match=message):
             configurables.vade(num_features=6, num_clusters=3, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("binding", "message"),
+    [
+        ("fit.epochs = 0", "fit.epochs is 0, but must be"),
+        ("fit.held_epochs = -1", "fit.held_epochs is -1, but must be"),
+        ("fit.batch_size = 61", "batch_size is 61, but must be .* 60 samples"),
+    ],
+)
+def test_arguments_of_training_are_refused_before_it(binding, message):
+    with gin_session.configured(bindings=[binding]):
+        with pytest.raises(UserError, match=message):
+            configurables.fit_arguments(60)
 
 
 def test_a_missing_file_of_weights_is_refused(tmp_path):

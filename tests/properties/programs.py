@@ -1,6 +1,7 @@
 """Runs the programs in this process, and looks at what they say and change."""
 
 import contextlib
+import functools
 import hashlib
 import io
 import os
@@ -14,8 +15,16 @@ import gin
 import mvhg_tf_programs
 from mvhg_tf.experiments import benchmark, cluster, ks_test, minimal_example, reproduce
 
+
+def _benchmark(subject: str, arguments: list[str]) -> int:
+    return benchmark.main([subject, *arguments])
+
+
 EXPERIMENTS = {
-    "benchmark": benchmark.main,
+    **{
+        f"benchmark {subject}": functools.partial(_benchmark, subject)
+        for subject in benchmark.SUBJECTS
+    },
     "mvhg_cluster": cluster.main,
     "mvhg_ks_test": ks_test.main,
     "mvhg_minimal_example": minimal_example.main,

@@ -32,6 +32,21 @@ TRAINING = {
     "reconstruction_loss.loss_fn": "@bernoulli_loss",
     "vae_optimizer.optimizer_fn": "@AdamOptimizer",
 }
+SEMI_SUPERVISED = {
+    **{k: v for k, v in TRAINING.items() if k not in ("model.random_seed", "vae.beta")},
+    "model.model": "@s2_vae",
+    "model.model_seed": "5",
+    "model.unsupervised_data_seed": "5",
+    "model.supervised_data_seed": "5",
+    "model.num_labelled_samples": "20",
+    "model.train_percentage": "0.9",
+    "s2_vae.beta": "1.0",
+    "s2_vae.gamma_sup": "2.0",
+    "supervised_loss.loss_fn": "@xent",
+    "labeller.labeller_fn": "@perfect_labeller",
+    "annealer.anneal_fn": "@fixed",
+    "annealer.iteration_threshold": "1",
+}
 POSTPROCESSING = {
     "dataset.name": "'auto'",
     "postprocess.postprocess_fn": "@mean_representation",
@@ -45,35 +60,61 @@ EVALUATION = {
     "discretizer.discretizer_fn": "@histogram_discretizer",
     "discretizer.num_bins": "10",
 }
-CLUSTERING = {"pretrain.epochs": "1", "fit.epochs": "1"}
+RANKING = {
+    "dataset.name": "'auto'",
+    "evaluation.evaluation_fn": "@udr_sklearn",
+    "evaluation.random_seed": "0",
+    "udr_sklearn.batch_size": "10",
+    "udr_sklearn.num_data_points": "100",
+}
+CLUSTERING = {
+    "pretrain.epochs": "1",
+    "fit.epochs": "1",
+    "vade.prior": "@hypergeometric_prior()",
+}
 # By the programs' names: their flags, and the bindings that they need.
 COMMANDS = {
     "dlib_train": (["--model_dir={out}"], TRAINING),
     "dlib_train_weakly_supervised": (["--model_dir={out}"], TRAINING),
+    "dlib_train_semi_supervised": (["--model_dir={out}"], SEMI_SUPERVISED),
     "dlib_postprocess": (["--model_dir={model}", "--output_dir={out}"], POSTPROCESSING),
     "dlib_evaluate": (["--input_dir={model}", "--output_dir={out}"], EVALUATION),
+    "dlib_udr": (["--model_dirs={model},{model}", "--output_dir={out}"], RANKING),
     "dlib_visualize_model": (["--model_dir={model}", "--output_dir={out}"], {}),
     "dlib_visualize_dataset": (["--name=arm3d", "--path={out}"], {}),
     "dlib_aggregate_results": (["--output_path={out}"], None),
+    "dlib_download_data": (
+        ["--dataset=cars3d", "--base_url=http://localhost:9", "--directory={out}"],
+        None,
+    ),
+    "dlib_reproduce": (["--output_directory={out}"], None),
     "mvhg_cluster": (["--output_directory={out}"], CLUSTERING),
     "mvhg_ks_test": (["--output_dir={out}"], None),
     "mvhg_minimal_example": (["--output_dir={out}"], None),
     "mvhg_reproduce": (["clustering", "--output_directory={out}"], None),
-    "benchmark": (["distribution", "--output={out}"], None),
+    "benchmark clustering": (["--output={out}"], None),
+    "benchmark distribution": (["--output={out}"], None),
+    "benchmark metrics": (["--output={out}"], None),
+    "benchmark pipeline": (["--output={out}"], None),
+    "benchmark training": (["--output={out}"], None),
 }
 OF_GIN = [name for name, (_, bindings) in COMMANDS.items() if bindings is not None]
-TRAINERS = ["dlib_train", "dlib_train_weakly_supervised"]
 
 # Literals that gin does not read.
 SYNTAX = ["'abc", '"""a', "[1", "{1", "(1,", "0x", "1 2", "nan", "", "=", "@", "@()"]
 SYNTAX += ["[1, 'a']]", "\\", "$", "3 = 3", "{1: }", "%", "'a' + 1", "f(1)", "[,]"]
 NO_NAMES = ["@no_such_thing", "@no_such_thing()", "%no_such_macro"]
 HUGE = ["1e999", "-1e999", "9" * 30, "-" + "9" * 30]
-OTHER_KINDS = ["'a'", "''", "[]", "{}", "(1,)", "@conv_encoder", "@conv_encoder()"]
+NETWORKS = ["@conv_encoder", "@conv_encoder()"]
+OTHER_KINDS = ["'a'", "''", "[]", "{}", "(1,)", *NETWORKS]
 NO_NUMBERS = SYNTAX + NO_NAMES + HUGE + OTHER_KINDS + ["None", "True"]
 NO_COUNTS = [*NO_NUMBERS, "0", "-1", "-7", "1.5"]
 NO_WEIGHTS = [*NO_NUMBERS, "-1", "-0.5"]
+# Where a schedule is right as well.
+NO_RATES = [value for value in NO_WEIGHTS if value not in NETWORKS]
 NO_FRACTIONS = [*NO_WEIGHTS, "1.0", "2"]
+NO_NUMPY_SEEDS = [*NO_NUMBERS, "-1", "1.5", str(2**32)]
+NO_SEEDS = [*NO_NUMPY_SEEDS, str(2**31)]
 NO_CHOICES = [*SYNTAX, *NO_NAMES, "'none such'", "''", "'EXACT'", "3", "None", "[]"]
 NO_FUNCTIONS = [
     *SYNTAX,
@@ -85,14 +126,14 @@ NO_FUNCTIONS = [
     "@vae",
     "@AdamOptimizer()",
 ]
-WRONG_VALUES = {
+OF_TRAINING = {
     "model.batch_size": NO_COUNTS,
     "model.training_steps": NO_COUNTS,
     "model.eval_steps": NO_COUNTS,
     "encoder.num_latent": NO_COUNTS,
     "train.log_steps": NO_COUNTS,
     "train.checkpoint_steps": NO_COUNTS,
-    "model.random_seed": [*NO_NUMBERS, "-1", "1.5", str(2**31)],
+    "model.random_seed": NO_SEEDS,
     "vae.beta": NO_WEIGHTS,
     "AdamOptimizer.learning_rate": NO_WEIGHTS,
     "AdamOptimizer.epsilon": NO_WEIGHTS,
@@ -107,6 +148,73 @@ WRONG_VALUES = {
     "decoder.decoder_fn": [*NO_FUNCTIONS, "@conv_encoder"],
     "reconstruction_loss.loss_fn": NO_FUNCTIONS,
     "vae_optimizer.optimizer_fn": [*NO_FUNCTIONS[:-2], "@vae", "@conv_encoder"],
+}
+# What a metric counts.
+COUNTS = """
+beta_vae_sklearn.batch_size beta_vae_sklearn.num_eval beta_vae_sklearn.num_train
+dci.batch_size dci.num_test dci.num_train discretizer.num_bins
+factor_vae_metric.batch_size factor_vae_metric.num_eval factor_vae_metric.num_train
+factor_vae_metric.num_variance_estimate fairness.num_test_points_per_class
+fairness.num_train irs.batch_size irs.num_train mig.batch_size mig.num_train
+modularity_explicitness.num_test modularity_explicitness.num_train
+reduced_downstream_task.num_test sap_score.num_test sap_score.num_train
+shared_independent_downstream.num_train strong_downstream_task.n_experiment
+unified_scores.num_train unsupervised_metrics.num_train
+""".split()
+OF_EVALUATION = {
+    "evaluation.random_seed": NO_NUMPY_SEEDS,
+    "evaluation.evaluation_fn": NO_FUNCTIONS,
+    # The library does not say what a parameter may be.
+    **dict.fromkeys(COUNTS, [v for v in NO_COUNTS if v not in NETWORKS]),
+}
+# Parameters of the programs, and values that are wrong for certain.
+WRONG_VALUES = {
+    "dlib_train": OF_TRAINING,
+    "dlib_train_weakly_supervised": OF_TRAINING,
+    "dlib_train_semi_supervised": {
+        "model.num_labelled_samples": NO_COUNTS,
+        "model.model_seed": NO_SEEDS,
+        "model.supervised_data_seed": NO_SEEDS,
+        "model.train_percentage": [*NO_WEIGHTS, "1.5"],
+        "s2_vae.gamma_sup": NO_WEIGHTS,
+        "labeller.labeller_fn": NO_FUNCTIONS,
+        "supervised_loss.loss_fn": NO_FUNCTIONS,
+    },
+    "dlib_postprocess": {
+        "postprocess.random_seed": NO_NUMPY_SEEDS,
+        "postprocess.postprocess_fn": NO_FUNCTIONS,
+    },
+    "dlib_evaluate": OF_EVALUATION,
+    "dlib_udr": {
+        "udr_sklearn.batch_size": NO_COUNTS,
+        "udr_sklearn.num_data_points": NO_COUNTS,
+        "udr_sklearn.correlation_matrix": NO_CHOICES,
+        "udr_sklearn.kl_filter_threshold": NO_NUMBERS,
+    },
+    "mvhg_cluster": {
+        "cluster.num_clusters": [v for v in NO_COUNTS if v != "None"],
+        "cluster.random_seed": NO_SEEDS,
+        "cluster.checkpoint_epochs": NO_COUNTS,
+        "cluster.embedding": NO_CHOICES,
+        "data.source": [*SYNTAX, *NO_NAMES, "3", "None", "[]"],
+        "data.version": NO_CHOICES,
+        "data.part": NO_CHOICES,
+        "fit.epochs": NO_COUNTS,
+        "fit.batch_size": [*NO_COUNTS, "2000"],  # more than the digits
+        "fit.held_epochs": [v for v in NO_COUNTS if v != "0"],
+        "hypergeometric_prior.group_sizes": NO_COUNTS,
+        "hypergeometric_prior.counts": NO_CHOICES,
+        "pretrain.batch_size": [v for v in NO_COUNTS if v != "None"] + ["2000"],
+        "pretrain.init": NO_CHOICES,
+        "pretrain.layer_wise_epochs": [v for v in NO_COUNTS if v != "0"],
+        "pretrain.starts": NO_COUNTS,
+        "vade.latent_dim": NO_COUNTS,
+        "vade.learning_rate": [*NO_RATES, "0", "0.0"],
+        "vade.likelihood": NO_CHOICES,
+        "vade.prior": NO_CHOICES,
+        "vade.prior_rate": [*NO_WEIGHTS, "0"],
+        "vade.temperature": [*NO_RATES, "0"],
+    },
 }
 WRONG_BINDINGS = [
     "modle.name = 1",
@@ -156,8 +264,16 @@ NUMBERS = {
     "mvhg_ks_test": ["--num_draws", "--seed"],
     "mvhg_minimal_example": ["--num_samples", "--num_epochs", "--batch_size"],
     "mvhg_reproduce": ["--jobs", "--threads", "--shard", "--preset", "--backend"],
-    "benchmark": ["--rounds"],
+    "dlib_reproduce": ["--jobs", "--threads", "--shard"],
+    "benchmark clustering": ["--rounds", "--samples"],
+    "benchmark distribution": ["--rounds"],
+    "benchmark metrics": ["--rounds", "--points", "--seeds", "--seed_points"],
+    "benchmark pipeline": ["--rounds", "--batches"],
+    "benchmark training": ["--rounds", "--steps"],
 }
+NO_ADDRESSES = ["", "nowhere", "ftp://a", "file:///etc", "http://", "http://[", "//a/b"]
+NO_DATA_SETS = ["", "nothing", "../arm3d", "\udcff", "cars3d,mpi3d"]
+PLACES = ["{folder}", "{file}", "{folder}/nothing", "", "\udcff", "a" * 300]
 NO_FLAG_NUMBERS = ["abc", "", "-1", "1e3", "nan", "inf", "9" * 30, "1.5", " ", "\udcff"]
 NO_FLAG_NUMBERS += ["0x10", "None", "1,2", "++1", "-"]
 OUTPUTS = [
@@ -198,15 +314,16 @@ def command(name: str, *extra: str, **changed: str) -> tuple[str, ...]:
 
 
 def wrong_value(program: str, parameter: str, value: str) -> Mistake:
-    return Mistake(
-        program,
-        command(program, **{parameter: value}),
-        parameter if value not in NO_NAMES else value.strip("@()%"),
-    )
+    named = parameter
+    if value in NO_NAMES:
+        named = value.strip("@()%")
+    elif program == "mvhg_cluster":  # where what is bound may be used without gin
+        named = parameter.partition(".")[2]
+    return Mistake(program, command(program, **{parameter: value}), named)
 
 
-def wrong_number(program: str, flag: str, value: str) -> Mistake:
-    return Mistake(program, command(program, f"{flag}={value}"), flag)
+def wrong_flag(program: str, flag: str, value: str, named: str = "") -> Mistake:
+    return Mistake(program, command(program, f"{flag}={value}"), named)
 
 
 def wrong_output(program: str, value: str) -> Mistake:
@@ -218,8 +335,9 @@ def wrong_output(program: str, value: str) -> Mistake:
 MISTAKES = [
     *(
         wrong_value(program, parameter, value)
-        for parameter, values in WRONG_VALUES.items()
-        for program, value in itertools.product(TRAINERS, values)
+        for program, parameters in WRONG_VALUES.items()
+        for parameter, values in parameters.items()
+        for value in values
     ),
     *(
         Mistake(name, command(name, f"--gin_bindings={binding}"))
@@ -236,10 +354,17 @@ MISTAKES = [
         for name, flag in itertools.product(COMMANDS, WRONG_FLAGS)
     ),
     *(
-        wrong_number(name, flag, value)
+        wrong_flag(name, flag, value, flag)
         for name, flags in NUMBERS.items()
         for flag, value in itertools.product(flags, NO_FLAG_NUMBERS)
     ),
+    *(wrong_flag("dlib_download_data", "--base_url", url) for url in NO_ADDRESSES),
+    *(wrong_flag("dlib_download_data", "--dataset", name) for name in NO_DATA_SETS),
+    *(wrong_flag("dlib_reproduce", "--study", name) for name in NO_FLAG_NUMBERS),
+    *(wrong_flag("dlib_reproduce", "--model_num", n) for n in NO_FLAG_NUMBERS),
+    *(wrong_flag("mvhg_cluster", "--data", path) for path in PLACES),
+    *(wrong_flag("mvhg_cluster", "--start", path) for path in PLACES if path),
+    *(wrong_flag("dlib_udr", "--model_dirs", path) for path in PLACES),
     *(wrong_output(*pair) for pair in itertools.product(OUTPUTS, WRONG_OUTPUTS)),
 ]
 DETERMINED = {
@@ -315,7 +440,7 @@ def test_five_hundred_mistakes_are_told_and_change_nothing(
         wrong_value("dlib_train", "model.batch_size", "'abc"),
         wrong_value("dlib_train", "encoder.encoder_fn", "@vae"),
         wrong_output("mvhg_cluster", "{file}/below"),
-        wrong_number("mvhg_ks_test", "--num_draws", "nan"),
+        wrong_flag("mvhg_ks_test", "--num_draws", "nan", "--num_draws"),
     ],
 )
 def test_a_process_of_its_own_says_the_same(places, mistake):
