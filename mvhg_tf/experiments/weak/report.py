@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-
-import numpy as np
+from collections.abc import Sequence
 
 from mvhg_tf.experiments import machine
 from mvhg_tf.experiments.studies import report_files
@@ -18,9 +16,10 @@ from mvhg_tf.experiments.studies.report import (
     Table,
     spread_of,
 )
-from mvhg_tf.experiments.weak import comparisons, figures, paper, targets
+from mvhg_tf.experiments.weak import comparisons, counts, figures, paper, targets
 from mvhg_tf.experiments.weak.scores import LABELS, WeakScores
 from mvhg_tf.experiments.weak.study import COUNTS, METHODS, MIXED, NUM_FACTORS
+from mvhg_tf.experiments.weak.tables import by_shared, shared_label
 
 # What differs between the jobs of a group, in a gin file.
 _PER_JOB = re.compile(r"^(dynamics\.k|model\.random_seed) = .*$", re.MULTILINE)
@@ -84,112 +83,6 @@ def _configs(scores: WeakScores) -> str:
     )
 
 
-def _counts(scores: WeakScores) -> Section:
-    """Figure 2, and what is behind it."""
-    errors = {
-        space: _count_lines(scores, f"mse_{space}_space")
-        for space in ("latent", "factor")
-    }
-    parts = [
-        "The estimate is ŝ = d - k̂. There are d latents but seven factors, so there "
-        "are two numbers to compare it with: in *latent space* s = d - k, the latents "
-        "that would be shared if each factor had one latent, and in *factor space* "
-        "s = 7 - k, the shared factors. The same estimate has both errors. The "
-        "paper's Figure 2 has no printed numbers to set beside."
-    ]
-    num_latents = scores.num_latents()
-    if num_latents is not None:
-        parts.append(
-            Chart(
-                "figure_2",
-                figures.counts_figure(
-                    scores.shared,
-                    errors["latent"],
-                    errors["factor"],
-                    _count_lines(scores, "s_hat"),
-                    NUM_FACTORS,
-                    num_latents,
-                ),
-                "The error of the number of shared latents (the paper's Figure 2), "
-                "and the estimate itself; bars are one standard deviation.",
-            )
-        )
-    for key, title in (
-        ("mse_latent_space", "MSE of s in latent space:"),
-        ("mse_factor_space", "MSE of s in factor space:"),
-        ("k_hat", "Mean number of independent latents, k̂:"),
-        ("s_hat", "Mean number of shared latents, ŝ:"),
-        ("active_latents", "Latents in use (a posterior of half a nat or more):"),
-    ):
-        parts += [title, _by_shared(scores, key, COUNTS, key)]
-    return Section(
-        "Figure 2: how many factors are shared", [*parts, *_confusion(scores)]
-    )
-
-
-def _count_lines(scores: WeakScores, key: str) -> figures.Lines:
-    return {
-        LABELS[group]: [scores.spread(group, s, COUNTS, key) for s in scores.shared]
-        for group in scores.groups
-    }
-
-
-def _by_shared(scores: WeakScores, name: str, step: str, key: str) -> Table:
-    """A score of each method at each s."""
-    return Table(
-        name,
-        ["method", *map(_shared_label, scores.preset.shared)],
-        [
-            [
-                LABELS[group],
-                *(scores.spread(group, s, step, key) for s in scores.preset.shared),
-            ]
-            for group in scores.groups
-        ],
-    )
-
-
-def _shared_label(shared: int | str) -> str:
-    return "mixed" if shared == MIXED else f"s = {shared}"
-
-
-def _confusion(scores: WeakScores) -> Iterator[Chart | Table | str]:
-    """Test pairs by k and k_hat: of the models of one k each, and of mixed pairs."""
-    kinds = {"trained on one k": scores.shared}
-    if MIXED in scores.preset.shared:
-        kinds["trained on mixed pairs"] = [MIXED]
-    tables = {}
-    for kind, shared in kinds.items():
-        for group in scores.groups:
-            jobs = [job for s in shared for job in scores.select(group, s)]
-            if jobs:
-                tables[kind, LABELS[group]] = scores.confusion(jobs)
-    if all(table is None for table in tables.values()):
-        return
-    yield Chart(
-        "confusion",
-        figures.confusion_figure(tables),
-        "Of the pairs that differ in k factors, the share that is given k̂ independent "
-        "latents, over all seeds; the dots are k̂ = k.",
-    )
-    yield _confusion_table(tables, scores.num_latents())
-
-
-def _confusion_table(tables, num_latents: int) -> Table:
-    rows = []
-    for (kind, method), table in tables.items():
-        if table is None:
-            continue
-        shares = 100 * figures.row_shares(table)
-        for k in np.flatnonzero(table.sum(axis=1)):
-            truth = [int(k), num_latents - int(k), NUM_FACTORS - int(k)]
-            rows.append([method, kind, *truth, *map(float, shares[k])])
-    header = ["method", "pairs", "k", "s, latent space", "s, factor space"]
-    header += [f"k̂ = {k}, ŝ = {num_latents - k}" for k in range(num_latents + 1)]
-    folded = "The same in numbers, in percent of the pairs of a k"
-    return Table("confusion", header, rows, digits=0, folded=folded)
-
-
 def _accuracies(scores: WeakScores) -> Section:
     """Table 1."""
     columns = [
@@ -206,7 +99,7 @@ def _accuracies(scores: WeakScores) -> Section:
         papers = [paper.TABLE_1.get((group, *column)) for column in columns]
         if any(papers):
             rows.append([LABELS[group], "paper", *papers])
-    header = [f"{_shared_label(s)}, {part}" for s, part in columns]
+    header = [f"{shared_label(s)}, {part}" for s, part in columns]
     return Section(
         "Table 1: what the shared and the independent latents know",
         [
@@ -221,10 +114,10 @@ def _accuracies(scores: WeakScores) -> Section:
 
 
 def _convergence_of_fits(scores: WeakScores) -> str:
-    counts = [
+    found = [
         scores.number(job, COUNTS, "unconverged_fits") for job in scores.results.jobs
     ]
-    known = [int(count) for count in counts if count is not None]
+    known = [int(count) for count in found if count is not None]
     if sum(known) == 0:
         return f"All regressions of the {len(known)} jobs that are in converged."
     return f"{sum(known)} regressions of {len(known)} jobs did not converge."
@@ -253,7 +146,7 @@ def _disentanglement(scores: WeakScores) -> Section:
         ),
     ]
     for step, key, name in metrics:
-        parts += [f"{name}:", _by_shared(scores, f"{step}_{key}", step, key)]
+        parts += [f"{name}:", by_shared(scores, f"{step}_{key}", step, key)]
     return Section("Figure 11: disentanglement", parts)
 
 
@@ -343,7 +236,7 @@ def _versions(scores: WeakScores) -> Section:
 
 _SECTIONS = (
     targets.section,
-    _counts,
+    counts.section,
     _accuracies,
     _disentanglement,
     comparisons.ablation,
