@@ -127,7 +127,8 @@ def test_shards_part_the_jobs():
 
 
 RUN = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by "pytest &"
 sys.path.insert(0, {tests!r})
 import test_runner
 from mvhg_tf.experiments.studies.job import Job, Step
