@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from mvhg_tf.clustering import figures
-from mvhg_tf.experiments.clustering import paper
+from mvhg_tf.experiments.clustering import paper, targets
 from mvhg_tf.experiments.clustering.scores import SCORES, ClusteringResults, by_class
 from mvhg_tf.experiments.clustering.study import (
     CHOICES,
@@ -36,7 +36,6 @@ _TITLES = {
     "subsampled_60": "half of the classes at 60 %",
 }
 _PER_JOB = re.compile(r"^(data\.version|cluster\.random_seed) = .*$", re.MULTILINE)
-LEAST_ACCURACY = 80.0
 
 
 def write_report(preset: str, jobs: Sequence[Job], output_directory: str) -> str:
@@ -76,48 +75,6 @@ split, their pretraining and their start, and differ in the prior alone.
 {results.study.progress_sentence()} Numbers with ± are the mean and the sample standard
 deviation over the {len(results.preset.seeds)} seeds, or over those that are in.
 """
-
-
-def _targets(results: ClusteringResults) -> Section:
-    rows = [row for make in (_best_accuracy, _imbalanced) if (row := make(results))]
-    return Section(
-        "What it was to show",
-        [Table("targets", ["wanted", "measured", "reached"], rows)],
-    )
-
-
-def _best_accuracy(results: ClusteringResults) -> list[str] | None:
-    found = {prior: results.spread("uniform", prior, "accuracy") for prior in PRIORS}
-    known = {prior: spread for prior, spread in found.items() if spread}
-    if not known:
-        return None
-    best = max(known, key=lambda prior: known[prior].mean)
-    return [
-        "balanced: mean accuracy of the best prior at least "
-        f"{LEAST_ACCURACY:.0f} % (aim: 90 %)",
-        f"{known[best].mean:.1f} % ({best}, {known[best].count} seeds)",
-        _yes(known[best].mean >= LEAST_ACCURACY),
-    ]
-
-
-def _imbalanced(results: ClusteringResults) -> list[str] | None:
-    version = "subsampled_60"
-    if version not in results.versions:
-        return None
-    differences = results.differences(version, "categorical")
-    if not differences:
-        return None
-    mean = float(np.mean(differences))
-    return [
-        "half of the classes at 60 %: hypergeometric at least as accurate as "
-        "categorical, on average",
-        f"{mean:+.2f} points ({len(differences)} seeds)",
-        _yes(mean >= 0),
-    ]
-
-
-def _yes(reached: bool) -> str:
-    return "yes" if reached else "no"
 
 
 def _table_2(results: ClusteringResults) -> Section:
@@ -328,7 +285,7 @@ def _settings(results: ClusteringResults) -> Section:
 
 
 _SECTIONS = (
-    _targets,
+    targets.section,
     _table_2,
     _paired,
     _proportions,

@@ -30,6 +30,7 @@ class PlacedJob(Job):
     """
 
     def folder(self, output_directory: str) -> str:
+        """The job's folder."""
         for name, value in self.settings.items():
             output_directory = output_directory.replace(f"{{{name}}}", str(value))
         return output_directory

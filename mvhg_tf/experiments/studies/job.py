@@ -63,6 +63,7 @@ class Job:
     settings: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     def folder(self, output_directory: str) -> str:
+        """The job's folder."""
         return os.path.join(output_directory, JOBS_FOLDER, self.name)
 
     def description(self) -> dict:
@@ -94,6 +95,7 @@ class Progress:
         return made is not None and made != self._job.description()
 
     def is_done(self, step: Step) -> bool:
+        """Whether the step is noted as finished, and its result can be read."""
         if not self.of_step(step).get("finished"):
             return False
         if not step.result:
@@ -108,10 +110,12 @@ class Progress:
 
     @property
     def done_cost(self) -> float:
+        """The costs of the steps that are done."""
         return sum(step.cost for step in self._job.steps if self.is_done(step))
 
     @property
     def is_finished(self) -> bool:
+        """Whether all steps are done."""
         return all(self.is_done(step) for step in self._job.steps)
 
     @property

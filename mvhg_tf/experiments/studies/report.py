@@ -77,6 +77,7 @@ class Table:
     folded: str = ""
 
     def as_markdown(self) -> str:
+        """As it stands in `report.md`."""
         table = command_line.markdown_table(
             self.header, [[self._shown(cell) for cell in row] for row in self.rows]
         )
@@ -134,12 +135,15 @@ class Chart:
 
     @property
     def file(self) -> str:
+        """The name of its PNG file."""
         return f"{self.name}.png"
 
     def as_markdown(self) -> str:
+        """As it stands in `report.md`."""
         return f"![{self.caption}]({self.file})\n\n*{self.caption}*\n"
 
     def as_png(self) -> bytes:
+        """What its PNG file holds."""
         buffer = io.BytesIO()
         self.figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH)
         return buffer.getvalue()
@@ -153,6 +157,7 @@ class Listing:
     text: str
 
     def as_markdown(self) -> str:
+        """As it stands in `report.md`."""
         return _folded(self.title, f"<pre>{html.escape(self.text.strip())}</pre>\n")
 
 
@@ -194,6 +199,7 @@ class Report:
         ]
 
     def as_markdown(self) -> str:
+        """As it stands in `report.md`."""
         blocks = [f"# {self.title}\n", f"{self.lead.strip()}\n"]
         for section in self.sections:
             blocks.append(f"## {section.title}\n")

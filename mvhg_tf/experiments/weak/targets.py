@@ -38,6 +38,7 @@ class Target:
     from_shared: int = 0
 
     def is_reached(self, margin: float) -> bool:
+        """Whether a margin is enough."""
         return margin > 0 or (self.reached_at_zero and margin == 0)
 
 
