@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from mvhg_tf.distributions import MultivariateFisherNoncentralHypergeometric
 from mvhg_tf.experiments.studies.report import Cell, Chart, Section, Table, spread_of
 from mvhg_tf.experiments.weak import figures
 from mvhg_tf.experiments.weak.scores import WeakScores
@@ -168,8 +169,6 @@ def largest_difference(num_latents: int) -> float:
 
     Over all counts, and log-odds from -8 to 8.
     """
-    from mvhg_tf import MultivariateFisherNoncentralHypergeometric
-
     counts = np.arange(num_latents + 1, dtype=np.float32)
     events = np.stack([counts, num_latents - counts], axis=-1)[:, None]  # [d + 1, 1, 2]
     log_odds = np.linspace(-8, 8, 33, dtype=np.float32)

@@ -7,6 +7,8 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+from tensorboard.util.tensor_util import make_ndarray
 
 from mvhg_tf.experiments.studies.job import Job
 from mvhg_tf.experiments.studies.report import Spread, spread_of
@@ -117,9 +119,6 @@ def read_scalars(folder: str, tag: str) -> tuple[np.ndarray, np.ndarray] | None:
     Returns:
       Steps `[T]` and values `[T]`; None where there are none.
     """
-    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
-    from tensorboard.util.tensor_util import make_ndarray
-
     values = {}
     for path in sorted(glob.glob(os.path.join(glob.escape(folder), "*tfevents*"))):
         for event in EventFileLoader(path).Load():
