@@ -18,13 +18,17 @@ def open_manager(
 
     TensorFlow's list of checkpoints is made anew from their names: a process that was
     killed may have left it damaged, or without its last checkpoint, which would then
-    never be removed. What it was writing goes too.
+    never be removed. What it was writing or removing goes too.
     """
     within = glob.escape(directory)
     for folder in glob.glob(os.path.join(within, "ckpt-*_temp")):
         shutil.rmtree(folder)
     for path in glob.glob(os.path.join(within, "checkpoint*")):
         os.remove(path)
+    # Of a checkpoint, the index is written last and removed first.
+    for path in glob.glob(os.path.join(within, "ckpt-*.data-*")):
+        if not os.path.exists(f"{path.rpartition('.data-')[0]}.index"):
+            os.remove(path)
     paths = _newest_first(directory)[::-1]
     if paths:
         _write_list(directory, paths)

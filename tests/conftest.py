@@ -9,6 +9,9 @@ import pytest
 # Before any test imports TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+# What these modules of some tests assert is told as in the tests themselves.
+pytest.register_assert_rewrite("commands", "processes", "programs")
+
 _IMAGE_SIZE = 64
 _NUM_LATENT = 4
 

@@ -96,6 +96,7 @@ def test_if_all_are_damaged_nothing_is_lost(folder):
 def test_what_a_killed_process_left_is_taken_away(folder):
     # It was about to note and to write, and to remove one too many.
     (folder / "ckpt-11_temp").mkdir()
+    (folder / "ckpt-7.data-00000-of-00001").write_bytes(b"its index is gone")
     (folder / "checkpoint.tmp0").write_text("")
     (folder / "checkpoint").write_text('model_checkpoint_path: "ckpt-9"\n')
     counter = Counter()

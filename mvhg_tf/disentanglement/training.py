@@ -162,8 +162,8 @@ def _check_memory(batch_size: int, observation_shape: Sequence[int]) -> None:
     if needed > memory:
         raise UserError(
             f"model.batch_size is {batch_size}, but the images of a batch would take "
-            f"{needed / 2**30:.3g} GiB of this machine's {memory / 2**30:.3g}: bind it "
-            "to a smaller number."
+            f"{needed / 2**30:,.0f} GiB of this machine's {memory / 2**30:,.0f}: bind "
+            "it to a smaller number."
         )
 
 

@@ -315,6 +315,7 @@ def test_options_that_do_not_go_together_are_told(tmp_path, other, message):
     "binding, message",
     [
         ("model.batch_size = 0", "model.batch_size is 0, but must be a positive int"),
+        ("model.batch_size = 1000000000", "of a batch would take 45,776 GiB of this"),
         ("model.training_steps = -5", "training_steps is -5, but must be a positive"),
         ("train.checkpoint_steps = 5", "checkpoint_steps is 5, but must be a multiple"),
         ("train.image_steps = 3", "image_steps is 3, but must be a multiple"),

@@ -64,6 +64,7 @@ def test_help_ends_with_code_0(capsys):
         (["distribution", "--rounds=0"], "from 1"),
         (["distribution", "--authors_code=nowhere"], "mvhg/pt_fmvhg.py"),
         (["training", "--steps=0"], "from 1"),
+        (["training", f"--output={'long' * 100}"], "can't be written"),
         (["clustering", "--samples=100"], "from 128"),
         (["training", "--stock_python=python"], "belong together"),
         (
