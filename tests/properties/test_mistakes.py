@@ -127,7 +127,7 @@ NO_FUNCTIONS = [
     "@AdamOptimizer()",
 ]
 OF_TRAINING = {
-    "model.batch_size": NO_COUNTS,
+    "model.batch_size": [*NO_COUNTS, str(10**9), str(2**31)],
     "model.training_steps": NO_COUNTS,
     "model.eval_steps": NO_COUNTS,
     "encoder.num_latent": NO_COUNTS,
@@ -402,10 +402,14 @@ def check_mistakes(places: dict[str, str], number: int) -> set[Mistake]:
     """Makes so many of the mistakes; returns them."""
     folders = [places["folder"], places["model"], str(Path(places["out"]).parent)]
     before = [contents(folder) for folder in folders]
+    by_program = {
+        name: [mistake for mistake in MISTAKES if mistake.program == name]
+        for name in COMMANDS
+    }
     made = set()
 
     @settings(max_examples=number, **DETERMINED)
-    @given(st.sampled_from(MISTAKES))
+    @given(st.one_of(*map(st.sampled_from, by_program.values())))
     def check(mistake):
         arguments = [place(argument, places) for argument in mistake.arguments]
         assert_one_sentence(run(mistake.program, *arguments), mistake.named)
