@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import statistics
 import sys
 import time
@@ -181,7 +182,8 @@ def _text(
         f"`mpi3d_toy`'s first file ({', '.join(map(str, _FACTOR_SIZES))} values) and "
         f"{_NUM_LATENTS} latents that are turned into each other, bent and blurred: no "
         "time goes into images and encoders, which are the same in both. BLAS has one "
-        f"thread in both. Processor seconds are those of all threads. Machine: "
+        "thread in both. Processor seconds are those of all threads. scikit-learn "
+        f"{importlib.metadata.version('scikit-learn')}. Machine: "
         f"{machine_description}\n\n"
         f"{_table_of_times(times)}\n"
         "## Scores of DCI\n\n"
