@@ -124,8 +124,7 @@ def load_saved_model(directory: str):
             return tf.saved_model.load(path)
     except Exception as error:  # damage makes TensorFlow raise every kind
         raise UserError(
-            f"The model in {path} is damaged ({message_of(error)}): make "
-            "it again."
+            f"The model in {path} is damaged ({message_of(error)}): make it again."
         ) from error
 
 
