@@ -19,7 +19,9 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).parent
 
 # TFP 0.25 needs TensorFlow 2.18, the tf-keras of TensorFlow's own version and, from
-# Python 3.12 on, setuptools, for distutils.
+# Python 3.12 on, setuptools, for distutils. NumPy 1 makes 64-bit integers of static
+# sizes, which TensorFlow does not mix with its own; SciPy and the others: the first
+# made for NumPy 2.
 REQUIREMENTS = [
     "tensorflow>=2.18",
     "tensorboard>=2.18",
@@ -28,10 +30,10 @@ REQUIREMENTS = [
     "keras>=3.5",
     "setuptools>=64",
     "gin-config==0.5.*",
-    "numpy>=1.26",
-    "scipy>=1.11.1",
+    "numpy>=2",
+    "scipy>=1.13",
     "scikit-learn>=1.6",
-    "matplotlib>=3.7",
+    "matplotlib>=3.9",
     "tqdm>=4.65",
     "h5py>=3.11",
     "absl-py>=1.4",
@@ -45,9 +47,9 @@ REQUIREMENTS = [
 # (tensorflow_hub, simplejson, imageio, future) are served by
 # mvhg_tf.disentanglement.compat.
 DISENTANGLEMENT_LIB_REQUIREMENTS = [
-    "pandas>=2",
+    "pandas>=2.2.2",
     "pillow>=10",
-    "seaborn>=0.13",
+    "seaborn>=0.13.2",
     "six>=1.16",
 ]
 # What `mvhg_reproduce --backend` needs on a cluster.
