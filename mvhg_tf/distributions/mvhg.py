@@ -325,7 +325,10 @@ class MultivariateFisherNoncentralHypergeometric(
 
     def _variance(self):
         value = _statistic(self.urn(), self._method, "covariance")
-        return self._defined(self._at_batch_shape(tf.linalg.diag_part(value)))
+        value = tf.linalg.diag_part(value)
+        # Of a count that is certain, rounding may make it negative, and its root NaN.
+        value = tf.where(value < 0.0, tf.zeros_like(value), value)
+        return self._defined(self._at_batch_shape(value))
 
     def _entropy(self):
         value = _statistic(self.urn(), self._method, "entropy")

@@ -196,6 +196,15 @@ class TestDerivatives:
 
 
 class TestAgainstEnumeration:
+    def test_certain_counts_have_no_spread(self):
+        sizes = [7, 5, 3, 4]
+        log_weights = np.random.RandomState(0).normal(0, 3, [50, 4])
+        dist = MultivariateFisherNoncentralHypergeometric(
+            sum(sizes), sizes, log_weights
+        )
+        assert np.all(dist.variance() >= 0)
+        np.testing.assert_allclose(dist.stddev(), 0, atol=1e-7)
+
     @pytest.mark.parametrize("groups", [1, 2, 3, 4])
     def test_everything_of_small_urns(self, groups):
         sizes, log_weights = [6, 5, 4, 3][:groups], [0.3, -1.0, 0.7, 0.2][:groups]
