@@ -59,6 +59,8 @@ DOCS_REQUIREMENTS = [
     "mkdocs>=1.6",
     "mkdocs-material>=9.5",
     "mkdocstrings[python]>=0.27",
+    # The last mkdocstrings for Python 3.10 does not know the pymdown-extensions after.
+    "pymdown-extensions<12; python_version < '3.11'",
 ]
 TEST_REQUIREMENTS = [
     "hypothesis>=6",
