@@ -9,9 +9,9 @@ modules, and those alone, with an `__import__` of their own, which hands them
 adapted modules in place of those that changed under them: NumPy with the names
 that NumPy 2 took away, gin with the argument names that gin-config 0.4 changed,
 Pillow and imageio as they were, small replacements of what is gone
-(`tensorflow.contrib`, `distutils`, `pkg_resources`, TF-Hub v1), and scikit-learn with
-boosted trees that grow faster (`metrics.boosted_trees`). Every other module of the
-program sees the real ones.
+(`tensorflow.contrib`, `distutils`, `pkg_resources`, TF-Hub v1, a function of SciPy's),
+and scikit-learn with boosted trees that grow faster (`metrics.boosted_trees`). Every
+other module of the program sees the real ones.
 
 The few modules of the library that have a counterpart here, with the same gin names
 (of which there can only be one of each), are replaced by it.
@@ -163,6 +163,32 @@ def _save_animation(path: str, frames, fps: int) -> None:
     )
 
 
+def _plot_dendrogram(icoords, dcoords, ivl, *, mh, ax, color_list, **others) -> None:
+    """Draws links with the leaves at the left, as SciPy's function of this name.
+
+    That is private, and SciPy 1.18 moved it; the library calls it in this one way.
+    """
+    del others
+    from matplotlib.collections import LineCollection
+
+    links = [np.column_stack(link) for link in zip(dcoords, icoords, strict=True)]
+    ax.add_collection(LineCollection(links, colors=color_list))
+    ax.set(xlim=(0, 1.05 * mh), ylim=(0, 10 * len(ivl)))
+    ax.set_yticks(10 * np.arange(len(ivl)) + 5, ivl)
+
+
+def _scipy_cluster() -> types.ModuleType:
+    """`scipy.cluster` with `hierarchy`, which is imported when asked for."""
+
+    def package(name):
+        if name != "hierarchy":
+            raise AttributeError(name)
+        found = importlib.import_module("scipy.cluster.hierarchy")
+        return _module(found.__name__, found, _plot_dendrogram=_plot_dendrogram)
+
+    return _module("scipy.cluster", __getattr__=package)
+
+
 class _JSONEncoder(json.JSONEncoder):
     """The base of the library's encoder, which hands on what it made of arrays."""
 
@@ -240,6 +266,7 @@ def _adapted_modules() -> dict[str, types.ModuleType]:
         ),
         # Today's simplejson refuses NaN, which a metric may well be.
         "simplejson": _module("simplejson", json, JSONEncoder=_JSONEncoder),
+        "scipy.cluster": _scipy_cluster(),
         "sklearn": _scikit_learn(),
         "tensorflow.contrib": _module(
             "tensorflow.contrib",

@@ -21,6 +21,8 @@ import PIL.Image
 import pytest
 import scipy.stats
 import tensorflow as tf
+from matplotlib.figure import Figure
+from scipy.cluster import hierarchy
 
 from mvhg_tf.disentanglement import compat
 from mvhg_tf.errors import UserError
@@ -221,6 +223,34 @@ class TestFigures:
             matrix, str(tmp_path / "tree"), [f"factor {i}" for i in range(5)]
         )
         assert _sizes(tmp_path) == {"heat.png", "recovery.png", "tree.png"}
+
+    def test_links_are_drawn_as_scipy_draws_them(self):
+        points = np.random.RandomState(0).uniform(size=[6, 2])
+        merges = hierarchy.linkage(points)
+        names = [f"factor {i}" for i in range(6)]
+        ours, theirs = Figure().subplots(1, 2)
+        drawn = hierarchy.dendrogram(
+            merges, orientation="right", labels=names, ax=theirs
+        )
+        compat._plot_dendrogram(
+            drawn["icoord"],
+            drawn["dcoord"],
+            drawn["ivl"],
+            mh=max(merges[:, 2]),
+            ax=ours,
+            color_list=["b"] * 5,
+            p=30,
+        )
+
+        def numbers(ax):
+            links = [path.vertices for c in ax.collections for path in c.get_paths()]
+            frame = [*ax.get_xlim(), *ax.get_ylim(), *ax.get_yticks()]
+            return np.sort(np.ravel(links)), frame
+
+        for mine, scipys in zip(numbers(ours), numbers(theirs), strict=True):
+            np.testing.assert_allclose(mine, scipys, rtol=1e-12)
+        labels = [[t.get_text() for t in ax.get_yticklabels()] for ax in (ours, theirs)]
+        assert labels[0] == labels[1] == drawn["ivl"]
 
     def test_interventional_effects(self, tmp_path):
         random_state = np.random.RandomState(0)
