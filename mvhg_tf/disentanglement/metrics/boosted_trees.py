@@ -1,4 +1,4 @@
-"""Gradient boosted trees for the metrics: scikit-learn's, in a tenth of the time.
+"""Gradient boosted trees for the metrics: scikit-learn's, in less time.
 
 For a factor of K values scikit-learn's `GradientBoostingClassifier` grows K trees in
 each of 100 rounds, one after another, and sorts the points anew along each feature in
