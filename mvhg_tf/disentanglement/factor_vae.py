@@ -6,8 +6,8 @@ from keras import layers
 from keras.saving import register_keras_serializable
 
 from mvhg_tf.disentanglement import replicas
+from mvhg_tf.disentanglement.adversarial_vae import AdversarialVAE
 from mvhg_tf.disentanglement.regularizers import ImageTerms
-from mvhg_tf.disentanglement.vae import VAE
 
 _EPSILON = 1e-6  # of the library: keeps probabilities off 0 and 1
 
@@ -80,51 +80,11 @@ def _cross_entropy(logits: tf.Tensor, label: int) -> tf.Tensor:
 
 
 @register_keras_serializable(package="mvhg_tf")
-class FactorVAE(VAE):
-    """A VAE whose regulariser is trained too, by an optimizer of its own.
+class FactorVAE(AdversarialVAE):
+    """A VAE with the total correlation that a discriminator sees as regulariser."""
 
-    Each step updates the autoencoder by `loss` and the discriminator by
-    `discriminator_loss`, both from the weights before the step. (The library counts
-    both updates, so that its `training_steps` are half as many of each.)
-    """
-
-    def compile(
-        self,
-        optimizer: keras.optimizers.Optimizer,
-        reconstruction_loss,
-        discriminator_optimizer: keras.optimizers.Optimizer,
-        **kwargs,
-    ) -> None:
-        """Sets both optimizers and the loss of images against logits, `[B]`."""
-        super().compile(optimizer, reconstruction_loss, **kwargs)
-        self.discriminator_optimizer = discriminator_optimizer
-
-    def build_optimizers(self) -> None:
-        self.optimizer.build(self._autoencoder_variables)
-        self.discriminator_optimizer.build(self.regularizer.trainable_variables)
+    adversary_loss_name = "discriminator_loss"
 
     @property
-    def optimizers(self) -> list[keras.optimizers.Optimizer]:
-        """All of them."""
-        return [self.optimizer, self.discriminator_optimizer]
-
-    @property
-    def _autoencoder_variables(self) -> list[keras.Variable]:
-        return self.encoder.trainable_variables + self.decoder.trainable_variables
-
-    def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One step of both optimizers."""
-        step = self.step
-        with tf.GradientTape(persistent=True) as tape:
-            logs = self.losses_of(batch, step, training=True)
-            loss = self.share_of(logs["loss"], self.optimizer)
-            discriminator_loss = self.share_of(
-                logs["discriminator_loss"], self.discriminator_optimizer
-            )
-        own = self._autoencoder_variables
-        discriminator = self.regularizer.trainable_variables
-        gradients = tape.gradient(loss, own)
-        discriminator_gradients = tape.gradient(discriminator_loss, discriminator)
-        self.optimizer.apply(gradients, own)
-        self.discriminator_optimizer.apply(discriminator_gradients, discriminator)
-        return logs
+    def adversary(self) -> AdversarialTotalCorrelation:
+        return self.regularizer

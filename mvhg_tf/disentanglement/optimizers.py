@@ -43,6 +43,15 @@ def make_discriminator_optimizer(
     return _make_optimizer(optimizer_fn, learning_rate)
 
 
+@gin.configurable("mine_optimizer")
+def make_mine_optimizer(
+    optimizer_fn: OptimizerFn | None = None,
+    learning_rate: LearningRate | Callable[[], LearningRate] | None = 0.01,
+) -> keras.optimizers.Optimizer:
+    """The optimizer of MineVAE's networks; the library's, Adam at 0.01, by default."""
+    return _make_optimizer(optimizer_fn or adam_optimizer, learning_rate)
+
+
 def _make_optimizer(
     optimizer_fn: OptimizerFn,
     learning_rate: LearningRate | Callable[[], LearningRate] | None,

@@ -14,6 +14,7 @@ from mvhg_tf.disentanglement import regularizers
 from mvhg_tf.disentanglement.annealers import SupervisedWeight, make_annealer
 from mvhg_tf.disentanglement.architectures import Shape, make_discriminator, networks
 from mvhg_tf.disentanglement.factor_vae import AdversarialTotalCorrelation
+from mvhg_tf.disentanglement.mine_vae import MineVAE, MutualInformation
 from mvhg_tf.disentanglement.semi_supervised_vae import (
     SemiSupervisedFactorVAE,
     SemiSupervisedVAE,
@@ -81,6 +82,24 @@ def s2_factor_vae(
         return SemiSupervisedFactorVAE(
             encoder, decoder, regularizer, loss, weight, seed
         )
+
+    return build
+
+
+@gin.configurable("s2_mine_vae", denylist=["label_sizes"])
+def s2_mine_vae(
+    label_sizes: Sequence[int],
+    gamma_sup: float = gin.REQUIRED,
+    beta: float = gin.REQUIRED,
+) -> ModelBuilder:
+    """beta-VAE whose labels ask another thing, see `MineVAE`; no `supervised_loss`."""
+    weight = make_annealer(gamma_sup)
+
+    def build(observation_shape: Shape, seed: int) -> MineVAE:
+        encoder, decoder = networks(observation_shape)
+        estimator = MutualInformation(label_sizes, encoder.outputs[0].shape[-1])
+        regularizer = regularizers.WeightedKL(beta)
+        return MineVAE(encoder, decoder, regularizer, estimator, weight, seed)
 
     return build
 

@@ -50,9 +50,15 @@ class SemiSupervisedVAE(VAE):
         """Those of `VAE`, and `supervised_loss`, whose weighted value is in `loss`."""
         logs = super().losses_of(batch, step, training)
         means = self.encode(batch["labelled_images"], training).mean
-        supervised = self.supervised_loss(means, batch["labels"])
-        loss = logs["loss"] + self.supervised_weight(step) * supervised
-        return {**logs, "loss": loss, "supervised_loss": supervised}
+        supervised = self.supervised_losses_of(means, batch["labels"], step)
+        weighted = self.supervised_weight(step) * supervised["supervised_loss"]
+        return {**logs, "loss": logs["loss"] + weighted, **supervised}
+
+    def supervised_losses_of(
+        self, means: tf.Tensor, labels: tf.Tensor, step: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """`supervised_loss`, of posterior means `[B, d]` and labels `[B, L]`."""
+        return {"supervised_loss": self.supervised_loss(means, labels)}
 
     def get_config(self) -> dict:
         parts = {

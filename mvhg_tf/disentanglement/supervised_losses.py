@@ -90,10 +90,7 @@ class CrossCovariance(SupervisedLoss):
         labels -= tf.reduce_mean(labels, axis=0)
         num_images = tf.cast(tf.shape(means)[0], tf.float32)
         covariance = tf.matmul(means, labels, transpose_a=True) / num_images
-        own = tf.linalg.diag_part(covariance)
-        return tf.reduce_sum(
-            tf.square(tf.linalg.set_diag(covariance, tf.zeros_like(own)))
-        )
+        return squares_off_diagonal(covariance)
 
 
 @register_keras_serializable(package="mvhg_tf")
@@ -148,6 +145,13 @@ class Embedding(SupervisedLoss):
     def get_config(self) -> dict:
         own = {"sigma": self.sigma, "use_order": self.use_order}
         return {**super().get_config(), **own}
+
+
+def squares_off_diagonal(matrix: tf.Tensor) -> tf.Tensor:
+    """The sum of the squares of all elements of `[M, N]` but (i, i), a scalar."""
+    own = tf.linalg.diag_part(matrix)
+    others = tf.linalg.set_diag(matrix, tf.zeros_like(own))
+    return tf.reduce_sum(tf.square(others))
 
 
 def _sum_over_batch(values: tf.Tensor) -> tf.Tensor:

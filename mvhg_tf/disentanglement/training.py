@@ -29,6 +29,7 @@ from mvhg_tf.disentanglement.group_vae import GroupVAE
 from mvhg_tf.disentanglement.images import ImageSource, Source
 from mvhg_tf.disentanglement.labelled_images import LabelledImages, LabelledSource
 from mvhg_tf.disentanglement.labelling import Labelling
+from mvhg_tf.disentanglement.mine_vae import MineVAE
 from mvhg_tf.disentanglement.pairs import PairSource
 from mvhg_tf.errors import UserError, check_positive_integer
 from mvhg_tf.progress import ProgressBar
@@ -220,9 +221,11 @@ def _compile(model: Autoencoder, precision: str) -> None:
 
     others = {}
     if isinstance(model, FactorVAE):
-        others["discriminator_optimizer"] = scaled(
+        others["adversary_optimizer"] = scaled(
             optimizers.make_discriminator_optimizer()
         )
+    elif isinstance(model, MineVAE):
+        others["adversary_optimizer"] = scaled(optimizers.make_mine_optimizer())
     model.compile(
         scaled(optimizers.make_vae_optimizer()),
         losses.make_reconstruction_loss,

@@ -16,7 +16,6 @@ BINDINGS = [
     "model.batch_size = 4",
     "model.training_steps = 4",
     "model.eval_steps = 1",
-    "model.random_seed = 3",
     "train.log_steps = 2",
     "encoder.num_latent = 10",
     "encoder.encoder_fn = @test_encoder",
@@ -36,6 +35,24 @@ BINDINGS = [
     "dip_vae.dip_type = 'ii'",
     "beta_tc_vae.beta = 6.0",
     "factor_vae.gamma = 10.0",
+    "labeller.labeller_fn = @perfect_labeller",
+    "supervised_loss.loss_fn = @cov",
+    "annealer.anneal_fn = @fixed",
+    "annealer.iteration_threshold = 1",
+    "s2_vae.beta = 1.0",
+    "s2_vae.gamma_sup = 100.0",
+    "s2_mine_vae.beta = 1.0",
+    "s2_mine_vae.gamma_sup = 100.0",
+    "s2_factor_vae.gamma = 10.0",
+    "s2_factor_vae.gamma_sup = 100.0",
+]
+SEEDS = ["model.random_seed = 3"]
+LABELLED_SEEDS = [
+    "model.model_seed = 3",
+    "model.unsupervised_data_seed = 3",
+    "model.supervised_data_seed = 3",
+    "model.num_labelled_samples = 6",
+    "model.train_percentage = 1.0",
 ]
 
 
@@ -46,9 +63,11 @@ def main(folder: str, models: str, strategies: str, *bindings: str):
         tf.config.set_logical_device_configuration(cpu, [device] * 2)
     for strategy in strategies.split(","):
         for model in models.split(","):
+            labelled = model.startswith("s2_")
             chosen = [
-                f"model.model = @{model}()",
+                f"model.model = @{model}" + ("" if labelled else "()"),
                 f"train.strategy = '{strategy}'",
+                *(LABELLED_SEEDS if labelled else SEEDS),
             ]
             training.train_with_gin(
                 f"{folder}/{strategy}/{model}",

@@ -43,7 +43,7 @@ def make_model(gamma=6.0, learning_rate=0.01):
     model.compile(
         keras.optimizers.SGD(learning_rate),
         reconstruction_loss,
-        discriminator_optimizer=keras.optimizers.SGD(10 * learning_rate),
+        adversary_optimizer=keras.optimizers.SGD(10 * learning_rate),
     )
     model.build_optimizers()
     return model
@@ -131,7 +131,7 @@ def test_each_optimizer_descends_its_own_loss_from_the_same_weights():
         np.testing.assert_allclose(variable.numpy(), value, rtol=1e-4, atol=1e-6)
     assert set(logs) == set(model.log_names)
     assert int(model.optimizer.iterations) == 1
-    assert int(model.discriminator_optimizer.iterations) == 1
+    assert int(model.adversary_optimizer.iterations) == 1
 
 
 def test_training_lowers_the_loss():

@@ -16,8 +16,8 @@ from mvhg_tf.disentanglement import (
     training_loop,
     unsupervised,
 )
+from mvhg_tf.disentanglement.adversarial_vae import AdversarialVAE
 from mvhg_tf.disentanglement.data import named_data
-from mvhg_tf.disentanglement.factor_vae import FactorVAE
 from mvhg_tf.disentanglement.images import ImageSource
 from mvhg_tf.disentanglement.labelled_images import LabelledImages, LabelledSource
 from mvhg_tf.disentanglement.pairs import PairSource
@@ -53,8 +53,8 @@ def check_training(builder, make_source):
     dataset = named_data.get_named_ground_truth_data("arm3d")
     model = builder((64, 64, 3), 0)
     others = {}
-    if isinstance(model, FactorVAE):
-        others["discriminator_optimizer"] = keras.optimizers.Adam()
+    if isinstance(model, AdversarialVAE):
+        others["adversary_optimizer"] = keras.optimizers.Adam()
     model.compile(keras.optimizers.Adam(), losses.make_reconstruction_loss, **others)
     model.build_optimizers()
     assert isinstance(model.decoder.layers[-1], Conv2DTransposeToImages)
@@ -103,8 +103,17 @@ def test_every_operation_of_training_on_images_has_a_gpu_kernel(builder):
     check_training(builder, ImageSource)
 
 
-@pytest.mark.parametrize("loss_fn", ["xent", "l2", "cov", "embed"])
-def test_every_operation_of_training_on_labels_has_a_gpu_kernel(loss_fn):
+@pytest.mark.parametrize(
+    "name, loss_fn",
+    [
+        ("s2_vae", "xent"),
+        ("s2_vae", "l2"),
+        ("s2_vae", "cov"),
+        ("s2_vae", "embed"),
+        ("s2_mine_vae", "xent"),
+    ],
+)
+def test_every_operation_of_training_on_labels_has_a_gpu_kernel(name, loss_fn):
     gin.parse_config(
         [
             BINDINGS,
@@ -118,8 +127,8 @@ def test_every_operation_of_training_on_labels_has_a_gpu_kernel(loss_fn):
         np.zeros([5, 64, 64, 3], np.float32), np.zeros([5, 2], np.float32), [4, 3]
     )
     make_source = functools.partial(LabelledSource, labelled=labelled)
-    builder = semi_supervised.s2_vae([4, 3], beta=1.0, gamma_sup=1.0)
-    check_training(builder, make_source)
+    model = getattr(semi_supervised, name)
+    check_training(model([4, 3], beta=1.0, gamma_sup=1.0), make_source)
 
 
 @pytest.mark.parametrize("method", ["exact", "merged"])

@@ -365,6 +365,7 @@ def test_labels_are_refused_by_a_model_that_sees_none(tmp_path):
         ("s2_beta_tc_vae", ["beta = 2.0", "gamma_sup = 1.0"]),
         ("s2_dip_vae", ["lambda_od = 1.0", "lambda_d_factor = 1.0", "gamma_sup = 1.0"]),
         ("s2_factor_vae", ["gamma = 2.0", "gamma_sup = 1.0"]),
+        ("s2_mine_vae", ["beta = 2.0", "gamma_sup = 1.0"]),
     ],
 )
 def test_each_model_trains(tmp_path, model, bindings):

@@ -54,7 +54,7 @@ def check_same_weights(folder, other):
 
 MODELS = (
     "vae,annealed_vae,dip_vae,beta_tc_vae,factor_vae,group_vae_argmax,"
-    "group_vae_hypergeometric"
+    "group_vae_hypergeometric,s2_vae,s2_factor_vae,s2_mine_vae"
 )
 
 

@@ -222,7 +222,7 @@ def test_a_stopped_factor_vae_ends_like_one_that_was_not(tmp_path, monkeypatch):
     train(stopped, *bindings)
     expected, found = weights(whole), weights(stopped)
     assert found.keys() == expected.keys()
-    prefix = "model/discriminator_optimizer/_variables/"
+    prefix = "model/adversary_optimizer/_variables/"
     of_discriminator = [name for name in found if name.startswith(prefix)]
     assert len(of_discriminator) == 2 * 14  # both moments of each weight
     for name, value in expected.items():
