@@ -10,8 +10,9 @@ adapted modules in place of those that changed under them: NumPy with the names
 that NumPy 2 took away, gin with the argument names that gin-config 0.4 changed,
 Pillow and imageio as they were, small replacements of what is gone
 (`tensorflow.contrib`, `distutils`, `pkg_resources`, TF-Hub v1, a function of SciPy's),
-and scikit-learn with boosted trees that grow faster (`metrics.boosted_trees`). Every
-other module of the program sees the real ones.
+and scikit-learn with boosted trees that grow faster and a logistic regression that
+stays what it was (`metrics.boosted_trees`, `metrics.logistic_regression`). Every other
+module of the program sees the real ones.
 
 The few modules of the library that have a counterpart here, with the same gin names
 (of which there can only be one of each), are replaced by it.
@@ -207,21 +208,22 @@ def _resource(package: str, path: str) -> Path:
 
 
 def _scikit_learn() -> types.ModuleType:
-    """scikit-learn with our boosted trees; its packages are imported when asked for."""
+    """scikit-learn with classifiers of ours; packages are imported when asked for."""
+    ours = {
+        "ensemble": ("boosted_trees", "GradientBoostingClassifier"),
+        "linear_model": ("logistic_regression", "LogisticRegressionCV"),
+    }
 
     def package(name):
         if name.startswith("__"):
             raise AttributeError(name)
         found = importlib.import_module(f"sklearn.{name}")
-        if name == "ensemble":
-            trees = importlib.import_module(
-                "mvhg_tf.disentanglement.metrics.boosted_trees"
+        if name in ours:
+            module, kind = ours[name]
+            module = importlib.import_module(
+                f"mvhg_tf.disentanglement.metrics.{module}"
             )
-            found = _module(
-                found.__name__,
-                found,
-                GradientBoostingClassifier=trees.GradientBoostingClassifier,
-            )
+            found = _module(found.__name__, found, **{kind: getattr(module, kind)})
         setattr(scikit_learn, name, found)
         return found
 
