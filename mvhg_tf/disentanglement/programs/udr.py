@@ -39,6 +39,9 @@ def _print_ranking(folder: str) -> None:
     path = os.path.join(folder, "results", "json", "evaluation_results.json")
     with open(path, encoding="utf-8") as file:
         results = json.load(file)
+    if "model_scores" not in results:
+        print(f"The metric of {folder} ranks no models; what it gave is in {path}.")
+        return
     ranking = zip(results["model_scores"], results["model_dirs"], strict=True)
     for model_score, model_dir in sorted(ranking, key=lambda item: -item[0]):
         print(f"{model_score:.4f}  {model_dir}")

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import gin
 import numpy as np
 import pytest
 from scipy import stats
@@ -243,6 +244,26 @@ def test_the_program_takes_the_library_s_files(run_program, models, tmp_path):
     flags[0] = f"--model_dirs={models[0]},{models[1]}"
     code, _, error = run_program("dlib_udr", *flags)
     assert code == 2 and "there input" in error
+
+
+@gin.configurable("count_of_models", module="test_udr")
+def count_of_models(dataset, representation_functions, random_state):
+    return {"count": len(representation_functions)}
+
+
+def test_a_metric_that_ranks_no_models_keeps_its_scores(run_program, models, tmp_path):
+    code, out, _ = run_program(
+        "dlib_udr",
+        f"--model_dirs={models[0]},{models[1]}",
+        f"--output_dir={tmp_path}/scores",
+        "--gin_bindings=evaluation.evaluation_fn = @count_of_models",
+        "--gin_bindings=evaluation.random_seed = 0",
+        "--gin_bindings=dataset.name = 'auto'",
+    )
+    assert code == 0 and "ranks no models" in out
+    path = tmp_path / "scores" / "results" / "json" / "evaluation_results.json"
+    assert str(path) in out
+    assert json.loads(path.read_text())["count"] == 2
 
 
 @pytest.mark.parametrize(
