@@ -11,7 +11,9 @@ from scipy import special, stats
 
 from mvhg_tf.disentanglement import (
     annealers,
+    gaussian,
     labellers,
+    mine_vae,
     semi_supervised,
     supervised_losses,
     training,
@@ -378,3 +380,43 @@ def test_each_model_trains(tmp_path, model, bindings):
         *(f"{model}.{binding}" for binding in bindings),
     )
     assert results["supervised_loss"] > 0
+
+
+@pytest.fixture
+def without_noise(monkeypatch):
+    """XLA draws other noise, of the same law."""
+    monkeypatch.setattr(gaussian, "sample", lambda posterior, seed: posterior.mean)
+    monkeypatch.setattr(
+        mine_vae, "permute_latents", lambda latents, seed: tf.reverse(latents, [0])
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "bindings",
+    [
+        ["supervised_loss.loss_fn = @l2"],
+        ["supervised_loss.loss_fn = @cov"],
+        ["supervised_loss.loss_fn = @embed", "embed.sigma = 'learn'"],
+        [
+            "model.model = @s2_mine_vae",
+            "s2_mine_vae.beta = 1.0",
+            "s2_mine_vae.gamma_sup = 2.0",
+        ],
+    ],
+)
+def test_labels_teach_the_same_by_xla_and_in_half_precision(
+    without_noise, tmp_path, bindings
+):
+    # So small that the weights stay, which half precision would take another way.
+    rate = "vae_optimizer.learning_rate = 1e-6"
+    bindings = [*bindings, "model.train_percentage = 0.5", rate]
+    plain = train(tmp_path / "plain", *bindings)
+    assert plain["supervised_loss"] > 1e-4
+    for option, tolerance in [
+        ("train.jit_compile = True", 1e-3),
+        ("train.precision = 'mixed_bfloat16'", 0.05),
+    ]:
+        other = train(tmp_path / option.split()[-1], *bindings, option)
+        for name in ("loss", "supervised_loss"):
+            np.testing.assert_allclose(other[name], plain[name], rtol=tolerance)
