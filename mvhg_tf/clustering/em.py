@@ -13,7 +13,6 @@ from sklearn.mixture import GaussianMixture
 _BALANCED_ROUNDS = 60
 _ORDINARY_ROUNDS = 100
 _SINKHORN_ROUNDS = 10
-_NUM_KEPT = 4  # starts that go on from the balanced to the ordinary rounds
 _TOLERANCE = 1e-5  # nats a sample
 
 
@@ -53,8 +52,8 @@ def fit_balanced(
     Sinkhorn's iterations scale the responsibilities so that every cluster has N / K
     samples. That keeps one cluster from swallowing two classes, or two from halving
     one, where free EM is stuck. Half of the starts are k-means, half random. The
-    likeliest go on with ordinary EM at weights 1 / K, and the likeliest of these
-    stays.
+    likeliest under the constraint goes on with ordinary EM at weights 1 / K. (Without
+    it, the likeliest mixture may well be one with clusters of other sizes.)
 
     Args and returns as of `fit_free`.
     """
@@ -64,11 +63,8 @@ def fit_balanced(
         first = _kmeans_start if index < (starts + 1) // 2 else _random_start
         q = first(z, num_clusters, rng)
         tried.append(_rounds(z, q, ridge, balanced, _BALANCED_ROUNDS))
-    tried.sort(key=lambda result: -result[0])
-    ended = [
-        _rounds(z, q, ridge, _ordinary, _ORDINARY_ROUNDS) for _, q in tried[:_NUM_KEPT]
-    ]
-    return max(ended, key=lambda result: result[0])[1]
+    _, best = max(tried, key=lambda result: result[0])
+    return _rounds(z, best, ridge, _ordinary, _ORDINARY_ROUNDS)[1]
 
 
 def balanced(log_densities: np.ndarray) -> np.ndarray:

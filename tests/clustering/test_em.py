@@ -67,6 +67,20 @@ def test_ends_at_the_fixed_point_of_ordinary_em_at_equal_weights():
     np.testing.assert_allclose(mixture.predict_proba(z), q, atol=0.02)
 
 
+def test_the_start_that_is_likeliest_with_equal_sizes_goes_on(monkeypatch):
+    # Of three starts the second ends likeliest with equal sizes, the first without.
+    ends = {0: (-3.0, -1.0), 1: (-2.0, -1.5), 2: (-4.0, -9.0)}
+    starts = iter(range(3))
+
+    def rounds(z, q, ridge, e_step, num_rounds):
+        return ends[int(q)][0 if e_step is em.balanced else 1], q
+
+    monkeypatch.setattr(em, "_kmeans_start", lambda *_: np.array(next(starts)))
+    monkeypatch.setattr(em, "_random_start", lambda *_: np.array(next(starts)))
+    monkeypatch.setattr(em, "_rounds", rounds)
+    assert em.fit_balanced(np.zeros([6, 1]), 2, 1e-3, starts=3, seed=0) == 1
+
+
 @pytest.mark.parametrize("fit", [em.fit_balanced, em.fit_free])
 def test_the_seed_gives_the_clusters(fit):
     z, _ = _overlapping(300)
