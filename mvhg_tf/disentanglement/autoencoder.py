@@ -46,7 +46,9 @@ class Autoencoder(keras.Model):
     @property
     def step(self) -> tf.Tensor:
         """How many steps have been taken, an int64 scalar."""
-        return tf.convert_to_tensor(self.optimizer.iterations)
+        # Up to Keras 3.5 at least, an optimizer that scales the loss counts no steps.
+        counting = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        return tf.convert_to_tensor(counting.iterations)
 
     @property
     def optimizers(self) -> list[keras.optimizers.Optimizer]:

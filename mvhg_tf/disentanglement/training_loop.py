@@ -21,6 +21,9 @@ from mvhg_tf.progress import ProgressBar
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 _NUM_PICTURES = 8  # rows of TensorBoard's pictures
+# Tries of a step in float16. Each halves the loss's scale, so that no finite gradient
+# overflows that often.
+_MOST_IDLE = 100
 
 
 @gin.configurable("train")
@@ -105,14 +108,14 @@ def run_training_loop(
       strategy: in whose scope the model was made.
 
     Raises:
-      UserError: if the loss or a weight is not finite; the last good checkpoint is
-        kept.
+      UserError: if the loss, a weight or all gradients are not finite; the last good
+        checkpoint is kept.
     """
     options = options or Options()
     is_chief = strategies.is_chief(strategy)
     checkpoints = _restore(model, model_dir) if is_chief else None
     strategies.copy_from_chief(strategy, model)
-    step = int(model.step)
+    step, num_idle = int(model.step), 0
     run_steps = compiled_loop(model, source, step, options.jit_compile, strategy)
     log = _Log(model, source, model_dir, step) if is_chief else None
     with _progress_bar(step, training_steps, is_chief) as progress, _closing(log):
@@ -123,11 +126,13 @@ def run_training_loop(
             logs = {k: float(v) for k, v in run_steps(tf.constant(num_steps)).items()}
             # In float16 a step whose gradients overflow is taken again.
             step = int(model.step)
+            num_idle = num_idle + num_steps if step == first else 0
             is_last = step == training_steps
             is_due = step % options.checkpoint_steps == 0 or is_last
             # A loss is of the weights before its step, so they are looked at too.
             lost = _not_finite(logs["loss"], model if is_due else None)
-            if lost:
+            if lost or num_idle > _MOST_IDLE:
+                lost = lost or f"Gradients were NaN or infinite in {num_idle} tries"
                 lost += f" between steps {first} and {first + num_steps}"
                 raise UserError(_diverged(lost, checkpoints))
             progress.set_postfix_str(_progress_note(logs))

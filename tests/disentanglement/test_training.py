@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing import plugin_event_accumulator
 
-from mvhg_tf.disentanglement import gaussian, training
+from mvhg_tf.disentanglement import gaussian, losses, training
 from mvhg_tf.disentanglement.data import named_data
 from mvhg_tf.disentanglement.pairs import PairSource
 from mvhg_tf.disentanglement.selection import HypergeometricSelection
@@ -295,6 +295,27 @@ def test_what_is_not_finite_is_told_and_stops_the_run(tmp_path, steps, lost):
             *SMALL[:2],
             f"model.training_steps = {steps}",
             "AdamOptimizer.learning_rate = 1.0e39",
+        )
+
+
+def test_gradients_that_never_become_finite_are_told_in_half_precision(
+    tmp_path, monkeypatch
+):
+    loss_of = losses.make_reconstruction_loss
+
+    def without_gradient(images, logits):
+        nothing = tf.reduce_sum(logits - logits, axis=[1, 2, 3])
+        return loss_of(images, logits) + tf.sqrt(nothing)  # whose derivative is NaN
+
+    monkeypatch.setattr(losses, "make_reconstruction_loss", without_gradient)
+    with pytest.raises(UserError, match="Gradients were NaN or infinite in 120 tries"):
+        train(
+            tmp_path / "m",
+            *SMALL,
+            "train.precision = 'mixed_float16'",
+            "model.training_steps = 90",
+            "train.log_steps = 60",
+            "train.checkpoint_steps = 60",
         )
 
 
