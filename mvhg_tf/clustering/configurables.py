@@ -19,11 +19,8 @@ from mvhg_tf.clustering import likelihoods, priors
 from mvhg_tf.clustering.architectures import UNITS, make_decoder, make_encoder
 from mvhg_tf.clustering.checks import check_batch_size, check_whole
 from mvhg_tf.clustering.jiang_weights import load_jiang_weights
-from mvhg_tf.clustering.pretraining import BATCH_SIZE
 from mvhg_tf.clustering.vade import VaDE
 from mvhg_tf.errors import UserError
-
-_STEPS, _EPOCHS = 2400, (25, 200)  # of pretraining
 
 gin.external_configurable(priors.UniformPrior, "uniform_prior")
 gin.external_configurable(priors.CategoricalPrior, "categorical_prior")
@@ -105,7 +102,6 @@ def pretrain(
     """`VaDE.pretrain`, after loading a file of `weights` if one is named.
 
     Args as `pretraining.pretrain`, but:
-      epochs: by default, so many that there are 2400 steps, though 25 to 200.
       weights: path of the weights of Jiang et al. (2016), or "". Bind `epochs` to 0
         to leave the networks as these make them.
       is_done: whether an earlier process has pretrained: then there is only the call,
@@ -121,9 +117,6 @@ def pretrain(
         return None
     if weights:
         load_jiang_weights(model, weights)
-    if epochs is None:
-        steps = -(-len(x) // min(batch_size or BATCH_SIZE, len(x)))
-        epochs = int(np.clip(-(-_STEPS // steps), *_EPOCHS))
     return model.pretrain(
         x,
         init=init,

@@ -46,7 +46,8 @@ class VaDEClusterer(ClusterMixin, BaseEstimator):
       latent_dim: d.
       init: "balanced", for clusters of about equal size, or "free".
       starts: of the clustering of the embeddings.
-      pretrain_epochs: of the autoencoder; 0 for none.
+      pretrain_epochs: of the autoencoder; by default so many that there are 2400
+        steps, though 25 to 200; 0 for none.
       epochs: of VaDE itself.
       held_epochs: how many of them keep to the clusters of the start.
       batch_size: B; N, if there are fewer samples.
@@ -72,7 +73,7 @@ class VaDEClusterer(ClusterMixin, BaseEstimator):
         latent_dim: int = 10,
         init: str = "balanced",
         starts: int = 12,
-        pretrain_epochs: int = 25,
+        pretrain_epochs: int | None = None,
         epochs: int = 10,
         held_epochs: int = 4,
         batch_size: int = 128,

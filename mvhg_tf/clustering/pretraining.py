@@ -16,7 +16,8 @@ from mvhg_tf.errors import UserError
 
 INITS = {"balanced": em.fit_balanced, "free": em.fit_free}
 
-BATCH_SIZE = 128
+_BATCH_SIZE = 128
+_STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 2400, 25, 200
 _LEARNING_RATE = 1e-3
 _RIDGE = 1e-3  # of the mean variance of the embeddings
 # Of the variance within clusters, in q(z | x) at the start: embeddings are then
@@ -28,7 +29,7 @@ def pretrain(
     model,
     x: np.ndarray,
     init: str = "balanced",
-    epochs: int = 25,
+    epochs: int | None = None,
     layer_wise_epochs: int = 0,
     batch_size: int | None = None,
     starts: int = 12,
@@ -49,8 +50,9 @@ def pretrain(
       x: float32 `[N, D]`, checked.
       init: "balanced": clusters of equal size, `em.fit_balanced`, an assumption that
         is worth much where it nearly holds; "free": of any size, `em.fit_free`.
-      epochs: of the autoencoder, by Adam, 1e-3, cosine decay; 0 leaves the networks
-        as they are, such as after `load_jiang_weights`.
+      epochs: of the autoencoder, by Adam, 1e-3, cosine decay; by default so many that
+        there are 2400 steps, though 25 to 200. 0 leaves the networks as they are, such
+        as after `load_jiang_weights`.
       layer_wise_epochs: for each pair of layers before, `layer_wise.train`; 0 for
         none.
       batch_size: of the autoencoder, at most N; by default 128, or N if that is less.
@@ -67,9 +69,11 @@ def pretrain(
       UserError: a ValueError, if an argument is not as said here, or the autoencoder
         ends with embeddings that are not finite.
     """
-    batch_size = min(BATCH_SIZE, len(x)) if batch_size is None else batch_size
+    batch_size = min(_BATCH_SIZE, len(x)) if batch_size is None else batch_size
     check_batch_size(batch_size, len(x))
     check_choice("init", init, INITS)
+    if epochs is None:
+        epochs = _epochs_for(-(-len(x) // batch_size))
     check_whole("epochs", epochs, 0)
     check_whole("layer_wise_epochs", layer_wise_epochs, 0)
     check_whole("starts", starts, 1)
@@ -79,6 +83,11 @@ def pretrain(
     if epochs:
         train_autoencoder(model, x, epochs, batch_size, verbose, callbacks)
     return _start_mixture(model, model.encode(x).astype(np.float64), init, starts, ends)
+
+
+def _epochs_for(steps: int) -> int:
+    """How many epochs of so many steps an autoencoder is trained for by default."""
+    return min(max(-(-_STEPS // steps), _FEWEST_EPOCHS), _MOST_EPOCHS)
 
 
 def train_autoencoder(

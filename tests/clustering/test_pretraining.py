@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from mvhg_tf.clustering import VaDE, layer_wise
+from mvhg_tf.clustering import VaDE, layer_wise, pretraining
 from mvhg_tf.clustering.architectures import make_decoder, make_encoder
 from mvhg_tf.clustering.batches import batches
 from mvhg_tf.errors import UserError
@@ -145,6 +145,26 @@ def test_networks_that_mirror_nothing_can_not_be_pretrained_layer_wise():
     model = VaDE(6, 3, **networks)
     with pytest.raises(UserError, match="mirrored chains of Dense layers"):
         model.pretrain(x, layer_wise_epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("num_samples", "batch_size", "epochs"),
+    [(1437, None, 200), (8000, None, 39), (60_000, None, 25), (100, None, 200)]
+    + [(8000, 800, 200), (8000, 200, 60)],
+)
+def test_small_data_are_pretrained_for_more_epochs(
+    monkeypatch, num_samples, batch_size, epochs
+):
+    asked = []
+    monkeypatch.setattr(
+        pretraining,
+        "train_autoencoder",
+        lambda model, x, epochs, *others: asked.append(epochs),
+    )
+    monkeypatch.setattr(pretraining, "_start_mixture", lambda *others: None)
+    model = _model()
+    pretraining.pretrain(model, np.zeros([num_samples, 6]), batch_size=batch_size)
+    assert asked == [epochs]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -208,16 +207,3 @@ def test_the_program_prints_a_table_and_refuses_in_one_line(source, tmp_path, ca
     assert "no data named 'none'" in capsys.readouterr().err
     assert cluster.main(["--dta=none"]) == 2
     assert "mvhg_cluster --help" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("num_samples", "epochs"),
-    [(1437, 200), (8000, 39), (60_000, 25), (100, 200)],
-)
-def test_small_data_are_pretrained_for_more_epochs(num_samples, epochs):
-    from mvhg_tf.clustering import configurables
-
-    asked = []
-    model = SimpleNamespace(pretrain=lambda x, **kwargs: asked.append(kwargs["epochs"]))
-    configurables.pretrain(model, np.zeros([num_samples, 1]))
-    assert asked == [epochs]
