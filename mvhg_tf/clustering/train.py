@@ -93,6 +93,7 @@ def train(
         loss that is no longer finite.
     """
     _check_choices(random_seed, checkpoint_epochs, embedding)
+    _check_apart(start, output_directory)
     with run_directory.open_run(output_directory, "cluster", overwrite, start):
         data, model = _make(num_clusters, random_seed)
         arguments = configurables.fit_arguments(len(data.train.x))
@@ -115,6 +116,16 @@ def _check_choices(random_seed: int, checkpoint_epochs: int, embedding: str) -> 
         )
     check_whole("cluster.checkpoint_epochs", checkpoint_epochs, 1)
     check_choice("cluster.embedding", embedding, EMBEDDINGS)
+
+
+def _check_apart(start: str, output_directory: str) -> None:
+    """Refuses a start that overwriting would take away before it is read."""
+    folder = os.path.dirname(os.path.realpath(start))
+    if start and folder == os.path.realpath(output_directory):
+        raise UserError(
+            f"The start {start} lies in the folder {output_directory} itself, which "
+            "this run would replace: give another --output_directory."
+        )
 
 
 def _make(num_clusters: int | None, random_seed: int) -> tuple[data_sets.Data, VaDE]:

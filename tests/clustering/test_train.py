@@ -1,6 +1,7 @@
 """Whole runs of `mvhg_cluster`, on small data and small networks."""
 
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -139,6 +140,26 @@ def test_runs_of_other_priors_share_a_start(finished, source, tmp_path):
     with pytest.raises(UserError, match="No such file"):
         run(tmp_path / "none", source, start=start + "x")
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_start_in_the_folder_that_would_be_replaced_is_left_there(
+    finished, source, tmp_path, overwrite
+):
+    shutil.copytree(finished, tmp_path / "run")
+    before = (tmp_path / "run" / "start.npz").read_bytes()
+    (tmp_path / "link").symlink_to("run")
+    for start in ("run/start.npz", "link/start.npz"):
+        with pytest.raises(UserError, match=f"{start} lies in the folder"):
+            run(
+                tmp_path / "run",
+                source,
+                "vade.prior = @uniform_prior()",
+                start=str(tmp_path / start),
+                overwrite=overwrite,
+            )
+    assert (tmp_path / "run" / "start.npz").read_bytes() == before
+    assert results_of(tmp_path / "run")["num_test"] == 40
 
 
 def test_a_damaged_checkpoint_costs_only_its_epochs(
