@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable, Sequence
 
 import gin
+import keras
 
 from mvhg_tf.disentanglement import regularizers
 from mvhg_tf.disentanglement.annealers import SupervisedWeight, make_annealer
@@ -93,15 +94,9 @@ def s2_mine_vae(
     beta: float = gin.REQUIRED,
 ) -> ModelBuilder:
     """beta-VAE whose labels ask another thing, see `MineVAE`; no `supervised_loss`."""
+    regularizer = regularizers.WeightedKL(beta)
     weight = make_annealer(gamma_sup)
-
-    def build(observation_shape: Shape, seed: int) -> MineVAE:
-        encoder, decoder = networks(observation_shape)
-        estimator = MutualInformation(label_sizes, encoder.outputs[0].shape[-1])
-        regularizer = regularizers.WeightedKL(beta)
-        return MineVAE(encoder, decoder, regularizer, estimator, weight, seed)
-
-    return build
+    return _builder(MineVAE, regularizer, label_sizes, weight, MutualInformation)
 
 
 @gin.configurable("supervised", allowlist=[])
@@ -125,10 +120,13 @@ def _builder(
     regularizer: regularizers.Regularizer,
     label_sizes: Sequence[int],
     weight: SupervisedWeight,
+    make_loss: Callable[
+        [Sequence[int], int], keras.layers.Layer
+    ] = make_supervised_loss,
 ) -> ModelBuilder:
     def build(observation_shape: Shape, seed: int) -> SemiSupervisedVAE:
         encoder, decoder = networks(observation_shape)
-        loss = make_supervised_loss(label_sizes, encoder.outputs[0].shape[-1])
+        loss = make_loss(label_sizes, encoder.outputs[0].shape[-1])
         return kind(encoder, decoder, regularizer, loss, weight, seed)
 
     return build

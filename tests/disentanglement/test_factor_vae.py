@@ -5,6 +5,7 @@ import math
 import keras
 import numpy as np
 import tensorflow as tf
+from adversaries import check_each_optimizer_descends_its_own_loss
 from scipy import special
 
 from mvhg_tf.disentanglement import architectures
@@ -110,28 +111,7 @@ def test_a_discriminator_that_is_sure_and_wrong_costs_no_more_than_a_millionth()
 
 
 def test_each_optimizer_descends_its_own_loss_from_the_same_weights():
-    model, batch = make_model(), make_batch()
-    own = model.encoder.trainable_variables + model.decoder.trainable_variables
-    discriminator = model.regularizer.trainable_variables
-    assert len(own) + len(discriminator) == len(model.trainable_variables)
-    expected = []
-    for name, rate, variables in (
-        ("loss", 0.01, own),
-        ("discriminator_loss", 0.1, discriminator),
-    ):
-        with tf.GradientTape() as tape:
-            loss = model.losses_of(batch, 0, training=True)[name]
-        gradients = tape.gradient(loss, variables)
-        expected += [
-            v.numpy() - rate * g.numpy()
-            for v, g in zip(variables, gradients, strict=True)
-        ]
-    logs = tf.function(model.train_step, autograph=False)(batch)
-    for variable, value in zip([*own, *discriminator], expected, strict=True):
-        np.testing.assert_allclose(variable.numpy(), value, rtol=1e-4, atol=1e-6)
-    assert set(logs) == set(model.log_names)
-    assert int(model.optimizer.iterations) == 1
-    assert int(model.adversary_optimizer.iterations) == 1
+    check_each_optimizer_descends_its_own_loss(make_model(), make_batch())
 
 
 def test_training_lowers_the_loss():

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from adversaries import check_each_optimizer_descends_its_own_loss
 from scipy import integrate, special, stats
 
 from mvhg_tf.disentanglement import optimizers
@@ -167,23 +168,7 @@ def test_the_loss_asks_of_each_latent_to_tell_its_own_label_alone():
 
 
 def test_each_optimizer_descends_its_own_loss_from_the_same_weights():
-    model, batch = make_model(), make_batch()
-    own = model.encoder.trainable_variables + model.decoder.trainable_variables
-    networks = model.supervised_loss.trainable_variables
-    assert len(own) + len(networks) == len(model.trainable_variables)
-    expected = []
-    for name, rate, variables in (("loss", 0.01, own), ("mine_loss", 0.1, networks)):
-        with tf.GradientTape() as tape:
-            loss = model.losses_of(batch, 0, training=True)[name]
-        gradients = tape.gradient(loss, variables)
-        expected += [
-            v.numpy() - rate * g.numpy()
-            for v, g in zip(variables, gradients, strict=True)
-        ]
-    tf.function(model.train_step, autograph=False)(batch)
-    for variable, value in zip([*own, *networks], expected, strict=True):
-        np.testing.assert_allclose(variable.numpy(), value, rtol=1e-4, atol=1e-6)
-    assert [int(optimizer.iterations) for optimizer in model.optimizers] == [1, 1]
+    check_each_optimizer_descends_its_own_loss(make_model(), make_batch())
 
 
 def test_labels_teach_the_encoder_and_never_the_decoder():
