@@ -8,6 +8,7 @@ fit.epochs = 10
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 import gin
@@ -22,11 +23,46 @@ from mvhg_tf.clustering.jiang_weights import load_jiang_weights
 from mvhg_tf.clustering.vade import VaDE
 from mvhg_tf.errors import UserError
 
-gin.external_configurable(priors.UniformPrior, "uniform_prior")
-gin.external_configurable(priors.CategoricalPrior, "categorical_prior")
-gin.external_configurable(priors.HypergeometricPrior, "hypergeometric_prior")
-gin.external_configurable(likelihoods.Bernoulli, "bernoulli_likelihood")
-gin.external_configurable(likelihoods.Gaussian, "gaussian_likelihood")
+_PARTS = {
+    "vade.prior": {
+        "uniform_prior": priors.UniformPrior,
+        "categorical_prior": priors.CategoricalPrior,
+        "hypergeometric_prior": priors.HypergeometricPrior,
+    },
+    "vade.likelihood": {
+        "bernoulli_likelihood": likelihoods.Bernoulli,
+        "gaussian_likelihood": likelihoods.Gaussian,
+    },
+}
+for _parts in _PARTS.values():
+    for _name, _part in _parts.items():
+        gin.external_configurable(_part, _name)
+
+
+def check_all_used(command_bindings: Sequence[str]) -> None:
+    """Refuses bindings of a prior or a likelihood that no model would get.
+
+    But a line that a file has for its own prior may be idle where the command chooses
+    another prior.
+
+    Args:
+      command_bindings: those that do not come from a file.
+
+    Raises:
+      UserError: a ValueError, if there is such a binding.
+    """
+    config, command = gin.config_str(), "\n".join(command_bindings)
+    for parameter, parts in _PARTS.items():
+        for name in parts:
+            bound = re.search(rf"\b{name}\.\w+(?= =)", config)
+            if not bound or re.search(rf"@\S*\b{name}\b", config):
+                continue
+            if parameter in command and f"{name}." not in command:
+                continue
+            raise UserError(
+                f"{bound[0]} is bound, but only {parameter} = @{name}() would use it: "
+                "bind that too, or leave it out."
+            )
 
 
 @gin.configurable("vade", denylist=["num_features", "num_clusters", "seed"])

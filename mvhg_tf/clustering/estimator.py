@@ -106,6 +106,8 @@ class VaDEClusterer(ClusterMixin, BaseEstimator):
         X = validate_data(self, X, dtype=np.float32, ensure_min_samples=2)
         check_choice("scale", self.scale, ("auto", "minmax", "none"))
         check_whole("batch_size", self.batch_size, 1)
+        check_whole("epochs", self.epochs, 1)
+        check_whole("held_epochs", self.held_epochs, 0)
         outside = X.min() < 0.0 or X.max() > 1.0
         self.scaler_ = None
         if self.scale == "minmax" or (self.scale == "auto" and outside):
@@ -113,6 +115,7 @@ class VaDEClusterer(ClusterMixin, BaseEstimator):
         X = self._scaled(X)
         batch_size = min(self.batch_size, len(X))
         self.model_ = self._make_model(X.shape[1])
+        self.model_.prior.check_sizes(batch_size, len(X))
         responsibilities = self.model_.pretrain(
             X,
             init=self.init,

@@ -57,6 +57,7 @@ def train_with_gin(
       UserError: for a mistake in any of these; nothing is deleted.
     """
     with gin_session.configured(gin_config_files, gin_bindings):
+        configurables.check_all_used(gin_bindings or [])
         return train(output_directory, overwrite, start)
 
 
@@ -97,6 +98,7 @@ def train(
     with run_directory.open_run(output_directory, "cluster", overwrite, start):
         data, model = _make(num_clusters, random_seed)
         arguments = configurables.fit_arguments(len(data.train.x))
+        model.prior.check_sizes(arguments["batch_size"], len(data.train.x))
         arguments["responsibilities"] = _start(model, data, output_directory, start)
         at_start = evaluate(model, data)
         _fit(model, data, arguments, output_directory, checkpoint_epochs)

@@ -193,6 +193,7 @@ class VaDE(keras.Model):
         """
         x = checks.as_training_data(x, self.num_features, self.num_clusters)
         checks.check_batch_size(batch_size, len(x))
+        self.prior.check_sizes(int(batch_size), len(x))
         checks.check_whole("held_epochs", held_epochs, 0)
         checks.check_whole("epochs", epochs, 1)
         checks.check_whole("initial_epoch", initial_epoch, 0)

@@ -92,6 +92,59 @@ def test_arguments_of_training_are_refused_before_it(binding, message):
             configurables.fit_arguments(60)
 
 
+IDLE = [
+    (["hypergeometric_prior.group_sizes = 26"], "hypergeometric_prior.group_sizes"),
+    (
+        ["vade.prior = 'hypergeometric'", "hypergeometric_prior.counts = 'sampled'"],
+        "hypergeometric_prior.counts",
+    ),
+    (
+        ["vade.prior = @uniform_prior()", "a/hypergeometric_prior.group_sizes = 26"],
+        "hypergeometric_prior.group_sizes",
+    ),
+    (["categorical_prior.name = 'a'"], "categorical_prior.name"),
+    (["gaussian_likelihood.scale = 0.2"], "gaussian_likelihood.scale"),
+]
+
+
+@pytest.mark.parametrize(("bindings", "named"), IDLE)
+def test_bindings_of_a_prior_that_is_not_chosen_are_refused(bindings, named):
+    part = named.partition(".")[0]
+    match = rf"^{named} is bound, but only vade.\w+ = @{part}\(\) would use it"
+    for command in (bindings, []):  # wherever the lines come from
+        with gin_session.configured(bindings=bindings):
+            with pytest.raises(UserError, match=match):
+                configurables.check_all_used(command)
+
+
+@pytest.mark.parametrize(
+    "bindings",
+    [
+        ["vade.prior = @hypergeometric_prior()"],
+        ["vade.prior = @my/hypergeometric_prior()"],
+        ["vade.prior = %prior", "prior = @hypergeometric_prior()"],
+    ],
+)
+def test_bindings_of_the_chosen_prior_are_right(bindings):
+    bindings = [*bindings, "hypergeometric_prior.group_sizes = 26"]
+    with gin_session.configured(bindings=bindings):
+        configurables.check_all_used(bindings)
+
+
+def test_a_line_of_a_file_may_be_idle_where_the_command_chooses_another_prior(tmp_path):
+    path = tmp_path / "mine.gin"
+    path.write_text(
+        "vade.prior = @hypergeometric_prior()\nhypergeometric_prior.group_sizes = 26\n"
+    )
+    command = ["vade.prior = @uniform_prior()"]
+    with gin_session.configured([str(path)], command):
+        configurables.check_all_used(command)
+    command.append("hypergeometric_prior.counts = 'sampled'")
+    with gin_session.configured([str(path)], command):
+        with pytest.raises(UserError, match="hypergeometric_prior.counts is bound"):
+            configurables.check_all_used(command)
+
+
 def test_a_missing_file_of_weights_is_refused(tmp_path):
     x = np.random.default_rng(0).uniform(size=[60, 6]).astype(np.float32)
     bindings = [f"pretrain.weights = '{tmp_path}/none.h5'", "vade.units = (4,)"]

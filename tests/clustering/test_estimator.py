@@ -5,7 +5,7 @@ from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.utils.estimator_checks import check_estimator
 
-from mvhg_tf.clustering import HypergeometricPrior, VaDEClusterer
+from mvhg_tf.clustering import HypergeometricPrior, VaDE, VaDEClusterer
 from mvhg_tf.clustering.scores import accuracy
 from mvhg_tf.errors import UserError
 
@@ -69,13 +69,29 @@ def test_scale_decides_what_happens_to_values_outside_the_unit_interval():
         ({"units": (8, 0)}, "units is 0, but must be"),
         ({"latent_dim": 0}, "latent_dim is 0, but must be"),
         ({"prior": "dirichlet"}, "prior is 'dirichlet', but must be"),
-        ({"epochs": 0}, "epochs is 0, but must be"),
     ],
 )
 def test_bad_parameters_are_refused_by_fit(arguments, message):
     x = np.random.default_rng(0).uniform(size=[40, 3])
     with pytest.raises(UserError, match=message):
         _clusterer(**{"n_clusters": 2, "pretrain_epochs": 0, **arguments}).fit(x)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"epochs": 0}, "epochs is 0, but must be"),
+        ({"held_epochs": -1}, "held_epochs is -1, but must be"),
+        ({"prior": HypergeometricPrior(15)}, "must hold a batch of 32: .* least 16"),
+    ],
+)
+def test_what_training_refuses_is_told_before_pretraining(
+    monkeypatch, arguments, message
+):
+    monkeypatch.setattr(VaDE, "pretrain", lambda *_, **__: pytest.fail("pretrained"))
+    x = np.random.default_rng(0).uniform(size=[40, 3])
+    with pytest.raises(UserError, match=message):
+        _clusterer(n_clusters=2, **arguments).fit(x)
 
 
 def test_a_prior_object_is_copied_for_each_fit():

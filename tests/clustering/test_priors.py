@@ -182,7 +182,8 @@ def test_groups_too_small_for_a_batch_are_refused():
     prior = HypergeometricPrior(group_sizes=2)
     prior.build(3)
     with pytest.raises(UserError, match="pass at least 3"):
-        prior.configure(7, 100)
+        prior.check_sizes(7, 100)
+    prior.check_sizes(6, 100)
 
 
 def test_unknown_priors_are_refused():

@@ -189,11 +189,18 @@ def test_a_damaged_checkpoint_costs_only_its_epochs(
         (["cluster.num_clusters = 500"], "fewer than the 500 clusters"),
         (["fit.batch_size = 1000"], "batch_size is 1000"),
         (["vade.prior = 'even'"], "prior is 'even'"),
+        (["hypergeometric_prior.group_sizes = 26"], "would use it: bind that too"),
+        (
+            ["vade.prior = @hypergeometric_prior()"]
+            + ["hypergeometric_prior.group_sizes = 24"],
+            "must hold a batch of 50: pass at least 25",
+        ),
     ],
 )
-def test_wrong_values_are_told_in_one_sentence(source, tmp_path, bindings, message):
+def test_wrong_values_are_told_before_any_work(source, tmp_path, bindings, message):
     with pytest.raises(UserError, match=message):
-        run(tmp_path, source, *bindings)
+        run(tmp_path / "run", source, *bindings)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_loss_that_is_no_number_keeps_the_checkpoint(source, tmp_path):

@@ -31,13 +31,21 @@ class ClusterPrior(keras.layers.Layer):
         self.num_clusters = num_clusters
         self.built = True
 
-    def configure(self, batch_size: int, num_samples: int) -> None:  # noqa: B027
-        """Called before training: the size of a batch, B, and of the data, N.
+    def check_sizes(self, batch_size: int, num_samples: int) -> None:  # noqa: B027
+        """Called before pretraining and training: may refuse a batch size or N.
 
-        The default needs neither.
+        Args:
+          batch_size: B.
+          num_samples: N.
 
         Raises:
           UserError: if the prior can't serve these sizes.
+        """
+
+    def configure(self, batch_size: int, num_samples: int) -> None:  # noqa: B027
+        """Called before training, with sizes that `check_sizes` allowed.
+
+        The default needs neither.
         """
 
     def log_proportions(self) -> tf.Tensor:

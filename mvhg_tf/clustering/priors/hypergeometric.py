@@ -88,15 +88,17 @@ class HypergeometricPrior(ClusterPrior):
             self.total_count.assign(min(_BATCH_SIZE, most))
         super().build(num_clusters)
 
+    def check_sizes(self, batch_size: int, num_samples: int) -> None:
+        whole = isinstance(self.group_sizes, int)
+        if whole and self.num_clusters * self.group_sizes < batch_size:
+            raise UserError(
+                f"group_sizes is {self.group_sizes}, but {self.num_clusters} clusters "
+                f"must hold a batch of {batch_size}: pass at least "
+                f"{-(-batch_size // self.num_clusters)}, or a smaller batch_size."
+            )
+
     def configure(self, batch_size: int, num_samples: int) -> None:
         total_count = self._total_count_of(batch_size, num_samples)
-        if isinstance(self.group_sizes, int):
-            if self.num_clusters * self.group_sizes < total_count:
-                raise UserError(
-                    f"group_sizes is {self.group_sizes}, but {self.num_clusters} "
-                    f"clusters must hold a batch of {total_count}: pass at least "
-                    f"{-(-total_count // self.num_clusters)}, or a smaller batch_size."
-                )
         if total_count != int(self.total_count):
             proportions = self.proportions()
             self.total_count.assign(total_count)
