@@ -489,6 +489,10 @@ class MultivariateFisherNoncentralHypergeometric(
           The distribution of the greatest likelihood, its `log_weights` centred at
           0. A group that was never drawn has the weight 0; one that was always
           drawn whole has no finite estimate, and is put `exp(60)` above the others.
+
+        Raises:
+          ValueError: If the mean of the counts is not that of counts which sum to
+            `total_count` and fit into `group_sizes`; where this is known.
         """
         counts = tf.convert_to_tensor(counts, dtype_hint=tf.float32)
         mean = tf.reduce_mean(tf.cast(counts, CORE_DTYPE), axis=0)
@@ -513,6 +517,9 @@ class MultivariateFisherNoncentralHypergeometric(
 
         Returns:
           The distribution, as from `fit`.
+
+        Raises:
+          ValueError: As `fit`.
         """
         with tf.name_scope(name):
             mean = tf.convert_to_tensor(mean, dtype_hint=tf.float32)
@@ -520,6 +527,7 @@ class MultivariateFisherNoncentralHypergeometric(
             mean = tf.cast(mean, CORE_DTYPE)
             total_count = parameter_util.convert(total_count, dtype, "total_count")
             group_sizes = parameter_util.convert(group_sizes, dtype, "group_sizes")
+            parameter_util.a_mean(mean, total_count, group_sizes)
             urn = make_urn(total_count, group_sizes, tf.zeros_like(mean))
             log_weights = tf.cast(_fit(urn, mean), dtype)
         return cls(total_count, group_sizes, log_weights, **kwargs)

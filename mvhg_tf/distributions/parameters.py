@@ -1,5 +1,6 @@
 """Converting and checking the parameters of the distribution classes."""
 
+import numpy as np
 import tensorflow as tf
 from tensorflow_probability.python.internal import (
     assert_util,
@@ -59,6 +60,26 @@ def broadcastable(shapes: dict[str, tf.TensorShape]) -> None:
                 f"the batch shape of {name} is {batch_shape}, which does not broadcast "
                 f"with {shape} of the other parameters: make them agree."
             ) from None
+
+
+def a_mean(mean, total_count, group_sizes) -> None:
+    """Raises ValueError unless the means can be those of an urn, where known."""
+    values = [tf.get_static_value(value) for value in (mean, total_count, group_sizes)]
+    if any(value is None for value in values):
+        return
+    mean, total_count, group_sizes = map(np.asarray, values)
+    tolerance = 1e-4  # of what float32 may have rounded
+    if np.any(mean < 0) or np.any(mean > (1 + tolerance) * group_sizes):
+        raise ValueError(
+            "the mean of a group is negative or greater than its group_sizes: pass "
+            "means of counts that the urn can give."
+        )
+    error = mean.sum(axis=-1) - total_count
+    if np.any(~(np.abs(error) <= tolerance * np.maximum(total_count, 1.0))):
+        raise ValueError(
+            f"the means of the groups sum to {mean.sum(axis=-1)}, but total_count is "
+            f"{total_count}: pass means or counts that sum to it."
+        )
 
 
 def defined(value: tf.Tensor, urn: Urn, allow_nan_stats: bool) -> tf.Tensor:

@@ -77,6 +77,25 @@ class TestFit:
             log_weights[0] - log_weights[2:].max(), 60.0, atol=1e-3
         )
 
+    @pytest.mark.parametrize(
+        "mean, message",
+        [
+            ([3.0, 2.0, 1.0, 1.0], "sum to 7.0, but total_count is 8"),
+            ([3.5, 2.0, 1.5, 1.0], "greater than its group_sizes"),
+            ([-1.0, 3.0, 3.0, 3.0], "is negative"),
+            ([float("nan"), 3.0, 3.0, 2.0], "sum to nan"),
+        ],
+    )
+    def test_means_that_no_urn_gives_are_refused(self, mean, message):
+        fit_mean = MultivariateFisherNoncentralHypergeometric.fit_mean
+        with pytest.raises(ValueError, match=message):
+            fit_mean(mean, 8, [3, 4, 5, 6])
+        with pytest.raises(ValueError, match=message):
+            MultivariateFisherNoncentralHypergeometric.fit([mean], 8, [3, 4, 5, 6])
+        # What is not known when the graph is made can't be refused there.
+        traced = tf.function(lambda mean: fit_mean(mean, 8, [3, 4, 5, 6]).log_weights)
+        assert traced(tf.constant(mean)).shape == [4]
+
     def test_sizes_from_a_mean(self):
         """Levin's approximation: its own equations, and near the true sizes."""
         sizes, weights = np.array([200.0, 300.0, 100.0]), np.array([1.0, 3.0, 0.5])
