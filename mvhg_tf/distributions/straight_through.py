@@ -24,6 +24,7 @@ import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
 from mvhg_tf.distributions import exact, merged, sampling
+from mvhg_tf.distributions.chunks import in_chunks
 from mvhg_tf.distributions.conditionals import (
     conditional_logits,
     reflect,
@@ -35,6 +36,10 @@ LAWS = {"exact": exact, "merged": merged}
 
 # Apart from the draw's own seed, so that noise and draw are independent.
 _NOISE_SALT = np.array([0x5EED, 0x6A09E667], np.int32)
+
+# Counts of a group, over draws and urns, that the relaxation's backward pass works on
+# at a time. Few enough for its memory, and enough to hide the cost of the chunks.
+_CHUNK = 2**15
 
 
 class Estimator(NamedTuple):
@@ -196,14 +201,67 @@ def gumbel_softmax_cotangent(
       float64 `[B..., c]`.
     """
     dtype = counts_bar.dtype
-    log_weights = urn.log_weights
     if counts_bar.shape[-1] == 1:  # all are drawn from the only group
-        return tf.zeros_like(log_weights)
+        return tf.zeros_like(urn.log_weights)
+    batch_shape = ps.shape(urn.total_count)
+    temperature = tf.broadcast_to(tf.cast(estimator.temperature, dtype), batch_shape)
+    with tf.control_dependencies([counts_bar]):  # Not beside the forward pass.
+        uniforms = _uniforms(urn, drawn, tf.identity(seed), dtype)
+    shared_sizes, own_sizes = _shared_or_own_sizes(urn)
+
+    def of_some(urns, draws):
+        total_count, log_weights, own_sizes, temperature = urns
+        some = urn._replace(
+            total_count=total_count,
+            group_sizes=shared_sizes if own_sizes is None else own_sizes,
+            log_weights=log_weights,
+        )
+        return _cotangent(some, estimator.law, temperature, draws)
+
+    counts_of_urn = ps.shape(drawn)[0] * urn.num_counts
+    return in_chunks(
+        of_some,
+        batch_shape,
+        (urn.total_count, urn.log_weights, own_sizes, temperature),
+        _Draws(drawn, uniforms, counts_bar, rows_bar),
+        most_urns=ps.maximum(_CHUNK // ps.maximum(counts_of_urn, 1), 1),
+    )
+
+
+def _shared_or_own_sizes(urn: Urn) -> tuple[tf.Tensor | None, tf.Tensor | None]:
+    """`m` as `[c]` if all urns share it, which is cheaper, else as `[B..., c]`."""
+    if urn.group_sizes.shape[:-1].num_elements() == 1:
+        return tf.reshape(urn.group_sizes, [-1]), None
+    return None, tf.broadcast_to(urn.group_sizes, ps.shape(urn.log_weights))
+
+
+class _Draws(NamedTuple):
+    """What the backward pass knows of each draw.
+
+    Attributes:
+      drawn: the counts, `[S, B, c]`.
+      uniforms: of the noise, `[S, B, c - 1, R + 1]`.
+      counts_bar: the loss's gradient in the counts, `[S, B, c]`.
+      rows_bar: the same in the one-hot rows, `[S, B, c, R]`, or None.
+    """
+
+    drawn: tf.Tensor
+    uniforms: tf.Tensor
+    counts_bar: tf.Tensor
+    rows_bar: tf.Tensor | None
+
+
+def _cotangent(
+    urn: Urn, law: ModuleType, temperature: tf.Tensor, draws: _Draws
+) -> tf.Tensor:
+    """The cotangent of `log_weights`, `[B, c]`; temperatures `[B]`."""
+    drawn, uniforms, counts_bar, rows_bar = draws
+    dtype, log_weights = counts_bar.dtype, urn.log_weights
+    temperature = temperature[:, tf.newaxis, tf.newaxis]
     with tf.GradientTape() as tape:
         tape.watch(log_weights)
-        path = _path(urn, estimator, drawn, dtype)
-    temperature = _temperature(estimator, dtype)
-    relaxed = _relaxed(path.log_probs, drawn[..., :-1], seed, temperature)
+        path = _path(urn, law, drawn, dtype)
+    relaxed = _relaxed(path.log_probs, drawn[..., :-1], uniforms, temperature)
 
     def covary(first, second):
         centred = first - tf.reduce_sum(relaxed * first, axis=-1, keepdims=True)
@@ -227,7 +285,8 @@ def gumbel_softmax_cotangent(
     bar = own + row * (counts_bar[..., :-1] - left_bar)[..., tf.newaxis]
     centre = tf.reduce_sum(relaxed * bar, axis=-1, keepdims=True)
     logits_bar = relaxed * (bar - centre) / temperature
-    return tape.gradient(path.log_probs, log_weights, output_gradients=logits_bar)
+    # They sum to zero, so what normalises the logits has no part in the gradient.
+    return tape.gradient(path.logits, log_weights, output_gradients=logits_bar)
 
 
 class _Path(NamedTuple):
@@ -236,50 +295,59 @@ class _Path(NamedTuple):
     Attributes:
       left: what is left to draw, `[S, B..., c - 1]`.
       log_later: log Z of the later groups, `[B..., c - 1, N + 1]`.
-      log_probs: of the counts given what is left, `[S, B..., c - 1, R]`.
+      logits: of the counts given what is left, `[S, B..., c - 1, R]`.
     """
 
     left: tf.Tensor
     log_later: tf.Tensor
-    log_probs: tf.Tensor
+    logits: tf.Tensor
+
+    @property
+    def log_probs(self) -> tf.Tensor:
+        """Normalised, `[S, B..., c - 1, R]`."""
+        return tf.nn.log_softmax(self.logits)
 
 
-def _path(urn: Urn, estimator: Estimator, drawn: tf.Tensor, dtype) -> _Path:
+def _path(urn: Urn, law: ModuleType, drawn: tf.Tensor, dtype) -> _Path:
     earlier = tf.cumsum(drawn, axis=-1, exclusive=True)[..., :-1]
     left = urn.total_count[..., tf.newaxis] - earlier
-    log_later = estimator.law.log_later(urn, dtype)
+    log_later = law.log_later(urn, dtype)
     logits = conditional_logits(urn, log_later, left)
     logits -= tf.stop_gradient(tf.reduce_max(logits, axis=-1, keepdims=True))
-    return _Path(left, log_later, tf.nn.log_softmax(tf.cast(logits, dtype)))
+    return _Path(left, log_later, tf.cast(logits, dtype))
 
 
-def _temperature(estimator: Estimator, dtype) -> tf.Tensor:
-    return tf.cast(estimator.temperature, dtype)[..., tf.newaxis, tf.newaxis]
+def _uniforms(urn: Urn, drawn: tf.Tensor, seed: tf.Tensor, dtype) -> tf.Tensor:
+    """The random numbers of the noise, `[S, B..., c - 1, R + 1]`."""
+    shape = [urn.num_groups - 1, urn.num_counts + 1]
+    shape = ps.concat([ps.shape(drawn)[:-1], shape], axis=0)
+    return sampling.uniform(shape, tf.bitwise.bitwise_xor(seed, _NOISE_SALT), dtype)
 
 
 def _relaxed(
-    log_probs: tf.Tensor, drawn: tf.Tensor, seed: tf.Tensor, temperature: tf.Tensor
+    log_probs: tf.Tensor,
+    drawn: tf.Tensor,
+    uniforms: tf.Tensor,
+    temperature: tf.Tensor,
 ) -> tf.Tensor:
     """softmax((log_probs + noise) / temperature), the noise given the argmax.
 
     Args:
       log_probs: `[S, B..., c - 1, R]`.
       drawn: the argmax, `[S, B..., c - 1]`.
-      seed: int32 `[2]`.
+      uniforms: random numbers in (0, 1), `[S, B..., c - 1, R + 1]`.
       temperature: broadcastable to `[B..., 1, 1]`.
 
     Returns:
       `[S, B..., c - 1, R]`.
     """
     dtype = log_probs.dtype
-    size = ps.shape(log_probs)[-1]
-    shape = ps.concat([ps.shape(drawn), [size + 1]], axis=0)
-    seed = tf.bitwise.bitwise_xor(seed, _NOISE_SALT)
-    exponentials = -tf.math.log(sampling.uniform(shape, seed, dtype))
+    exponentials = -tf.math.log(uniforms)
     greatest, others = exponentials[..., :1], exponentials[..., 1:]
     # log of E_0 / (E_0 + E_x / p_x): how far below the greatest.
     below = tf.math.log(greatest) - tf.math.log(greatest + others * tf.exp(-log_probs))
-    is_drawn = tf.cast(drawn, tf.int32)[..., tf.newaxis] == tf.range(size)
+    is_drawn = tf.cast(drawn, tf.int32)[..., tf.newaxis]
+    is_drawn = is_drawn == tf.range(ps.shape(log_probs)[-1])
     below = tf.where(is_drawn, tf.zeros([], dtype), below)
     return tf.nn.softmax(below / temperature)
 
@@ -291,7 +359,7 @@ def _slopes(path: _Path) -> tf.Tensor:
     the softmax, so these are the slopes of the logits.
     """
     table = tf.stop_gradient(path.log_later)
-    dtype = path.log_probs.dtype
+    dtype = path.logits.dtype
     edge = tf.fill(ps.shape(table[..., :1]), tf.constant(-np.inf, table.dtype))
     padded = tf.concat([edge, table, edge], axis=-1)
     before, after = padded[..., :-2], padded[..., 2:]
@@ -301,7 +369,7 @@ def _slopes(path: _Path) -> tf.Tensor:
     rise = tf.where(has_after, after, table) - tf.where(has_before, before, table)
     span = tf.cast(has_after, table.dtype) + tf.cast(has_before, table.dtype)
     slope = tf.math.divide_no_nan(tf.where(here, rise, 0.0), span)
-    size = ps.shape(path.log_probs)[-1]
+    size = ps.shape(path.logits)[-1]
     return reflect_shared(tf.cast(slope, dtype), path.left, size, 0.0)
 
 
@@ -377,10 +445,10 @@ def _all_relaxed(
     """The relaxed rows of every group, `[S, B..., c, width]`."""
     if drawn.shape[-1] == 1:  # nothing is left to chance
         return tf.one_hot(tf.cast(drawn, tf.int32), width, dtype=dtype)
-    path = _path(urn, estimator, drawn, dtype)
-    relaxed = _relaxed(
-        path.log_probs, drawn[..., :-1], seed, _temperature(estimator, dtype)
-    )
+    path = _path(urn, estimator.law, drawn, dtype)
+    uniforms = _uniforms(urn, drawn, seed, dtype)
+    temperature = tf.cast(estimator.temperature, dtype)[..., tf.newaxis, tf.newaxis]
+    relaxed = _relaxed(path.log_probs, drawn[..., :-1], uniforms, temperature)
     size = ps.shape(relaxed)[-1]
     last = reflect(relaxed[..., -1, :], path.left[..., -1], size, 0.0)
     relaxed = tf.concat([relaxed, last[..., tf.newaxis, :]], axis=-2)

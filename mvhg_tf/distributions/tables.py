@@ -13,8 +13,6 @@ needed where those logarithms are: in the paper's relaxation.
 """
 
 import tensorflow as tf
-from tensorflow.python.framework import ops
-from tensorflow.python.ops import control_flow_util
 from tensorflow_probability.python.internal import prefer_static as ps
 
 from mvhg_tf.distributions.tilt import log_tilt
@@ -26,6 +24,7 @@ from mvhg_tf.distributions.urn import (
     counts_row,
     log_group_rows,
 )
+from mvhg_tf.distributions.xla import in_xla
 
 _BLOCK = 16
 
@@ -145,8 +144,7 @@ def convolve(row: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
     blocks = -(-ps.shape(row)[-1] // _BLOCK)
     row = _pad_to(row, blocks * _BLOCK)
     # A loop of fused multiply-adds wins under XLA, a matrix product elsewhere.
-    in_xla = control_flow_util.GraphOrParentsInXlaContext(ops.get_default_graph())
-    by_blocks = _convolve_by_adding if in_xla else _convolve_by_matmul
+    by_blocks = _convolve_by_adding if in_xla() else _convolve_by_matmul
     return tf.reshape(by_blocks(row, table, blocks), shape)
 
 
@@ -157,25 +155,25 @@ def correlate(row: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
 
 def _convolve_by_adding(row: tf.Tensor, table: tf.Tensor, blocks) -> tf.Tensor:
     num_sums = ps.shape(table)[-1]
-    padded = tf.pad(table, ps.stack([[0, 0], [blocks * _BLOCK - 1, 0]]))
+    heads = tf.reshape(row, ps.stack([-1, blocks, _BLOCK]))
+    heads = tf.transpose(heads, [1, 0, 2])
 
-    def step(i, total):
-        head = tf.slice(row, ps.stack([0, i * _BLOCK]), [-1, _BLOCK])
-        start = (blocks - 1 - i) * _BLOCK
-        window = tf.slice(
-            padded, ps.stack([0, start]), ps.stack([-1, num_sums + _BLOCK - 1])
-        )
+    # Every slice is static: XLA makes a copy of twice the size of what is sliced from
+    # a start that varies.
+    def step(i, moved, total):
+        head = tf.gather(heads, i)
+        padded = tf.pad(moved, [[0, 0], [_BLOCK, 0]])
         for s in range(_BLOCK):
-            shift = _BLOCK - 1 - s
-            total += head[:, s : s + 1] * window[:, shift : shift + num_sums]
-        return i + 1, total
+            start = _BLOCK - s
+            total += head[:, s : s + 1] * padded[:, start : start + num_sums]
+        return i + 1, padded[:, :num_sums], total
 
     return tf.while_loop(
-        lambda i, _: i < blocks,
+        lambda i, *_: i < blocks,
         step,
-        (tf.constant(0), tf.zeros_like(table)),
+        (tf.constant(0), table, tf.zeros_like(table)),
         maximum_iterations=blocks,
-    )[1]
+    )[2]
 
 
 def _convolve_by_matmul(row: tf.Tensor, table: tf.Tensor, blocks) -> tf.Tensor:
@@ -185,13 +183,16 @@ def _convolve_by_matmul(row: tf.Tensor, table: tf.Tensor, blocks) -> tf.Tensor:
         [padded[:, s : s + num_sums] for s in range(_BLOCK - 1, -1, -1)], axis=1
     )
     row = tf.reshape(row, ps.stack([-1, blocks, _BLOCK]))
-    # Block r's product is owed to the sums from r * _BLOCK on. Cutting the flat
-    # rows anew, _BLOCK shorter, moves row r to the right by r * _BLOCK.
-    width = num_sums + blocks * _BLOCK
-    skewed = _pad_to(tf.matmul(row, shifted), width + _BLOCK)
-    skewed = tf.reshape(skewed, ps.stack([-1, blocks * (width + _BLOCK)]))
-    skewed = tf.reshape(skewed[:, : blocks * width], ps.stack([-1, blocks, width]))
-    return tf.reduce_sum(skewed, axis=1)[:, :num_sums]
+    product = tf.matmul(row, shifted)
+    # Block r's product is owed to the sums from r * _BLOCK on: what would go beyond
+    # the greatest is dropped. Then cutting the flat rows anew, _BLOCK shorter, moves
+    # row r to the right by r * _BLOCK.
+    room = num_sums - _BLOCK * tf.range(blocks)[:, tf.newaxis]
+    product = tf.where(tf.range(num_sums) < room, product, tf.zeros([], row.dtype))
+    skewed = _pad_to(product, num_sums + _BLOCK)
+    skewed = tf.reshape(skewed, ps.stack([-1, blocks * (num_sums + _BLOCK)]))
+    skewed = skewed[:, : blocks * num_sums]
+    return tf.reduce_sum(tf.reshape(skewed, ps.stack([-1, blocks, num_sums])), axis=1)
 
 
 def _pad_to(rows: tf.Tensor, size) -> tf.Tensor:

@@ -5,7 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mvhg_tf.distributions import MultivariateFisherNoncentralHypergeometric
+from mvhg_tf.distributions import (
+    MultivariateFisherNoncentralHypergeometric,
+    straight_through,
+)
+from mvhg_tf.distributions.sampling import uniform
 from mvhg_tf.distributions.straight_through import _relaxed
 
 LOSSES = {
@@ -182,7 +186,7 @@ class TestOneHotRows:
         relaxed = _relaxed(
             tf.constant(np.log(np.tile(probs, [size, 1, 1]))),
             tf.constant(drawn, tf.float64),
-            tf.constant([1, 2]),
+            uniform([size, 1, 4], tf.constant([1, 2])),
             tf.constant([[temperature]], tf.float64),
         ).numpy()[:, 0]
         np.testing.assert_array_equal(relaxed.argmax(axis=-1), drawn[:, 0])
@@ -278,3 +282,37 @@ class TestCompiled:
         eager = gradient(log_weights, temperature)
         compiled = tf.function(gradient, jit_compile=True)(log_weights, temperature)
         np.testing.assert_allclose(eager, compiled, rtol=1e-8, atol=1e-9)
+
+    @pytest.mark.parametrize("method", ["exact", "merged"])
+    @pytest.mark.parametrize("own_sizes", [False, True])
+    def test_urns_one_by_one_have_the_gradient_of_the_batch(
+        self, own_sizes, method, monkeypatch
+    ):
+        random = np.random.RandomState(0)
+        log_weights = tf.constant(random.randn(2, 3, 4))
+        sizes = random.randint(5, 9, [3, 4]) if own_sizes else np.array([6, 7, 8, 5])
+
+        @tf.function
+        def gradient(shape_is_known):
+            known = log_weights
+            if not shape_is_known:
+                shape = tf.TensorShape([None, None, 4])
+                known = tf.compat.v1.placeholder_with_default(log_weights, shape)
+            with tf.GradientTape() as tape:
+                tape.watch(known)
+                dist = MultivariateFisherNoncentralHypergeometric(
+                    tf.constant([9.0, 1.0, 12.0], tf.float64),
+                    tf.constant(sizes, tf.float64),
+                    known,
+                    method=method,
+                    temperature=tf.constant([0.3, 1.0, 2.0], tf.float64),
+                )
+                loss = tf.reduce_sum(dist.sample(5, seed=[1, 2]) ** 2)
+                rows = dist.sample_one_hot(5, seed=[3, 4])
+                loss += tf.reduce_sum(rows * tf.range(9.0, dtype=tf.float64) ** 0.5)
+            return tape.gradient(loss, known)
+
+        whole = gradient.python_function(True)
+        monkeypatch.setattr(straight_through, "_CHUNK", 1)
+        for shape_is_known in (True, False):
+            np.testing.assert_allclose(gradient(shape_is_known), whole, rtol=1e-9)
