@@ -54,6 +54,9 @@ DISENTANGLEMENT_LIB_REQUIREMENTS = [
 ]
 # What `mvhg_reproduce --backend` needs on a cluster.
 CLUSTER_REQUIREMENTS = {"dask": ["dask[distributed]>=2023.5"], "ray": ["ray>=2.5"]}
+# On which the tests passed, as CONTRIBUTING.md says; TensorFlow 2.21 has no wheels for
+# Python 3.14.
+PYTHON_VERSIONS = ["3.10", "3.11", "3.12", "3.13"]
 # The site, which the tests build too.
 DOCS_REQUIREMENTS = [
     "mkdocs>=1.6",
@@ -127,7 +130,11 @@ setup(
     package_data={"mvhg_tf": ["py.typed"]},
     py_modules=["mvhg_tf_programs"],
     cmdclass={"build_py": BuildWithStartupLine},
-    python_requires=">=3.10",
+    python_requires=">=3.10,<3.14",
+    classifiers=[
+        "Programming Language :: Python :: 3",
+        *(f"Programming Language :: Python :: {name}" for name in PYTHON_VERSIONS),
+    ],
     install_requires=REQUIREMENTS + DISENTANGLEMENT_LIB_REQUIREMENTS,
     extras_require={
         "test": TEST_REQUIREMENTS,
