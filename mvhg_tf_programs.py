@@ -22,6 +22,7 @@ _PROGRAMS = {
     "dlib_evaluate": "evaluate",
     "dlib_aggregate_results": "aggregate_results",
     "dlib_udr": "udr",
+    "dlib_reason": "reason",
     "dlib_reproduce": "mvhg_tf.experiments.dlib_reproduce",
     "dlib_reproduce_weakly_supervised": (
         "mvhg_tf.experiments.dlib_reproduce_weakly_supervised"

@@ -82,6 +82,7 @@ PROGRAMS = [
     "dlib_evaluate",
     "dlib_aggregate_results",
     "dlib_udr",
+    "dlib_reason",
     "dlib_reproduce",
     "dlib_reproduce_weakly_supervised",
     "dlib_download_data",

@@ -49,6 +49,7 @@ _BATCH_SIZE = 256
 # With the same functions.
 _REPLACED_FUNCTIONS = {
     "data.ground_truth.named_data": "data.named_data",
+    "evaluation.abstract_reasoning.reason": "reasoning.reason",
     "evaluation.evaluate": "evaluate",
     "evaluation.udr.evaluate": "evaluate",
     "evaluation.udr.metrics.udr": "metrics.udr",
@@ -58,6 +59,8 @@ _REPLACED_FUNCTIONS = {
 }
 # With the same gin names, of what makes Keras models instead of a graph's tensors.
 _REPLACED_MODELS = {
+    "evaluation.abstract_reasoning.models": "reasoning.networks",
+    "evaluation.abstract_reasoning.pgm_data": "reasoning.data",
     "methods.shared.architectures": "architectures",
     "methods.shared.losses": "losses",
     "methods.shared.optimizers": "optimizers",

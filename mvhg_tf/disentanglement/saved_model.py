@@ -4,7 +4,7 @@ import ast
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import gin
@@ -119,6 +119,29 @@ def load_saved_model(directory: str):
             f"There is no trained model in {directory} (no {path}): give the folder "
             "of a finished dlib_train run."
         )
+    return _load(path)
+
+
+def load_representation(path: str) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Loads the SavedModel of a representation, from its own folder.
+
+    Returns:
+      A function from images `[N, H, W, C]` to representations `[N, d]`.
+
+    Raises:
+      UserError: if there is none, or it is damaged.
+    """
+    model = _load(path) if tf.saved_model.contains_saved_model(path) else None
+    if model is None or "representation" not in model.signatures:
+        raise UserError(
+            f"There is no representation in {path}: give the folder of a finished "
+            "dlib_postprocess run."
+        )
+    # Of a signature alone, TensorFlow would forget the weights.
+    return lambda images: model.signatures["representation"](images=images)["default"]
+
+
+def _load(path: str):
     try:
         with without_gradient_warnings():
             return tf.saved_model.load(path)

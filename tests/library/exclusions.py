@@ -130,18 +130,6 @@ EXCLUSIONS = (
         ),
     ),
     Exclusion(
-        "evaluation/abstract_reasoning/reason_test.py",
-        "ReasonTestFromScratch",
-        _numbered("test_reason_from_scratch", 3),
-        "abstract reasoning, which needs `TPUEstimator`, is left out",
-    ),
-    Exclusion(
-        "evaluation/abstract_reasoning/reason_test.py",
-        "ReasonTestRepresentation",
-        ("test_reason_from_representation0",),
-        "abstract reasoning, which needs `TPUEstimator`, is left out",
-    ),
-    Exclusion(
         "utils/results_test.py",
         "",
         ("test_fn",),

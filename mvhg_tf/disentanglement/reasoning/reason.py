@@ -1,0 +1,278 @@
+"""Trains a network to solve matrices, and scores it: `dlib_reason`."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+
+import gin
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mvhg_tf import gin_session, run_directory
+from mvhg_tf.checkpoints import open_manager, restore_newest
+from mvhg_tf.disentanglement import results
+from mvhg_tf.disentanglement.reasoning.data import MatrixData, get_pgm_dataset
+from mvhg_tf.disentanglement.reasoning.networks import TwoStageModel
+from mvhg_tf.disentanglement.saved_model import resolve_dataset
+from mvhg_tf.errors import UserError, check_positive_integer
+from mvhg_tf.progress import ProgressBar
+
+_LOG_STEPS = 50
+_SPLITS = ("val", "test")
+_SCORES = ("accuracy", "loss")
+
+
+def reason_with_gin(
+    input_dir: str | None,
+    output_dir: str,
+    overwrite: bool = False,
+    gin_config_files: list[str] | None = None,
+    gin_bindings: list[str] | None = None,
+) -> None:
+    """Reasons as gin files and bindings say, and clears the configuration.
+
+    Args:
+      input_dir: the folder of a representation, or None if there is none.
+      output_dir: the folder for the scores.
+      overwrite: whether an earlier run there may be replaced.
+      gin_config_files: paths, read in their order.
+      gin_bindings: such as "abstract_reasoning.random_seed = 0"; they win over the
+        files.
+
+    Raises:
+      UserError: for a mistake in any of these; nothing is deleted.
+    """
+    with gin_session.configured(gin_config_files, gin_bindings):
+        reason(input_dir, output_dir, overwrite)
+
+
+@gin.configurable(
+    "abstract_reasoning", denylist=["input_dir", "output_dir", "overwrite"]
+)
+def reason(
+    input_dir: str | None,
+    output_dir: str,
+    overwrite: bool = False,
+    model: TwoStageModel = gin.REQUIRED,
+    num_iterations: int = gin.REQUIRED,
+    training_steps_per_iteration: int = gin.REQUIRED,
+    eval_steps_per_iteration: int = gin.REQUIRED,
+    random_seed: int = gin.REQUIRED,
+    batch_size: int = gin.REQUIRED,
+    name: str = "",
+) -> None:
+    """Trains a network on matrices without end, and scores it again and again.
+
+    Each iteration trains, then takes the validation score and the test score, on new
+    matrices. A run that was stopped goes on from its last finished iteration, and ends
+    with the scores of one never stopped.
+
+    Args:
+      input_dir: the folder of a representation, for `@HubEmbedding` and
+        `dataset.name = "auto"`, whose results are carried over; None if there is none.
+      output_dir: gets `checkpoints` and `results`, whose keys are
+        `step{steps}.{val,test}.{accuracy,loss,global_step}` (the steps before the
+        iteration, as in the library), and `best.` for the iteration of the best
+        validation accuracy.
+      overwrite: whether an earlier run there may be replaced.
+      model: such as `@TwoStageModel()`.
+      num_iterations: how often it is scored.
+      training_steps_per_iteration: steps between scores.
+      eval_steps_per_iteration: batches of each score.
+      random_seed: of the network and of the matrices.
+      batch_size: matrices in a batch.
+      name: kept in the results' configuration only.
+
+    Raises:
+      UserError: if a value is not allowed, there is no representation, the folder is
+        not free, or the loss is not finite.
+    """
+    del name
+    for parameter, value in {
+        "num_iterations": num_iterations,
+        "training_steps_per_iteration": training_steps_per_iteration,
+        "eval_steps_per_iteration": eval_steps_per_iteration,
+        "batch_size": batch_size,
+    }.items():
+        check_positive_integer(f"abstract_reasoning.{parameter}", value)
+    _bind_representation(input_dir)
+    data = get_pgm_dataset(inputs=model.inputs)
+    keras.utils.set_random_seed(random_seed)
+    solver = Solver(model, data, batch_size)
+    step_name = "abstract_reasoning"
+    with run_directory.open_run(output_dir, step_name, overwrite, input_dir or ""):
+        started = time.monotonic()
+        scores = _train_and_score(
+            solver,
+            os.path.join(output_dir, "checkpoints"),
+            _seeds(random_seed, num_iterations),
+            training_steps_per_iteration,
+            eval_steps_per_iteration,
+        )
+        named = _named_scores(scores, training_steps_per_iteration)
+        named["elapsed_time"] = time.monotonic() - started
+        results.write_results(output_dir, step_name, named, input_dir)
+
+
+class Solver:
+    """A network in training, on matrices of a data set.
+
+    Args:
+      model: makes the network and its optimizer.
+      data: of the matrices.
+      batch_size: matrices in a batch.
+    """
+
+    def __init__(self, model: TwoStageModel, data: MatrixData, batch_size: int):
+        self._data = data
+        self._batch_size = batch_size
+        self._network = model.make_network()
+        context, answers, _ = data.batch(1, 0, 0)
+        self._network([context, answers])
+        self._optimizer = model.make_optimizer()
+        self._optimizer.build(self._network.trainable_variables)
+        self.train_steps = tf.function(self._train_steps)
+        self.score_steps = tf.function(self._score_steps)
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """All of the network, the state of its dropout included, and the optimizer."""
+        variables = [*self._network.variables, *self._optimizer.variables]
+        return [variable.value for variable in variables]
+
+    def batches(self, seed: int, num: int) -> tf.data.Iterator:
+        """`num` batches of the seed, made while the network works on others."""
+
+        def generate():
+            for step in range(num):
+                yield tuple(self._data.batch(self._batch_size, seed, step))
+
+        size, shape = self._batch_size, self._data.panel_shape
+        signature = (
+            tf.TensorSpec([size, 8, *shape], tf.float32),
+            tf.TensorSpec([size, 6, *shape], tf.float32),
+            tf.TensorSpec([size], tf.int64),
+        )
+        dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
+        return iter(dataset.prefetch(2))
+
+    def _train_steps(self, batches, num_steps: tf.Tensor) -> tf.Tensor:
+        """Takes steps; returns the mean of their losses."""
+        total = tf.zeros([])
+        for _ in tf.range(num_steps):
+            context, answers, positions = next(batches)
+            with tf.GradientTape() as tape:
+                logits = self._network([context, answers], training=True)
+                loss = _cross_entropy(positions, logits)
+            weights = self._network.trainable_variables
+            self._optimizer.apply_gradients(
+                zip(tape.gradient(loss, weights), weights, strict=True)
+            )
+            total += loss
+        return total / tf.cast(num_steps, tf.float32)
+
+    def _score_steps(self, batches, num_steps: tf.Tensor) -> tf.Tensor:
+        """The mean accuracy and cross-entropy over batches: `[2]`."""
+        totals = tf.zeros([2])
+        for _ in tf.range(num_steps):
+            context, answers, positions = next(batches)
+            logits = self._network([context, answers], training=False)
+            right = tf.cast(tf.argmax(logits, axis=1) == positions, tf.float32)
+            loss = _cross_entropy(positions, logits)
+            totals += tf.stack([tf.reduce_mean(right), loss])
+        return totals / tf.cast(num_steps, tf.float32)
+
+
+def _cross_entropy(positions: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(
+        tf.nn.sparse_softmax_cross_entropy_with_logits(positions, logits)
+    )
+
+
+def _bind_representation(input_dir: str | None) -> None:
+    """Binds what the folder of the step before tells."""
+    if input_dir is not None:
+        resolve_dataset(input_dir, "postprocess")
+        with gin.unlock_config():
+            gin.bind_parameter(
+                "HubEmbedding.hub_path", os.path.join(input_dir, "tfhub")
+            )
+    elif gin_session.query("dataset.name") == "auto":
+        raise UserError(
+            'dataset.name is "auto", but there is no folder of a representation to '
+            "tell it: bind dataset.name, or give that folder as --input_dir."
+        )
+
+
+def _seeds(random_seed: int, num_iterations: int) -> list[list[int]]:
+    """Of training, validation and test, for each iteration, as the library draws."""
+    random_state = np.random.RandomState(random_seed)
+    return [
+        [random_state.randint(2**32) for _ in range(3)] for _ in range(num_iterations)
+    ]
+
+
+def _train_and_score(
+    solver: Solver,
+    directory: str,
+    seeds: list[list[int]],
+    num_steps: int,
+    num_batches: int,
+) -> np.ndarray:
+    """Runs the iterations that are left; returns scores `[iterations, 2, 2]`."""
+    scores = tf.Variable(tf.zeros([len(seeds), len(_SPLITS), len(_SCORES)]))
+    iteration = tf.Variable(0, dtype=tf.int64)
+    checkpoint = tf.train.Checkpoint(
+        variables=solver.variables, scores=scores, iteration=iteration
+    )
+    manager = open_manager(checkpoint, directory)
+    restore_newest(manager)
+    first = int(iteration)
+    with ProgressBar(
+        total=len(seeds) * num_steps,
+        initial=first * num_steps,
+        desc="reasoning",
+        unit="step",
+    ) as progress:
+        for i in range(first, len(seeds)):
+            train_seed, *score_seeds = seeds[i]
+            _train(solver, train_seed, num_steps, progress)
+            for j, seed in enumerate(score_seeds):
+                batches = solver.batches(seed, num_batches)
+                found = solver.score_steps(batches, tf.constant(num_batches))
+                scores[i, j].assign(found)
+            progress.set_postfix_str(f"accuracy {float(scores[i, 0, 0]):.3f}")
+            iteration.assign(i + 1)
+            manager.save(checkpoint_number=i + 1)
+    return scores.numpy()
+
+
+def _train(solver: Solver, seed: int, num_steps: int, progress: ProgressBar) -> None:
+    """Trains for an iteration."""
+    batches = solver.batches(seed, num_steps)
+    for step in range(0, num_steps, _LOG_STEPS):
+        num = min(_LOG_STEPS, num_steps - step)
+        loss = float(solver.train_steps(batches, tf.constant(num)))
+        progress.update(num)
+        if not math.isfinite(loss):
+            raise UserError(
+                f"The loss became {loss} by step {progress.n}; the last finished "
+                "iteration is kept: lower AdamOptimizer.learning_rate, and use "
+                "--overwrite to begin anew."
+            )
+
+
+def _named_scores(scores: np.ndarray, num_steps: int) -> dict[str, float]:
+    """The scores under the library's keys."""
+    rows = {f"step{i * num_steps}": i for i in range(len(scores))}
+    rows["best"] = int(np.argmax(scores[:, 0, 0]))
+    named = {}
+    for row, i in rows.items():
+        for j, split in enumerate(_SPLITS):
+            for k, score in enumerate(_SCORES):
+                named[f"{row}.{split}.{score}"] = float(scores[i, j, k])
+            named[f"{row}.{split}.global_step"] = (i + 1) * num_steps
+    return named
