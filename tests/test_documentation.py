@@ -225,7 +225,7 @@ PROGRAMS = [
     *("dlib_train", "dlib_postprocess", "dlib_evaluate", "dlib_aggregate_results"),
     *("dlib_visualize_model", "dlib_visualize_dataset", "dlib_download_data"),
     *("dlib_udr", "dlib_train_weakly_supervised", "dlib_train_semi_supervised"),
-    *("dlib_reproduce", "dlib_reproduce_weakly_supervised"),
+    *("dlib_reason", "dlib_reproduce", "dlib_reproduce_weakly_supervised"),
     *("mvhg_cluster", "mvhg_reproduce", "pip", "python", "tensorboard", "sbatch"),
     *("bin/quickstart", "bin/test", "bin/docs", "bin/benchmark", "bin/mvhg_cluster"),
     *("bin/mvhg_ks_test", "bin/mvhg_minimal_example", "bin/mvhg_reproduce"),

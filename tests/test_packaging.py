@@ -90,6 +90,7 @@ def test_a_wheel_brings_the_package_and_the_programs(build, repository):
         "dlib_download_data",
         "dlib_evaluate",
         "dlib_postprocess",
+        "dlib_reason",
         "dlib_reproduce",
         "dlib_reproduce_weakly_supervised",
         "dlib_train",

@@ -16,6 +16,7 @@ from mvhg_tf.disentanglement import (  # noqa: F401  (their gin names)
     visualize,
 )
 from mvhg_tf.disentanglement.factor_vae import AdversarialTotalCorrelation
+from mvhg_tf.disentanglement.reasoning import reason  # noqa: F401  (its gin names)
 from mvhg_tf.errors import UserError
 
 PRESETS = sorted((Path(__file__).parents[2] / "gin_configs").glob("*_arm3d*.gin"))
@@ -32,8 +33,6 @@ LIBRARY_FILES = sorted(
 )
 # What they configure is not part of this project, by the folder or file.
 ELSEWHERE = {
-    "abstract_reasoning_study_v1/stage2": "models that solve Raven's matrices",
-    "tests/abstract_reasoning": "models that solve Raven's matrices",
     "tests/validation": "scores of a fixed set of images, by another program",
 }
 

@@ -21,6 +21,8 @@ from mvhg_tf.disentanglement.data import named_data
 from mvhg_tf.disentanglement.images import ImageSource
 from mvhg_tf.disentanglement.labelled_images import LabelledImages, LabelledSource
 from mvhg_tf.disentanglement.pairs import PairSource
+from mvhg_tf.disentanglement.reasoning import networks, reason
+from mvhg_tf.disentanglement.reasoning.data import get_pgm_dataset
 from mvhg_tf.disentanglement.sub_pixel import Conv2DTransposeToImages
 from mvhg_tf.distributions import MultivariateFisherNoncentralHypergeometric
 
@@ -160,3 +162,21 @@ def test_every_operation_of_the_renderer_has_a_gpu_kernel():
     dataset = named_data.get_named_ground_truth_data("arm3d")
     render = tf.function(dataset.render, autograph=False)
     assert check_kernels(render, tf.zeros([3, 7], tf.int32))
+
+
+@pytest.mark.parametrize("embedding", ["values", networks.convolutional_embedding])
+def test_a_network_that_reasons(embedding):
+    gin.parse_config("""
+        dataset.name = "arm3d"
+        pgm.pgm_type = "easy_mixed"
+        BaselineCNNEmbedder.num_latent = 10
+        OptimizedWildRelNet.edge_mlp = [4, 4]
+        OptimizedWildRelNet.graph_mlp = [4]
+        OptimizedWildRelNet.dropout_in_last_graph_layer = 0.5
+    """)
+    model = networks.TwoStageModel(embedding, networks.wild_relation_network)
+    solver = reason.Solver(model, get_pgm_dataset(inputs=model.inputs), 2)
+    batches = solver.batches(seed=0, num=1)
+    operations = check_kernels(solver.train_steps, batches, tf.constant(1))
+    assert "SparseSoftmaxCrossEntropyWithLogits" in operations
+    check_kernels(solver.score_steps, batches, tf.constant(1))

@@ -23,6 +23,7 @@ PROGRAMS = [
     "dlib_visualize_dataset",
     "dlib_aggregate_results",
     "dlib_udr",
+    "dlib_reason",
     "dlib_download_data",
 ]
 
@@ -358,6 +359,7 @@ def test_a_model_and_a_data_set_are_drawn(run_program, trained_model, tmp_path):
 
 def test_the_gin_files_that_come_along_can_be_used(repository, monkeypatch):
     from mvhg_tf.disentanglement import evaluate, postprocess, training  # noqa: F401
+    from mvhg_tf.disentanglement.reasoning import reason  # noqa: F401
 
     monkeypatch.chdir(repository)
     paths = glob.glob("gin_configs/**/*.gin", recursive=True)

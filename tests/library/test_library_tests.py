@@ -53,9 +53,9 @@ def test_every_counterpart_is_a_test_of_the_default_run():
         assert "slow" not in functions[name], counterpart
 
 
-def test_only_what_is_no_test_or_left_out_has_no_counterpart():
+def test_only_what_is_no_test_has_no_counterpart():
     for exclusion in EXCLUSIONS:
-        alone = exclusion.reason.startswith(("no test: ", "abstract reasoning, "))
+        alone = exclusion.reason.startswith("no test: ")
         assert alone == (not exclusion.counterparts), exclusion
 
 
@@ -116,4 +116,4 @@ def test_a_test_of_the_library_runs():
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout
-    assert f"{120 + len(EXCLUDED)} deselected" in done.stdout
+    assert f"{124 + len(EXCLUDED)} deselected" in done.stdout

@@ -48,11 +48,11 @@ def check_sizes(factor_sizes: Sequence[int], most_relations: int) -> None:
     Raises:
       UserError: if there are none.
     """
-    if min(factor_sizes) < SIDE or len(factor_sizes) <= most_relations:
+    if min(factor_sizes) < 2 or len(factor_sizes) <= most_relations:
         raise UserError(
-            f"The data set's factors have {', '.join(map(str, factor_sizes))} values, "
-            f"but matrices of {most_relations} relations need more factors than that, "
-            f"each of {SIDE} values or more: choose another dataset.name."
+            f"The data set's factors have {_listed(factor_sizes)} values, but matrices "
+            f"of {most_relations} relations need more factors than that, each of 2 "
+            "values or more: choose another dataset.name."
         )
 
 
@@ -141,7 +141,7 @@ def _sample_wrong(
         answers = np.where(again[:, :, np.newaxis], fresh, answers)
     raise UserError(
         f"There are not {NUM_ANSWERS - 1} wrong answers for factors of "
-        f"{', '.join(map(str, sizes))} values: choose a data set of more values."
+        f"{_listed(sizes)} values: choose a data set of more values."
     )
 
 
@@ -149,3 +149,7 @@ def _repeats(answers: np.ndarray) -> np.ndarray:
     """Of `[N, 5, F]`, which equal one before them: bool `[N, 5]`."""
     same = (answers[:, :, np.newaxis] == answers[:, np.newaxis]).all(axis=3)
     return np.tril(same, k=-1).any(axis=2)
+
+
+def _listed(sizes: Sequence[int]) -> str:
+    return ", ".join(map(str, sizes))
