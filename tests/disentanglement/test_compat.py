@@ -389,12 +389,13 @@ class TestReplacements:
             assert module is importlib.import_module(f"mvhg_tf.disentanglement.{ours}")
             for definition in self._functions(theirs):
                 for decorator in getattr(definition, "decorator_list", []):
-                    name = decorator.args[0].value
+                    named = isinstance(decorator, ast.Call)
+                    name = decorator.args[0].value if named else definition.name
                     # It raises if there is none, or more than one.
                     function = gin.get_configurable(name)
                     assert function.__module__ == module.__name__, name
                     num_names += 1
-        assert num_names == 10 + 3 + 2 + 5
+        assert num_names == 6 + 1 + 10 + 3 + 2 + 5
 
     def test_are_the_only_modules_that_are_not_the_library_s(self):
         for name, module in sys.modules.items():

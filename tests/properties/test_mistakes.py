@@ -67,6 +67,21 @@ RANKING = {
     "udr_sklearn.batch_size": "10",
     "udr_sklearn.num_data_points": "100",
 }
+REASONING = {
+    "dataset.name": "'arm3d'",
+    "pgm.pgm_type": "'easy_mixed'",
+    "abstract_reasoning.model": "@TwoStageModel()",
+    "abstract_reasoning.num_iterations": "1",
+    "abstract_reasoning.training_steps_per_iteration": "1",
+    "abstract_reasoning.eval_steps_per_iteration": "1",
+    "abstract_reasoning.random_seed": "0",
+    "abstract_reasoning.batch_size": "2",
+    "TwoStageModel.embedding_model_class": "'values'",
+    "TwoStageModel.reasoning_model_class": "@OptimizedWildRelNet",
+    "OptimizedWildRelNet.edge_mlp": "[2]",
+    "OptimizedWildRelNet.graph_mlp": "[2]",
+    "OptimizedWildRelNet.dropout_in_last_graph_layer": "0.5",
+}
 CLUSTERING = {
     "pretrain.epochs": "1",
     "fit.epochs": "1",
@@ -80,6 +95,7 @@ COMMANDS = {
     "dlib_postprocess": (["--model_dir={model}", "--output_dir={out}"], POSTPROCESSING),
     "dlib_evaluate": (["--input_dir={model}", "--output_dir={out}"], EVALUATION),
     "dlib_udr": (["--model_dirs={model},{model}", "--output_dir={out}"], RANKING),
+    "dlib_reason": (["--output_dir={out}"], REASONING),
     "dlib_visualize_model": (["--model_dir={model}", "--output_dir={out}"], {}),
     "dlib_visualize_dataset": (["--name=arm3d", "--path={out}"], {}),
     "dlib_aggregate_results": (["--output_path={out}"], None),
@@ -116,6 +132,7 @@ NO_FRACTIONS = [*NO_WEIGHTS, "1.0", "2"]
 NO_NUMPY_SEEDS = [*NO_NUMBERS, "-1", "1.5", str(2**32)]
 NO_SEEDS = [*NO_NUMPY_SEEDS, str(2**31)]
 NO_CHOICES = [*SYNTAX, *NO_NAMES, "'none such'", "''", "'EXACT'", "3", "None", "[]"]
+NO_UNITS = [*SYNTAX, *NO_NAMES, "'a'", "[]", "{}", "3", "None", "[0]", "[1.5]", "['a']"]
 NO_FUNCTIONS = [
     *SYNTAX,
     *NO_NAMES,
@@ -190,6 +207,23 @@ WRONG_VALUES = {
         "udr_sklearn.num_data_points": NO_COUNTS,
         "udr_sklearn.correlation_matrix": NO_CHOICES,
         "udr_sklearn.kl_filter_threshold": NO_NUMBERS,
+    },
+    "dlib_reason": {
+        "pgm.pgm_type": NO_CHOICES,
+        "abstract_reasoning.model": NO_FUNCTIONS,
+        "abstract_reasoning.num_iterations": NO_COUNTS,
+        "abstract_reasoning.training_steps_per_iteration": NO_COUNTS,
+        "abstract_reasoning.eval_steps_per_iteration": NO_COUNTS,
+        "abstract_reasoning.batch_size": NO_COUNTS,
+        "abstract_reasoning.random_seed": NO_NUMPY_SEEDS,
+        "TwoStageModel.embedding_model_class": NO_CHOICES,
+        "TwoStageModel.reasoning_model_class": NO_FUNCTIONS,
+        "OptimizedWildRelNet.edge_mlp": NO_UNITS,
+        "OptimizedWildRelNet.graph_mlp": NO_UNITS,
+        "OptimizedWildRelNet.dropout_in_last_graph_layer": [
+            *(value for value in NO_WEIGHTS if value != "None"),
+            "1.5",
+        ],
     },
     "mvhg_cluster": {
         "cluster.num_clusters": [v for v in NO_COUNTS if v != "None"],

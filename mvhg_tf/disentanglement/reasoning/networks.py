@@ -50,7 +50,7 @@ class TwoStageModel:
       optimizer_fn: such as `@AdamOptimizer`, which is the default.
 
     Raises:
-      UserError: if there is no embedding of that name.
+      UserError: if the first is no such name, or one of the others makes nothing.
     """
 
     def __init__(
@@ -59,12 +59,18 @@ class TwoStageModel:
         reasoning_model_class: Callable = gin.REQUIRED,
         optimizer_fn: optimizers.OptimizerFn | None = None,
     ):
-        is_name = isinstance(embedding_model_class, str)
-        if is_name and embedding_model_class not in _OF_FACTORS:
+        is_name = embedding_model_class in _OF_FACTORS
+        if not is_name and not callable(embedding_model_class):
             raise UserError(
                 "TwoStageModel.embedding_model_class is "
                 f'{embedding_model_class!r}, but must be "values", "onehot" or such as '
                 "@BaselineCNNEmbedder: bind it to one."
+            )
+        if not callable(reasoning_model_class):
+            raise UserError(
+                "TwoStageModel.reasoning_model_class is "
+                f"{reasoning_model_class!r}, but must be such as @OptimizedWildRelNet, "
+                "without brackets: bind it to one."
             )
         self.inputs = embedding_model_class if is_name else "images"
         self._embedding_class = None if is_name else embedding_model_class
