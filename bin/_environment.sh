@@ -1,6 +1,6 @@
 # Sourced by the scripts beside it: sets ROOT, and makes ROOT/.venv with all that
 # mvhg_tf needs (setup.py says what); with OLDEST=true, ROOT/.venv-oldest with the oldest
-# versions of it. Needs bash, and python3 >= 3.10.
+# versions of it. Needs bash, and Python 3.10 to 3.13.
 
 set -euo pipefail
 
@@ -14,16 +14,19 @@ fail() {
     exit 2
 }
 
+python_version() {
+    "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true
+}
+
 find_python() {
     local candidate
     for candidate in "${PYTHON:-python3}" python3.13 python3.12 python3.11 python3.10; do
-        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null
-        then
+        if [[ "$(python_version "$candidate")" =~ ^3\.1[0-3]$ ]]; then
             echo "$candidate"
             return
         fi
     done
-    fail "There is no Python 3.10 or later: install one, or set PYTHON to its path."
+    fail "There is no Python 3.10 to 3.13: install one, or set PYTHON to its path."
 }
 
 # What the environment was made from; when it changes, it is brought up to date.

@@ -287,11 +287,12 @@ def test_the_quickstart_asks_before_it_replaces(repository, tmp_path):
     assert (tmp_path / "figures" / "counts.png").exists()
 
 
-def test_a_python_that_is_too_old_is_told(repository, tmp_path):
+@pytest.mark.parametrize("version", ["", "3.9", "3.14"])
+def test_a_python_that_will_not_do_is_told(repository, tmp_path, version):
     old = tmp_path / "bin"
     old.mkdir()
     for name in ("python3", "python3.10", "python3.11", "python3.12", "python3.13"):
-        (old / name).write_text("#!/bin/sh\nexit 1\n")
+        (old / name).write_text(f"#!/bin/sh\necho {version}\n")
         (old / name).chmod(0o755)
     source = tmp_path / "source"
     shutil.copytree(repository / "bin", source / "bin")
@@ -303,5 +304,5 @@ def test_a_python_that_is_too_old_is_told(repository, tmp_path):
         env={"PATH": f"{old}:{os.environ['PATH']}"},
     )
     assert done.returncode == 2
-    assert "There is no Python 3.10 or later" in done.stderr
+    assert "There is no Python 3.10 to 3.13" in done.stderr
     assert not (source / ".venv").exists()
