@@ -24,6 +24,8 @@ BINDINGS = [
     "reconstruction_loss.loss_fn = @bernoulli_loss",
     "vae_optimizer.optimizer_fn = @AdamOptimizer",
     "discriminator_optimizer.optimizer_fn = @AdamOptimizer",
+    # By default Adam makes a whole step of a gradient that is no more than rounding.
+    "AdamOptimizer.epsilon = 1e-4",
     "group_vae.beta = 1.0",
     "vae.beta = 1.0",
     "annealed_vae.gamma = 10.0",
