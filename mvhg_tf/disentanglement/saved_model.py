@@ -129,7 +129,8 @@ def load_representation(path: str) -> Callable[[tf.Tensor], tf.Tensor]:
       A function from images `[N, H, W, C]` to representations `[N, d]`.
 
     Raises:
-      UserError: if there is none, or it is damaged.
+      UserError: if there is none, it is damaged, or the images have another shape than
+        those that it was trained on.
     """
     model = _load(path) if tf.saved_model.contains_saved_model(path) else None
     if model is None or "representation" not in model.signatures:
@@ -137,8 +138,20 @@ def load_representation(path: str) -> Callable[[tf.Tensor], tf.Tensor]:
             f"There is no representation in {path}: give the folder of a finished "
             "dlib_postprocess run."
         )
-    # Of a signature alone, TensorFlow would forget the weights.
-    return lambda images: model.signatures["representation"](images=images)["default"]
+
+    def represent(images: tf.Tensor) -> tf.Tensor:
+        # Of a signature alone, TensorFlow would forget the weights.
+        signature = model.signatures["representation"]
+        wanted = signature.structured_input_signature[1]["images"].shape
+        if not wanted.is_compatible_with(images.shape):
+            raise UserError(
+                f"The model in {path} was trained on images of shape "
+                f"{wanted[1:].as_list()}, but these have {images.shape[1:].as_list()}: "
+                "use the data set that it was trained on."
+            )
+        return signature(images=images)["default"]
+
+    return represent
 
 
 def _load(path: str):

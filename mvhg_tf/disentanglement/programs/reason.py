@@ -23,7 +23,7 @@ def main(name: str) -> None:
 
 def _reason(reason, flags) -> None:
     reason.reason_with_gin(
-        flags.input_dir,
+        flags.input_dir or None,
         flags.output_dir,
         flags.overwrite,
         list(flags.gin_config),

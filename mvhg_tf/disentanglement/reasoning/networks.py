@@ -77,7 +77,7 @@ class TwoStageModel:
         self._reasoning_class = reasoning_model_class
         self._optimizer_fn = optimizer_fn or optimizers.adam_optimizer
 
-    def make_network(self) -> keras.Model:
+    def make_network(self) -> keras.layers.Layer:
         """A new network from what the panels show to the answers' logits."""
         embed = self._embedding_class() if self._embedding_class else None
         return _TwoStages(embed, self._reasoning_class())
@@ -86,7 +86,14 @@ class TwoStageModel:
         return self._optimizer_fn()
 
 
-class _TwoStages(keras.Model):
+class _Composite(keras.layers.Layer):
+    """A layer of others, which are built when they are called."""
+
+    def build(self, input_shape):
+        self.built = True
+
+
+class _TwoStages(_Composite):
     def __init__(self, embed: Callable | None, reason: Callable):
         super().__init__()
         self._embed = embed
@@ -136,7 +143,7 @@ def representation_embedding(hub_path: str = gin.REQUIRED) -> PanelEmbedding:
     return PanelEmbedding(saved_model.load_representation(hub_path))
 
 
-class PanelEmbedding(keras.layers.Layer):
+class PanelEmbedding(_Composite):
     """Embeds each panel by itself.
 
     Args:
@@ -194,7 +201,7 @@ def wild_relation_network(
     )
 
 
-class WildRelationNetwork(keras.layers.Layer):
+class WildRelationNetwork(_Composite):
     """Judges each answer with the context, by pairs of panels.
 
     Each answer is the ninth panel of a set, whose panels are marked with their places

@@ -16,7 +16,7 @@ from mvhg_tf.checkpoints import open_manager, restore_newest
 from mvhg_tf.disentanglement import results
 from mvhg_tf.disentanglement.reasoning.data import MatrixData, get_pgm_dataset
 from mvhg_tf.disentanglement.reasoning.networks import TwoStageModel
-from mvhg_tf.disentanglement.saved_model import resolve_dataset
+from mvhg_tf.disentanglement.saved_model import bound_value, resolve_dataset
 from mvhg_tf.errors import UserError, check_positive_integer
 from mvhg_tf.progress import ProgressBar
 
@@ -195,6 +195,8 @@ def _cross_entropy(positions: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 def _bind_representation(input_dir: str | None) -> None:
     """Binds what the folder of the step before tells."""
     if input_dir is not None:
+        # It also tells a folder whose results could not be carried over.
+        bound_value(input_dir, "postprocess", "dataset.name")
         resolve_dataset(input_dir, "postprocess")
         with gin.unlock_config():
             gin.bind_parameter(
@@ -243,6 +245,7 @@ def _train_and_score(
             for j, seed in enumerate(score_seeds):
                 batches = solver.batches(seed, num_batches)
                 found = solver.score_steps(batches, tf.constant(num_batches))
+                _check_finite(float(found[1]), progress)
                 scores[i, j].assign(found)
             progress.set_postfix_str(f"accuracy {float(scores[i, 0, 0]):.3f}")
             iteration.assign(i + 1)
@@ -257,12 +260,16 @@ def _train(solver: Solver, seed: int, num_steps: int, progress: ProgressBar) -> 
         num = min(_LOG_STEPS, num_steps - step)
         loss = float(solver.train_steps(batches, tf.constant(num)))
         progress.update(num)
-        if not math.isfinite(loss):
-            raise UserError(
-                f"The loss became {loss} by step {progress.n}; the last finished "
-                "iteration is kept: lower AdamOptimizer.learning_rate, and use "
-                "--overwrite to begin anew."
-            )
+        _check_finite(loss, progress)
+
+
+def _check_finite(loss: float, progress: ProgressBar) -> None:
+    if not math.isfinite(loss):
+        raise UserError(
+            f"The loss became {loss} by step {progress.n}; the last finished iteration "
+            "is kept: lower AdamOptimizer.learning_rate, and use --overwrite to begin "
+            "anew."
+        )
 
 
 def _named_scores(scores: np.ndarray, num_steps: int) -> dict[str, float]:

@@ -16,7 +16,7 @@ from mvhg_tf.disentanglement.reasoning import networks
 from mvhg_tf.disentanglement.reasoning import reason as reason_module
 from mvhg_tf.disentanglement.reasoning.data import MatrixData, get_pgm_dataset
 from mvhg_tf.disentanglement.reasoning.reason import Solver, reason_with_gin
-from mvhg_tf.errors import RunInterrupted, UserError
+from mvhg_tf.errors import RunInterrupted, UserError, sentence_and_code
 
 BINDINGS = [
     "dataset.name = 'arm3d'",
@@ -33,6 +33,19 @@ BINDINGS = [
     "OptimizedWildRelNet.graph_mlp = [8]",
     "OptimizedWildRelNet.dropout_in_last_graph_layer = 0.5",
 ]
+
+
+@pytest.fixture(scope="module")
+def representation(trained_model, tmp_path_factory):
+    """The folder of the model's means."""
+    folder = tmp_path_factory.mktemp("representation") / "mean"
+    bindings = [
+        "dataset.name = 'auto'",
+        "postprocess.postprocess_fn = @mean_representation",
+        "postprocess.random_seed = 0",
+    ]
+    postprocess_with_gin(trained_model, str(folder), gin_bindings=bindings)
+    return folder
 
 
 def scores_in(folder):
@@ -214,17 +227,7 @@ class TestReason:
         expected, found = of_network(scores_in(whole)), of_network(scores_in(torn))
         assert expected == pytest.approx(found, rel=1e-4)
 
-    def test_a_representation_is_read_and_left_as_it_is(self, trained_model, tmp_path):
-        representation = tmp_path / "mean"
-        postprocess_with_gin(
-            trained_model,
-            str(representation),
-            gin_bindings=[
-                "dataset.name = 'auto'",
-                "postprocess.postprocess_fn = @mean_representation",
-                "postprocess.random_seed = 0",
-            ],
-        )
+    def test_a_representation_is_read_and_left_as_it_is(self, representation, tmp_path):
         bindings = [
             *BINDINGS,
             "dataset.name = 'auto'",
@@ -247,6 +250,28 @@ class TestReason:
         kernels = [tuple(w.shape) for w in solver._network.trainable_variables]
         # 4 latents and 9 places, twice: nothing of the encoder.
         assert kernels[0] == (26, 8) and len(kernels) == 8
+
+    @pytest.mark.parametrize("embedding", ["'onehot'", "@HubEmbedding"])
+    def test_a_folder_without_a_representation_is_told_at_once(
+        self, trained_model, tmp_path, embedding
+    ):
+        bindings = [*BINDINGS, f"TwoStageModel.embedding_model_class = {embedding}"]
+        with pytest.raises(UserError, match="not that of a finished dlib_postprocess"):
+            reason_with_gin(trained_model, str(tmp_path / "run"), False, [], bindings)
+        assert not (tmp_path / "run").exists()
+
+    def test_a_representation_of_other_images_is_told(self, representation):
+        model = networks.TwoStageModel(
+            lambda: networks.representation_embedding(str(representation / "tfhub")),
+            lambda: networks.wild_relation_network([2], [2], None),
+        )
+        gin.parse_config("dataset.name = 'dummy_data'\npgm.pgm_type = 'easy_1'")
+        data = get_pgm_dataset(inputs=model.inputs)
+        with pytest.raises(Exception) as raised:
+            Solver(model, data, 2)
+        sentence, code = sentence_and_code(raised.value)
+        assert "images of shape [64, 64, 3], but these have [64, 64, 1]" in sentence
+        assert code == 2
 
     def test_without_a_folder_the_data_set_must_be_bound(self, tmp_path):
         with pytest.raises(UserError, match='dataset.name is "auto", but there is no'):
