@@ -4,7 +4,7 @@ import inspect
 import math
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import gin
 
@@ -43,6 +43,7 @@ _TYPE_NAMES = {
     float: "a number",
     int: "an integer",
     list: "a list",
+    Sequence: "a list",
     str: "a string",
     tuple: "a tuple",
     type(None): "None",
@@ -107,7 +108,7 @@ def _check_kind(name: str, value: object, owner: Callable, parameter: str) -> No
     """Refuses `@name` or `@name()` of another kind than the annotation tells."""
     if not isinstance(value, gin.config.ConfigurableReference):
         return
-    hint = typing.get_type_hints(inspect.unwrap(owner)).get(parameter)
+    hint = _hints_of(owner).get(parameter)
     if hint is not None and not gin_kinds.fits(value, hint):
         what = "what it makes" if value.evaluate else "this function"
         raise UserError(
@@ -169,9 +170,17 @@ def _check_counts(parameter: str, value: object) -> None:
         )
 
 
+def _hints_of(function: Callable) -> dict[str, object]:
+    """The annotations of a function's parameters, or of what makes a class."""
+    function = inspect.unwrap(function)
+    if inspect.isclass(function):
+        function = function.__init__
+    return typing.get_type_hints(function)
+
+
 def _parameter_types(function: Callable) -> dict[str, tuple[type, ...]]:
     """The types that each parameter may have; none where that is not known."""
-    hints = typing.get_type_hints(inspect.unwrap(function))
+    hints = _hints_of(function)
     result = {}
     for name, parameter in inspect.signature(function).parameters.items():
         if name in hints:

@@ -18,7 +18,7 @@ from mvhg_tf.errors import UserError
 SIDE = 3
 NUM_CONTEXT = SIDE**2 - 1
 NUM_ANSWERS = 6
-# A draw that fails is made again; of answers, each new one may equal an earlier one.
+# Of wrong answers, before there seem to be too few: each may equal an earlier one.
 _MOST_DRAWS = 1000
 
 
@@ -48,10 +48,10 @@ def check_sizes(factor_sizes: Sequence[int], most_relations: int) -> None:
     Raises:
       UserError: if there are none.
     """
-    if min(factor_sizes) < 2 or len(factor_sizes) <= most_relations:
+    if min(factor_sizes) < 2 or len(factor_sizes) < most_relations:
         raise UserError(
             f"The data set's factors have {_listed(factor_sizes)} values, but matrices "
-            f"of {most_relations} relations need more factors than that, each of 2 "
+            f"of {most_relations} relations need as many factors or more, each of 2 "
             "values or more: choose another dataset.name."
         )
 
@@ -96,10 +96,7 @@ def _sample_free(sizes: np.ndarray, num: int, random_state) -> np.ndarray:
     """Values `[num, 3, 3, F]` of factors without a relation."""
     shape = (num, SIDE, SIDE, len(sizes))
     values = random_state.randint(sizes, size=shape)
-    for _ in range(_MOST_DRAWS):
-        again = _seems_related(values)
-        if not again.any():
-            break
+    while (again := _seems_related(values)).any():
         fresh = random_state.randint(sizes, size=shape)
         values = np.where(again[:, np.newaxis, np.newaxis], fresh, values)
     return values

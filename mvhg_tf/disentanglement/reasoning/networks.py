@@ -19,22 +19,39 @@ _OF_FACTORS = ("values", "onehot")
 
 
 @gin.configurable("activation")
-def get_activation(activation: str | Callable = "relu") -> str | Callable:
+def get_activation(activation: str | Callable = "relu") -> Callable:
     """The networks' activation: a name that Keras knows or a function.
 
     "lrelu" is a leaky ReLU of slope 0.2.
+
+    Raises:
+      UserError: if there is none of that name.
     """
     if activation == "lrelu":
         return lambda x: keras.activations.leaky_relu(x, negative_slope=0.2)
-    return activation
+    return _known("activation", activation, keras.activations.get)
 
 
 @gin.configurable("kernel_initializer")
 def get_kernel_initializer(
     kernel_initializer: str | Callable = "lecun_normal",
-) -> str | Callable:
-    """The initial weights of all layers: a name that Keras knows or an initializer."""
-    return kernel_initializer
+) -> Callable:
+    """The initial weights of all layers: a name that Keras knows or an initializer.
+
+    Raises:
+      UserError: if there is none of that name.
+    """
+    return _known("kernel_initializer", kernel_initializer, keras.initializers.get)
+
+
+def _known(what: str, name: str | Callable, get: Callable) -> Callable:
+    try:
+        return get(name)
+    except ValueError as error:
+        raise UserError(
+            f"{what}.{what} is {name!r}, but must be a name that Keras knows: bind it "
+            "to one, or leave it out."
+        ) from error
 
 
 @gin.configurable
@@ -50,28 +67,27 @@ class TwoStageModel:
       optimizer_fn: such as `@AdamOptimizer`, which is the default.
 
     Raises:
-      UserError: if the first is no such name, or one of the others makes nothing.
+      UserError: if one of them is no such name, and makes nothing.
     """
 
     def __init__(
         self,
-        embedding_model_class: str | Callable = gin.REQUIRED,
-        reasoning_model_class: Callable = gin.REQUIRED,
+        embedding_model_class: str | Callable[[], Callable] = gin.REQUIRED,
+        reasoning_model_class: Callable[[], Callable] = gin.REQUIRED,
         optimizer_fn: optimizers.OptimizerFn | None = None,
     ):
         is_name = embedding_model_class in _OF_FACTORS
-        if not is_name and not callable(embedding_model_class):
-            raise UserError(
-                "TwoStageModel.embedding_model_class is "
-                f'{embedding_model_class!r}, but must be "values", "onehot" or such as '
-                "@BaselineCNNEmbedder: bind it to one."
+        if not is_name:
+            _check_maker(
+                "embedding_model_class",
+                embedding_model_class,
+                '"values", "onehot" or such as @BaselineCNNEmbedder',
             )
-        if not callable(reasoning_model_class):
-            raise UserError(
-                "TwoStageModel.reasoning_model_class is "
-                f"{reasoning_model_class!r}, but must be such as @OptimizedWildRelNet, "
-                "without brackets: bind it to one."
-            )
+        _check_maker(
+            "reasoning_model_class",
+            reasoning_model_class,
+            "such as @OptimizedWildRelNet",
+        )
         self.inputs = embedding_model_class if is_name else "images"
         self._embedding_class = None if is_name else embedding_model_class
         self._reasoning_class = reasoning_model_class
@@ -84,6 +100,15 @@ class TwoStageModel:
 
     def make_optimizer(self) -> keras.optimizers.Optimizer:
         return self._optimizer_fn()
+
+
+def _check_maker(parameter: str, value: object, allowed: str) -> None:
+    """Refuses what makes no layer, a layer itself included."""
+    if isinstance(value, keras.layers.Layer) or not callable(value):
+        raise UserError(
+            f"TwoStageModel.{parameter} is {value!r}, but must be {allowed}, without "
+            "brackets: bind it to one."
+        )
 
 
 class _Composite(keras.layers.Layer):

@@ -17,7 +17,12 @@ from mvhg_tf.disentanglement import results
 from mvhg_tf.disentanglement.reasoning.data import MatrixData, get_pgm_dataset
 from mvhg_tf.disentanglement.reasoning.networks import TwoStageModel
 from mvhg_tf.disentanglement.saved_model import bound_value, resolve_dataset
-from mvhg_tf.errors import UserError, check_positive_integer
+from mvhg_tf.errors import (
+    UserError,
+    check_positive_integer,
+    message_of,
+    sentence_and_code,
+)
 from mvhg_tf.progress import ProgressBar
 
 _LOG_STEPS = 50
@@ -68,7 +73,8 @@ def reason(
 
     Each iteration trains, then takes the validation score and the test score, on new
     matrices. A run that was stopped goes on from its last finished iteration, and ends
-    with the scores of one never stopped.
+    with the scores of one never stopped, up to rounding (but for a representation that
+    is drawn at random, `@sampled_representation`, whose draws begin anew).
 
     Args:
       input_dir: the folder of a representation, for `@HubEmbedding` and
@@ -76,7 +82,7 @@ def reason(
       output_dir: gets `checkpoints` and `results`, whose keys are
         `step{steps}.{val,test}.{accuracy,loss,global_step}` (the steps before the
         iteration, as in the library), and `best.` for the iteration of the best
-        validation accuracy.
+        validation accuracy; `elapsed_time` is of the last session, in seconds.
       overwrite: whether an earlier run there may be replaced.
       model: such as `@TwoStageModel()`.
       num_iterations: how often it is scored.
@@ -124,6 +130,9 @@ class Solver:
       model: makes the network and its optimizer.
       data: of the matrices.
       batch_size: matrices in a batch.
+
+    Raises:
+      UserError: if the model's networks don't fit the matrices or one another.
     """
 
     def __init__(self, model: TwoStageModel, data: MatrixData, batch_size: int):
@@ -131,7 +140,16 @@ class Solver:
         self._batch_size = batch_size
         self._network = model.make_network()
         context, answers, _ = data.batch(1, 0, 0)
-        self._network([context, answers])
+        try:
+            self._network([context, answers])
+        except (TypeError, ValueError, tf.errors.OpError) as error:
+            if sentence_and_code(error) is not None:
+                raise
+            raise UserError(
+                "The networks of TwoStageModel can't be called as they should "
+                f"({message_of(error)}): see to embedding_model_class and "
+                "reasoning_model_class."
+            ) from error
         self._optimizer = model.make_optimizer()
         self._optimizer.build(self._network.trainable_variables)
         self.train_steps = tf.function(self._train_steps)
@@ -200,7 +218,8 @@ def _bind_representation(input_dir: str | None) -> None:
         resolve_dataset(input_dir, "postprocess")
         with gin.unlock_config():
             gin.bind_parameter(
-                "HubEmbedding.hub_path", os.path.join(input_dir, "tfhub")
+                "HubEmbedding.hub_path",
+                os.path.join(os.path.realpath(input_dir), "tfhub"),
             )
     elif gin_session.query("dataset.name") == "auto":
         raise UserError(
@@ -266,9 +285,9 @@ def _train(solver: Solver, seed: int, num_steps: int, progress: ProgressBar) -> 
 def _check_finite(loss: float, progress: ProgressBar) -> None:
     if not math.isfinite(loss):
         raise UserError(
-            f"The loss became {loss} by step {progress.n}; the last finished iteration "
-            "is kept: lower AdamOptimizer.learning_rate, and use --overwrite to begin "
-            "anew."
+            f"The loss became {loss} by step {progress.n}; what finished iterations "
+            "made is kept: lower the optimizer's learning rate, and use --overwrite if "
+            "the folder is there."
         )
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 
 import gin
 import keras
@@ -17,6 +18,7 @@ from mvhg_tf.disentanglement.reasoning import reason as reason_module
 from mvhg_tf.disentanglement.reasoning.data import MatrixData, get_pgm_dataset
 from mvhg_tf.disentanglement.reasoning.reason import Solver, reason_with_gin
 from mvhg_tf.errors import RunInterrupted, UserError, sentence_and_code
+from mvhg_tf.run_directory import AlreadyFinished
 
 BINDINGS = [
     "dataset.name = 'arm3d'",
@@ -179,6 +181,37 @@ class TestNetworks:
         with pytest.raises(UserError, match=wanted):
             networks.wild_relation_network(*arguments)
 
+    @pytest.mark.parametrize(
+        "binding, wanted",
+        [
+            ("activation.activation = 'foo'", "activation.activation is 'foo'"),
+            ("kernel_initializer.kernel_initializer = 'foo'", "initializer is 'foo'"),
+            ("OptimizedWildRelNet.edge_mlp = 256", "is 256, but must be a list"),
+            (
+                "TwoStageModel.reasoning_model_class = @OptimizedWildRelNet()",
+                "without brackets",
+            ),
+            (
+                "TwoStageModel.embedding_model_class = @BaselineCNNEmbedder()\n"
+                "BaselineCNNEmbedder.num_latent = 10",
+                "without brackets",
+            ),
+            (
+                "TwoStageModel.optimizer_fn = @AdamOptimizer()",
+                "TwoStageModel.optimizer_fn is @AdamOptimizer()",
+            ),
+            (
+                "TwoStageModel.embedding_model_class = @OptimizedWildRelNet",
+                "see to embedding_model_class and reasoning_model_class",
+            ),
+        ],
+    )
+    def test_other_parts_are_refused(self, binding, wanted, tmp_path):
+        bindings = [*BINDINGS, *binding.split("\n")]
+        with pytest.raises(UserError, match=re.escape(wanted)):
+            reason_with_gin(None, str(tmp_path / "run"), gin_bindings=bindings)
+        assert not (tmp_path / "run").exists()
+
     def test_another_embedding_is_refused(self):
         with pytest.raises(UserError, match="'factors', but must be \"values\""):
             networks.TwoStageModel("factors", networks.wild_relation_network)
@@ -227,7 +260,9 @@ class TestReason:
         expected, found = of_network(scores_in(whole)), of_network(scores_in(torn))
         assert expected == pytest.approx(found, rel=1e-4)
 
-    def test_a_representation_is_read_and_left_as_it_is(self, representation, tmp_path):
+    def test_a_representation_is_read_and_left_as_it_is(
+        self, representation, tmp_path, monkeypatch
+    ):
         bindings = [
             *BINDINGS,
             "dataset.name = 'auto'",
@@ -235,6 +270,10 @@ class TestReason:
         ]
         run = tmp_path / "run"
         reason_with_gin(str(representation), str(run), gin_bindings=bindings)
+        # However the folder is spelled, it is the same run.
+        monkeypatch.chdir(representation)
+        with pytest.raises(AlreadyFinished):
+            reason_with_gin(".", str(run), gin_bindings=bindings)
         assert 0 <= scores_in(run)["best.test.accuracy"] <= 1
         text = (run / "results" / "gin" / "abstract_reasoning.gin").read_text()
         assert "dataset.name = 'arm3d'" in text
@@ -282,6 +321,7 @@ class TestReason:
         bindings = [*BINDINGS, "AdamOptimizer.learning_rate = 1e38"]
         with pytest.raises(UserError, match="The loss became (nan|inf) by step"):
             reason_with_gin(None, str(tmp_path / "run"), gin_bindings=bindings)
+        assert not (tmp_path / "run" / "results").exists()
 
     def test_a_network_learns(self, tmp_path):
         """Well above chance, 1/6, of 512 matrices (standard error 0.02)."""
