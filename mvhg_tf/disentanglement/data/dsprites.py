@@ -68,6 +68,10 @@ class NoisyDSprites(_Sprites, dsprites.NoisyDSprites):
     """White sprites on noise."""
 
 
+class AbstractDSprites(_Sprites, dsprites.AbstractDSprites):
+    """Sprites of 6 colors on 5, which are factors too; for abstract reasoning."""
+
+
 class ScreamDSprites(_Sprites, dsprites.ScreamDSprites):
     """Sprites on random crops of a picture, whose colors they invert."""
 

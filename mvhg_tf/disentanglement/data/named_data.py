@@ -79,6 +79,8 @@ _DATA_SETS: dict[str, Callable[[], ground_truth_data.GroundTruthData]] = {
     "dsprites_noshape": _dsprites("DSprites", _SPRITE_FACTORS[1:]),
     "color_dsprites": _dsprites("ColorDSprites", _SPRITE_FACTORS),
     "noisy_dsprites": _dsprites("NoisyDSprites", _SPRITE_FACTORS),
+    # Orientation is left to chance.
+    "abstract_dsprites": _dsprites("AbstractDSprites", [1, 2, 4, 5]),
     "scream_dsprites": _dsprites("ScreamDSprites", _SPRITE_FACTORS, scream=True),
     "smallnorb": _Downloaded(
         "smallnorb",

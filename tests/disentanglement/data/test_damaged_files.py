@@ -123,6 +123,7 @@ WRITERS = {
     "dsprites_noshape": _write_sprites,
     "color_dsprites": _write_sprites,
     "noisy_dsprites": _write_sprites,
+    "abstract_dsprites": _write_sprites,
     "scream_dsprites": _write_both,
     "shapes3d": _write_shapes,
     "mpi3d_toy": _write_mpi3d,

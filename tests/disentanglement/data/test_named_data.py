@@ -34,7 +34,7 @@ class TestByName:
         ).read_text()
         names = set(re.findall(r'name == "(\w+)"', source))
         assert len(names) == 12
-        ours = {"arm3d", "mpi3d_real_complex", "npz"}
+        ours = {"abstract_dsprites", "arm3d", "mpi3d_real_complex", "npz"}
         assert set(named_data.NAMES) == names | ours
 
     def test_takes_the_name_from_gin(self):
@@ -135,7 +135,8 @@ class TestFormats:
         np.testing.assert_array_equal(rows, expected)
 
     @pytest.mark.parametrize(
-        "name", ["color_dsprites", "noisy_dsprites", "scream_dsprites"]
+        "name",
+        ["color_dsprites", "noisy_dsprites", "scream_dsprites"],
     )
     def test_colored_dsprites(self, folder, name):
         _write_sprites()
@@ -152,15 +153,16 @@ class TestFormats:
         assert not np.array_equal(images[0], images[1]) or name == "color_dsprites"
 
     @pytest.mark.parametrize(
-        "name, library_class",
+        "name, make_library_s",
         [
-            ("dsprites_full", dsprites.DSprites),
-            ("color_dsprites", dsprites.ColorDSprites),
-            ("noisy_dsprites", dsprites.NoisyDSprites),
-            ("scream_dsprites", dsprites.ScreamDSprites),
+            ("dsprites_full", lambda: dsprites.DSprites([1, 2, 3, 4, 5])),
+            ("color_dsprites", lambda: dsprites.ColorDSprites([1, 2, 3, 4, 5])),
+            ("noisy_dsprites", lambda: dsprites.NoisyDSprites([1, 2, 3, 4, 5])),
+            ("scream_dsprites", lambda: dsprites.ScreamDSprites([1, 2, 3, 4, 5])),
+            ("abstract_dsprites", dsprites.AbstractDSprites),
         ],
     )
-    def test_dsprites_are_the_library_s(self, folder, name, library_class):
+    def test_dsprites_are_the_library_s(self, folder, name, make_library_s):
         """The same images for the same random state, though read in another way."""
         _write_sprites()
         noise = PIL.Image.effect_noise((700, 900), 100).convert("RGB")
@@ -168,7 +170,7 @@ class TestFormats:
         drawn = []
         for data in (
             named_data.get_named_ground_truth_data(name),
-            library_class([1, 2, 3, 4, 5]),
+            make_library_s(),
         ):
             random_state = np.random.RandomState(0)
             factors = data.sample_factors(5, random_state)

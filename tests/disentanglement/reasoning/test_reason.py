@@ -20,6 +20,8 @@ from mvhg_tf.disentanglement.reasoning.reason import Solver, reason_with_gin
 from mvhg_tf.errors import RunInterrupted, UserError, sentence_and_code
 from mvhg_tf.run_directory import AlreadyFinished
 
+from disentanglement_lib.data.ground_truth import dsprites, shapes3d  # isort: skip
+
 BINDINGS = [
     "dataset.name = 'arm3d'",
     "pgm.pgm_type = 'easy_mixed'",
@@ -109,6 +111,19 @@ class TestData:
         assert sorted(set(shown[:, 0])) == list(range(0, 40, 4))
         assert sorted(set(shown[:, 1])) == [0, 1, 2]
         assert sorted(set(shown[:, 2])) == [int(1.2 * i) for i in range(10)]
+
+    def test_the_library_s_data_sets_keep_the_paper_s_numbers_of_values(self):
+        sprites = object.__new__(dsprites.AbstractDSprites)
+        sprites.full_factor_sizes = [1, 3, 6, 40, 32, 32]
+        sprites.latent_factor_indices = [1, 2, 4, 5]
+        shapes = object.__new__(shapes3d.Shapes3D)
+        shapes.factor_sizes = [10, 10, 10, 8, 4, 15]
+        for dataset, sizes in (
+            (sprites, [5, 6, 3, 3, 4, 4]),
+            (shapes, [10, 10, 10, 4, 4, 4]),
+        ):
+            data = MatrixData(dataset, False, [1], "values")
+            assert data.factor_sizes.tolist() == sizes
 
     @pytest.mark.parametrize("pgm_type", ["easy", "medium_1", "hard_4", "easy__1", ""])
     def test_another_type_is_refused(self, pgm_type):
