@@ -58,6 +58,11 @@ class AdversarialVAE(VAE):
         adversary = self.adversary.trainable_variables
         gradients = tape.gradient(loss, own)
         adversary_gradients = tape.gradient(adversary_loss, adversary)
-        self.optimizer.apply(gradients, own)
-        self.adversary_optimizer.apply(adversary_gradients, adversary)
+        # A weight's gradient may need no more of a forward pass than its shape, as that
+        # of MINE's last layer. Then TensorFlow 2.21 was seen to lose the order of the
+        # pass and the update, so that the pass, at times, read the new weight.
+        passes = [*logs.values(), *gradients, *adversary_gradients]
+        with tf.control_dependencies([value for value in passes if value is not None]):
+            self.optimizer.apply(gradients, own)
+            self.adversary_optimizer.apply(adversary_gradients, adversary)
         return logs
