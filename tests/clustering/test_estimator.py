@@ -26,6 +26,7 @@ def _clusterer(**kwargs):
     return VaDEClusterer(**{**settings, **kwargs})
 
 
+@pytest.mark.slow
 def test_scikit_learns_own_checks():
     check_estimator(_clusterer(), on_skip=None)
 

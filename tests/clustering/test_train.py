@@ -101,7 +101,7 @@ def test_a_finished_run_is_not_run_again(finished, source):
         run(finished, source, "cluster.random_seed = 1")
 
 
-@pytest.mark.parametrize("epochs_done", [1, 3])
+@pytest.mark.parametrize("epochs_done", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_stopped_run_goes_on_and_ends_with_the_same_weights(
     finished, source, tmp_path, monkeypatch, epochs_done
 ):

@@ -120,7 +120,7 @@ def results_of(model_dir):
     [
         pytest.param(
             name,
-            marks=[] if name in ("beta_vae", "factor_vae") else [pytest.mark.slow],
+            marks=[] if name == "beta_vae" else [pytest.mark.slow],
         )
         for name in STUDY
     ],
@@ -198,6 +198,7 @@ def test_the_recorded_configuration_repeats_the_run(tmp_path):
         np.testing.assert_array_equal(found[name], value)
 
 
+@pytest.mark.slow
 def test_a_stopped_factor_vae_ends_like_one_that_was_not(tmp_path, monkeypatch):
     bindings = [
         *FACTOR_VAE,

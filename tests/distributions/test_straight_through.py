@@ -129,7 +129,7 @@ class TestOneHotRows:
         )
 
     @pytest.mark.parametrize("method", ["exact", "merged"])
-    @pytest.mark.parametrize("groups", [2, 3])
+    @pytest.mark.parametrize("groups", [pytest.param(2, marks=pytest.mark.slow), 3])
     @pytest.mark.parametrize("estimator", ["mean", "gumbel_softmax"])
     def test_rows_and_counts_agree(self, groups, estimator, method):
         """sum_x x y(x) has the value and the gradient of the count."""
@@ -284,7 +284,9 @@ class TestCompiled:
         np.testing.assert_allclose(eager, compiled, rtol=1e-8, atol=1e-9)
 
     @pytest.mark.parametrize("method", ["exact", "merged"])
-    @pytest.mark.parametrize("own_sizes", [False, True])
+    @pytest.mark.parametrize(
+        "own_sizes", [pytest.param(False, marks=pytest.mark.slow), True]
+    )
     def test_urns_one_by_one_have_the_gradient_of_the_batch(
         self, own_sizes, method, monkeypatch
     ):
