@@ -25,7 +25,7 @@ BINDINGS = [
     "vae_optimizer.optimizer_fn = @AdamOptimizer",
     "discriminator_optimizer.optimizer_fn = @AdamOptimizer",
     # By default Adam makes a whole step of a gradient that is no more than rounding.
-    "AdamOptimizer.epsilon = 1e-4",
+    "AdamOptimizer.epsilon = 1e-2",
     "group_vae.beta = 1.0",
     "vae.beta = 1.0",
     "annealed_vae.gamma = 10.0",
