@@ -15,8 +15,6 @@ from mvhg_tf.errors import UserError
 
 from disentanglement_lib.data.ground_truth import dsprites, shapes3d  # isort: skip
 
-# What the networks may be given of each panel.
-INPUTS = ("images", "values", "onehot")
 # The most values that each factor is left with, as in the paper.
 _FEW_VALUES = {
     dsprites.AbstractDSprites: [5, 6, 3, 3, 4, 4],
@@ -106,7 +104,7 @@ def get_pgm_dataset(pgm_type: str = gin.REQUIRED, inputs: str = "images") -> Mat
       pgm_type: "easy" or "hard" wrong answers, then the number of relations, 1, 2, 3
         or mixed (each as likely): "easy_1", "hard_mixed". In the library all are
         easy: it does not hand the word on.
-      inputs: one of `INPUTS`.
+      inputs: as `MatrixData` takes it.
 
     Raises:
       UserError: if there is no such type, or none of this data set.

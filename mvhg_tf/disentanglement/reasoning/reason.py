@@ -15,6 +15,7 @@ from mvhg_tf import gin_session, run_directory
 from mvhg_tf.checkpoints import open_manager, restore_newest
 from mvhg_tf.disentanglement import results
 from mvhg_tf.disentanglement.reasoning.data import MatrixData, get_pgm_dataset
+from mvhg_tf.disentanglement.reasoning.matrices import NUM_ANSWERS, NUM_CONTEXT
 from mvhg_tf.disentanglement.reasoning.networks import TwoStageModel
 from mvhg_tf.disentanglement.saved_model import bound_value, resolve_dataset
 from mvhg_tf.errors import (
@@ -170,8 +171,8 @@ class Solver:
 
         size, shape = self._batch_size, self._data.panel_shape
         signature = (
-            tf.TensorSpec([size, 8, *shape], tf.float32),
-            tf.TensorSpec([size, 6, *shape], tf.float32),
+            tf.TensorSpec([size, NUM_CONTEXT, *shape], tf.float32),
+            tf.TensorSpec([size, NUM_ANSWERS, *shape], tf.float32),
             tf.TensorSpec([size], tf.int64),
         )
         dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
@@ -186,9 +187,7 @@ class Solver:
                 logits = self._network([context, answers], training=True)
                 loss = _cross_entropy(positions, logits)
             weights = self._network.trainable_variables
-            self._optimizer.apply_gradients(
-                zip(tape.gradient(loss, weights), weights, strict=True)
-            )
+            self._optimizer.apply(tape.gradient(loss, weights), weights)
             total += loss
         return total / tf.cast(num_steps, tf.float32)
 

@@ -293,12 +293,11 @@ class TestReason:
         text = (run / "results" / "gin" / "abstract_reasoning.gin").read_text()
         assert "dataset.name = 'arm3d'" in text
         assert (run / "results" / "json" / "postprocess_results.json").is_file()
-        with gin_session.configured(bindings=[*bindings, "dataset.name = 'arm3d'"]):
-            gin.config._OPERATIVE_CONFIG.clear()
-            with gin.unlock_config():
-                gin.bind_parameter(
-                    "HubEmbedding.hub_path", str(representation / "tfhub")
-                )
+        bindings += [
+            "dataset.name = 'arm3d'",
+            f"HubEmbedding.hub_path = '{representation / 'tfhub'}'",
+        ]
+        with gin_session.configured(bindings=bindings):
             model = networks.TwoStageModel()
             solver = Solver(model, get_pgm_dataset(inputs=model.inputs), 2)
         kernels = [tuple(w.shape) for w in solver._network.trainable_variables]
