@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.special import gammaln
 
 from mvhg_tf.clustering.priors import (
     CategoricalPrior,
@@ -118,16 +119,58 @@ def test_data_scales_the_batch_to_all_samples():
     assert _term(data, usage, 4) == pytest.approx(_term(batch, usage, 20), abs=1e-6)
 
 
-def test_soft_counts_outside_the_support_are_clamped():
-    prior = _hypergeometric(batch_size=6, group_sizes=2)
-    prior.log_weights.assign([0.6, -0.1, -0.5])
-    rows = tf.Variable(tf.tile([[0.8, 0.1, 0.1]], [6, 1]))
-    with tf.GradientTape() as tape:
-        value = prior.expected_log_prob(rows, rows)
-    assert np.isfinite(float(value))
-    gradient = tape.gradient(value, rows).numpy()
-    assert np.isfinite(gradient).all()
-    np.testing.assert_allclose(gradient[:, 0], 0.6 / 6, rtol=1e-6)
+def _log_ways(group_size, size, probability_of):
+    """By SciPy, whose gamma functions go on beyond m, up to m + 1."""
+    ways = gammaln(group_size + 1) - gammaln(group_size - size + 1)
+    return ways - gammaln(size + 1) if probability_of == "sizes" else ways
+
+
+@pytest.mark.parametrize("group_size", [2, 26, 128])
+@pytest.mark.parametrize("probability_of", ["assignment", "sizes"])
+def test_beyond_the_support_goes_the_parabola_of_the_boundary(
+    group_size, probability_of
+):
+    prior = _hypergeometric(6, 6, group_sizes=group_size, probability_of=probability_of)
+    step = 1e-3
+    before, at, after = (
+        _log_ways(group_size, group_size + change, probability_of)
+        for change in (-step, 0.0, step)
+    )
+    slope = (after - before) / (2 * step)
+    curvature = (after - 2 * at + before) / step**2
+    log_weight = math.log(WEIGHTS[0])
+    values = []
+    for beyond in (-step, 0.0, 0.5, 3.0, 40.0):
+        sizes = tf.Variable([group_size + beyond, 0.5, 1.0], dtype=tf.float64)
+        with tf.GradientTape() as tape:
+            values.append(prior.log_prob(sizes))
+        if beyond < 0:
+            continue
+        gained = values[-1] - values[1] - beyond * log_weight
+        expected = beyond * slope + 0.5 * beyond**2 * curvature
+        assert float(gained) == pytest.approx(expected, rel=1e-5, abs=1e-9)
+        gradient = tape.gradient(values[-1], sizes)
+        expected = slope + beyond * curvature + log_weight
+        assert float(gradient[0]) == pytest.approx(expected, rel=1e-5)
+    # From within the support, value and slope come to those of the boundary.
+    lost = float(values[1] - values[0]) - step * log_weight
+    assert lost == pytest.approx(step * slope, rel=2e-3)
+
+
+@pytest.mark.parametrize("probability_of", ["assignment", "sizes"])
+def test_no_weight_makes_one_cluster_take_more_than_it_has(probability_of):
+    weights = np.array([math.exp(8.0), 1.0, 1.0])
+    prior = _hypergeometric(
+        128, weights=weights, group_sizes=60, probability_of=probability_of
+    )
+    values = []
+    for first in np.arange(70.0, 128.5, 2.0):
+        rest = (128.0 - first) / 2
+        values.append(
+            float(prior.log_prob(tf.constant([first, rest, rest], tf.float64)))
+        )
+    assert np.all(np.diff(values) < 0)
+    assert np.all(np.diff(values, 2) < 0)
 
 
 @pytest.mark.parametrize("group_sizes", ["batch", "data", 20])

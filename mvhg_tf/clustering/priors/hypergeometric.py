@@ -28,9 +28,11 @@ class HypergeometricPrior(ClusterPrior):
     sizes or of one assignment with those sizes, so both are choices.
 
     Sizes that are not whole (`counts="expected"`) enter through the gamma function.
-    Where they leave the support, x_k > m_k, the ways to take them are those of m_k, and
-    their gradient is that of the weights, log omega_k, alone. A batch of another
-    size than n, such as the last of an epoch, is scaled to n.
+    Beyond the support, x_k > m_k, the log of the ways to take them goes on as the
+    parabola that has its value, slope and curvature at m_k. So log p(c) stays concave,
+    and falls the faster the further a cluster exceeds what it has to give, whatever its
+    weight. A batch of another size than n, such as the last of an epoch, is scaled to
+    n.
 
     `log_weights` exaggerate imbalance: the expected share of a cluster,
     `proportions()`, is the mean of the distribution over n. It serves as pi in the
@@ -132,20 +134,16 @@ class HypergeometricPrior(ClusterPrior):
         """log p(c) of assignments with the sizes x, whole or not.
 
         Args:
-          sizes: float64 `[K]`, which sum to n.
+          sizes: float64 `[K]`, nonnegative with the sum n. Those above m_k get what the
+            class says of sizes beyond the support.
 
         Returns:
           float64 scalar: of one assignment, or of the sizes (`probability_of`).
         """
         distribution = self.distribution()
         group_sizes = tf.cast(distribution.group_sizes, tf.float64)
-        inside = tf.minimum(sizes, group_sizes)
-        # log m! / (m - x)!, the ways to take x elements one after the other.
-        ways = tf.math.lgamma(group_sizes + 1.0)
-        ways -= tf.math.lgamma(group_sizes - inside + 1.0)
-        if self.probability_of == "sizes":
-            ways -= tf.math.lgamma(inside + 1.0)
-        else:
+        ways = _log_ways(group_sizes, sizes, ordered=self.probability_of != "sizes")
+        if self.probability_of == "assignment":
             total_count = tf.cast(distribution.total_count, tf.float64)
             ways -= tf.math.lgamma(total_count + 1.0) / self.num_clusters
         log_weights = tf.cast(distribution.log_weights, tf.float64)
@@ -176,6 +174,28 @@ class HypergeometricPrior(ClusterPrior):
         if isinstance(self.group_sizes, int):
             return float(self.group_sizes)
         return total_count
+
+
+def _log_ways(group_sizes: tf.Tensor, sizes: tf.Tensor, ordered: bool) -> tf.Tensor:
+    """The log of the ways to take x of m elements, `[K]` and `[K]` -> `[K]`.
+
+    Args:
+      group_sizes: m, float64.
+      sizes: x, float64; above m, the Taylor polynomial of degree 2 at m stands in.
+      ordered: whether elements are taken one after the other, m! / (m - x)!, rather
+        than together, C(m, x).
+    """
+    inside = tf.minimum(sizes, group_sizes)
+    ways = tf.math.lgamma(group_sizes + 1.0)
+    ways -= tf.math.lgamma(group_sizes - inside + 1.0)
+    one = tf.ones_like(group_sizes)
+    slope, curvature = tf.math.digamma(one), -tf.math.polygamma(one, one)
+    if not ordered:
+        ways -= tf.math.lgamma(inside + 1.0)
+        slope -= tf.math.digamma(group_sizes + 1.0)
+        curvature -= tf.math.polygamma(one, group_sizes + 1.0)
+    beyond = sizes - inside
+    return ways + beyond * (slope + 0.5 * beyond * curvature)
 
 
 def _log_odds(taken: np.ndarray) -> np.ndarray:
