@@ -77,6 +77,7 @@ def vade(
     temperature: float | Callable[[tf.Tensor], tf.Tensor] = 0.5,
     learning_rate: float | Callable[[tf.Tensor], tf.Tensor] = 1e-3,
     prior_rate: float = 10.0,
+    prior_weight: float = 1.0,
 ) -> VaDE:
     """A compiled VaDE.
 
@@ -91,6 +92,7 @@ def vade(
       temperature: of the draws of assignments; or such as `@ExponentialAnnealing()`.
       learning_rate: of Adam; or such as `@ExponentialAnnealing()`.
       prior_rate: see `VaDE.compile`.
+      prior_weight: see `VaDE.compile`.
 
     Raises:
       UserError: a ValueError, if an argument is not allowed.
@@ -114,7 +116,9 @@ def vade(
             f"learning_rate is {learning_rate!r}, but must be positive: pass a number "
             "above 0 or a schedule."
         )
-    model.compile(learning_rate=learning_rate, prior_rate=prior_rate)
+    model.compile(
+        learning_rate=learning_rate, prior_rate=prior_rate, prior_weight=prior_weight
+    )
     return model
 
 

@@ -109,6 +109,7 @@ class VaDE(keras.Model):
         optimizer=None,
         learning_rate=1e-3,
         prior_rate: float = 10.0,
+        prior_weight: float = 1.0,
         jit_compile=False,
         **kwargs,
     ):
@@ -119,20 +120,31 @@ class VaDE(keras.Model):
           learning_rate: positive number or Keras schedule, of the default optimizer.
           prior_rate: positive number; the steps of the prior's parameters (log pi,
             log omega) are so many times those of the optimizer.
+          prior_weight: number of at least 0; how often E log p(c) of a batch, divided
+            by B, counts in the loss. 1 is the ELBO's. B adds the batch's own E log p(c)
+            to a loss that is otherwise the mean of its samples' losses. `elbo` is
+            reported without the weight.
           jit_compile: whether XLA compiles the step, which is a graph anyhow.
           **kwargs: further arguments of `keras.Model.compile`.
 
         Raises:
-          UserError: a ValueError, if `prior_rate` is not positive.
+          UserError: a ValueError, if `prior_rate` is not positive, or `prior_weight`
+            negative or not finite.
         """
         if not prior_rate > 0:
             raise UserError(
                 f"prior_rate is {prior_rate!r}, but must be positive: pass a number "
                 "above 0."
             )
+        if not 0 <= prior_weight < math.inf:
+            raise UserError(
+                f"prior_weight is {prior_weight!r}, but must be a finite number of at "
+                "least 0: pass such a number."
+            )
         if optimizer is None:
             optimizer = keras.optimizers.Adam(learning_rate)
         self._prior_rate = float(prior_rate)
+        self._prior_weight = float(prior_weight)
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
 
     def get_compile_config(self) -> dict:
@@ -140,6 +152,7 @@ class VaDE(keras.Model):
         return {
             "optimizer": optimizer,
             "prior_rate": self._prior_rate,
+            "prior_weight": self._prior_weight,
             "jit_compile": self.jit_compile,
         }
 
@@ -299,7 +312,7 @@ class VaDE(keras.Model):
         training: bool,
         responsibilities: tf.Tensor | None = None,
     ) -> dict:
-        """The negative ELBO of a batch (eq. 59) and its parts, in nats a sample.
+        """The loss of a batch, its ELBO (eq. 59) and the parts, in nats a sample.
 
         Args:
           x: float32 `[B, D]`.
@@ -309,7 +322,8 @@ class VaDE(keras.Model):
 
         Returns:
           Scalars: `loss`, `elbo`, `reconstruction_loss`; `prior`, the expected
-          log p(c | pi) + log p(z | c); and `entropy`, of q(z | x) and q(c | x).
+          log p(c | pi) + log p(z | c); and `entropy`, of q(z | x) and q(c | x). `loss`
+          is -`elbo` where `prior_weight` is 1.
         """
         seeds = tf.random.split(tf.stack([self.seed, tf.cast(step, tf.int32)]), 2)
         mean, log_variance = self.encoder(x, training=training)
@@ -333,10 +347,11 @@ class VaDE(keras.Model):
         prior = log_p_c + tf.reduce_mean(log_p_z)
         entropy = tf.reduce_mean(entropy)
         elbo = prior + entropy - reconstruction_loss
+        loss = -elbo - (self._prior_weight - 1.0) * log_p_c
         return dict(
             zip(
                 _LOG_NAMES,
-                (-elbo, elbo, reconstruction_loss, prior, entropy),
+                (loss, elbo, reconstruction_loss, prior, entropy),
                 strict=True,
             )
         )

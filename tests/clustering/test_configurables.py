@@ -25,6 +25,7 @@ def test_every_choice_of_the_prior_can_be_bound():
         "vade.temperature = @ExponentialAnnealing()",
         "vade.learning_rate = 0.01",
         "vade.prior_rate = 2.0",
+        "vade.prior_weight = 128",
     ]
     with gin_session.configured(bindings=bindings):
         model = configurables.vade(num_features=6, num_clusters=3, seed=4)
@@ -38,6 +39,7 @@ def test_every_choice_of_the_prior_can_be_bound():
     assert shapes == [(6, 8), (8, 4), (4, 3), (4, 3)]
     assert float(model.optimizer.learning_rate) == pytest.approx(0.01)
     assert model.get_compile_config()["prior_rate"] == 2.0
+    assert model.get_compile_config()["prior_weight"] == 128.0
     assert model.seed == 4
 
 

@@ -90,6 +90,30 @@ def test_elbo_is_equation_59_term_by_term():
     assert float(parts) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("weight", [0.0, 10.0])
+def test_prior_weight_multiplies_the_term_of_the_prior_alone(weight, tmp_path):
+    shares = np.array([0.5, 0.3, 0.2])
+    model = _model(prior="categorical", seed=3)
+    model.set_mixture(np.eye(3, 2), np.ones([3, 2]), shares)
+    model.compile(prior_weight=weight)
+    model.save(tmp_path / "model.keras")
+    x = np.random.default_rng(1).uniform(size=[5, 6]).astype(np.float32)
+    seed = tf.random.split(tf.constant([3, 7]), 2)[0]
+    noise = tf.random.stateless_normal([5, 2], seed)
+    elbo, gamma = _elbo_by_hand(model, x, noise)
+    expected = -elbo - (weight - 1.0) * np.mean(gamma @ np.log(shares))
+    for used in (model, keras.models.load_model(tmp_path / "model.keras")):
+        losses = used.losses_of(x, tf.constant(7), training=False)
+        assert float(losses["loss"]) == pytest.approx(expected, rel=1e-5)
+        assert float(losses["elbo"]) == pytest.approx(elbo, rel=1e-5)
+
+
+@pytest.mark.parametrize("weight", [-1.0, np.inf, np.nan])
+def test_a_weight_of_the_prior_that_is_no_weight_is_refused(weight):
+    with pytest.raises(UserError, match="prior_weight is .* at least 0"):
+        _model().compile(prior_weight=weight)
+
+
 def test_probabilities_are_the_responsibilities_of_the_mean():
     model = _model(prior="categorical")
     model.set_mixture([[0, 0], [1, 1], [-1, 2]], np.full([3, 2], 0.5), [0.6, 0.3, 0.1])
