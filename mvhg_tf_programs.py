@@ -13,23 +13,21 @@ Python must not cost more because of it.
 import os
 import sys
 
-# The modules: those of mvhg_tf.disentanglement.programs by their name alone.
+# The modules in mvhg_tf.programs.
 _PROGRAMS = {
-    "dlib_train": "train",
-    "dlib_train_semi_supervised": "train",
-    "dlib_train_weakly_supervised": "train",
-    "dlib_postprocess": "postprocess",
-    "dlib_evaluate": "evaluate",
-    "dlib_aggregate_results": "aggregate_results",
-    "dlib_udr": "udr",
-    "dlib_reason": "reason",
-    "dlib_reproduce": "mvhg_tf.experiments.dlib_reproduce",
-    "dlib_reproduce_weakly_supervised": (
-        "mvhg_tf.experiments.dlib_reproduce_weakly_supervised"
-    ),
-    "dlib_download_data": "download_data",
-    "dlib_visualize_model": "visualize_model",
-    "dlib_visualize_dataset": "visualize_dataset",
+    "dlib_train": "dlib_train",
+    "dlib_train_semi_supervised": "dlib_train",
+    "dlib_train_weakly_supervised": "dlib_train",
+    "dlib_postprocess": "dlib_postprocess",
+    "dlib_evaluate": "dlib_evaluate",
+    "dlib_aggregate_results": "dlib_aggregate_results",
+    "dlib_udr": "dlib_udr",
+    "dlib_reason": "dlib_reason",
+    "dlib_reproduce": "dlib_reproduce",
+    "dlib_reproduce_weakly_supervised": "dlib_reproduce_weakly_supervised",
+    "dlib_download_data": "dlib_download_data",
+    "dlib_visualize_model": "dlib_visualize_model",
+    "dlib_visualize_dataset": "dlib_visualize_dataset",
 }
 
 
@@ -38,10 +36,7 @@ def main() -> None:
     import importlib
 
     name = os.path.basename(sys.argv[0])
-    module = _PROGRAMS[name]
-    if "." not in module:
-        module = f"mvhg_tf.disentanglement.programs.{module}"
-    importlib.import_module(module).main(name)
+    importlib.import_module(f"mvhg_tf.programs.{_PROGRAMS[name]}").main(name)
 
 
 def take_over() -> None:

@@ -90,10 +90,10 @@ PROGRAMS = [
     "dlib_visualize_dataset",
 ]
 EXPERIMENTS = {
-    "mvhg_cluster": "mvhg_tf.experiments.cluster:main",
-    "mvhg_ks_test": "mvhg_tf.experiments.ks_test:main",
-    "mvhg_minimal_example": "mvhg_tf.experiments.minimal_example:main",
-    "mvhg_reproduce": "mvhg_tf.experiments.reproduce:main",
+    "mvhg_cluster": "mvhg_tf.programs.mvhg_cluster:main",
+    "mvhg_ks_test": "mvhg_tf.programs.mvhg_ks_test:main",
+    "mvhg_minimal_example": "mvhg_tf.programs.mvhg_minimal_example:main",
+    "mvhg_reproduce": "mvhg_tf.programs.mvhg_reproduce:main",
 }
 
 

@@ -2,10 +2,11 @@
 
 import math
 
+import gin
 import keras
 import tensorflow as tf
 
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 __all__ = ["ExponentialAnnealing"]
 
@@ -58,3 +59,6 @@ class ExponentialAnnealing(keras.optimizers.schedules.LearningRateSchedule):
             "final": self.final,
             "num_steps": self.num_steps,
         }
+
+
+gin.external_configurable(ExponentialAnnealing, "ExponentialAnnealing")

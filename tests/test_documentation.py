@@ -210,7 +210,7 @@ def test_the_whole_program_of_a_page_runs(page, tmp_path, monkeypatch):
 @pytest.mark.parametrize("block", of_kind("gin"), ids=str)
 def test_gin_knows_all_names(block):
     import mvhg_tf.clustering.train
-    import mvhg_tf.disentanglement.training  # noqa: F401
+    import mvhg_tf.disentanglement.steps.training  # noqa: F401
 
     try:
         gin.parse_config(block.code)
@@ -264,16 +264,15 @@ def _write_program(path: Path, text: str) -> None:
 @pytest.fixture
 def check_call(monkeypatch, tmp_path, run_program):
     """Gives a call to its program, which stops before its work."""
-    from mvhg_tf import gin_session
-    from mvhg_tf.disentanglement.programs import _run
-    from mvhg_tf.experiments.library import programs
+    from mvhg_tf.programs import absl_program, job_programs
+    from mvhg_tf.runs import gin_config
 
     def count(jobs, *arguments):
         assert jobs
         return 0
 
     def read_gin(files, bindings):
-        with gin_session.configured(files, bindings):
+        with gin_config.configured(files, bindings):
             assert files or bindings
 
     def parse_only(self, arguments):
@@ -288,8 +287,8 @@ def check_call(monkeypatch, tmp_path, run_program):
     own_module = types.ModuleType("mean_selection")  # the page's, just run
     monkeypatch.setitem(sys.modules, "mean_selection", own_module)
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(_run.Program, "run", parse_only)
-    monkeypatch.setattr(programs, "do_pipelines", count)
+    monkeypatch.setattr(absl_program.Program, "run", parse_only)
+    monkeypatch.setattr(job_programs, "do_pipelines", count)
 
     def check(name: str, *arguments: str) -> None:
         if name.startswith("dlib_"):
@@ -312,31 +311,31 @@ def check_call(monkeypatch, tmp_path, run_program):
 
 
 def _check_cluster(name, arguments, monkeypatch, tmp_path):
-    from mvhg_tf import gin_session
     from mvhg_tf.clustering import train
-    from mvhg_tf.experiments import cluster
+    from mvhg_tf.programs import mvhg_cluster
+    from mvhg_tf.runs import gin_config
 
     def read_gin(directory, overwrite, files, bindings, start):
-        with gin_session.configured(files, bindings):
+        with gin_config.configured(files, bindings):
             return "read"
 
     monkeypatch.setattr(train, "train_with_gin", read_gin)
-    _exits_well(cluster.main, arguments)
+    _exits_well(mvhg_cluster.main, arguments)
 
 
 def _check_reproduce(name, arguments, monkeypatch, tmp_path):
-    from mvhg_tf.experiments import reproduce
-    from mvhg_tf.experiments.studies import runner
+    from mvhg_tf.programs import mvhg_reproduce
+    from mvhg_tf.studies.jobs import runner
 
     def stop(preset, jobs, directory):
         assert jobs
         return "page"
 
-    for key, chosen in list(reproduce.STUDIES.items()):
+    for key, chosen in list(mvhg_reproduce.STUDIES.items()):
         stopping = chosen._replace(write_report=stop)
-        monkeypatch.setitem(reproduce.STUDIES, key, stopping)
+        monkeypatch.setitem(mvhg_reproduce.STUDIES, key, stopping)
     monkeypatch.setattr(runner, "run", lambda jobs, *options, **more: [])
-    _exits_well(reproduce.main, arguments)
+    _exits_well(mvhg_reproduce.main, arguments)
 
 
 def _check_pip(name, arguments, monkeypatch, tmp_path):

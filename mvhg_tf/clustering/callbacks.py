@@ -7,8 +7,8 @@ import math
 import keras
 import tensorflow as tf
 
-from mvhg_tf import progress
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs import progress
+from mvhg_tf.runs.errors import UserError
 
 
 class ProgressBar(keras.callbacks.Callback):

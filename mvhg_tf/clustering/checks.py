@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 
 def as_samples(x, num_features: int) -> np.ndarray:

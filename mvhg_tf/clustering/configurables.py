@@ -16,12 +16,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mvhg_tf import schedules  # noqa: F401  (for gin)
 from mvhg_tf.clustering import likelihoods, priors
 from mvhg_tf.clustering.architectures import UNITS, make_decoder, make_encoder
 from mvhg_tf.clustering.checks import check_batch_size, check_whole
 from mvhg_tf.clustering.jiang_weights import load_jiang_weights
 from mvhg_tf.clustering.vade import VaDE
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 _PARTS = {
     "vade.prior": {

@@ -15,7 +15,7 @@ from sklearn.model_selection import train_test_split
 
 from mvhg_tf.clustering import files
 from mvhg_tf.clustering.checks import check_choice
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 # The share of its samples that each class of the first half of the classes keeps
 # (paper, section 5.3).

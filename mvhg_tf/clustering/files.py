@@ -17,7 +17,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 _MOST_UNPACKED = 1032  # bytes that deflate can make of one
 _IDX_BYTES = 0x08  # the type code of unsigned bytes, the only one of MNIST's kin

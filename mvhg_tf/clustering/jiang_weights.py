@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from mvhg_tf.clustering.layer_wise import layer_pairs
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 
 def load_jiang_weights(model, path: str | os.PathLike) -> None:

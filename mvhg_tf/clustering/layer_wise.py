@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from mvhg_tf.clustering.batches import batches
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 _CORRUPTION = 0.2  # of the inputs and of the hidden units, set to 0
 

@@ -5,7 +5,7 @@ import math
 import tensorflow as tf
 from keras.saving import deserialize_keras_object, register_keras_serializable
 
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 
 @register_keras_serializable(package="mvhg_tf")

@@ -12,7 +12,7 @@ from mvhg_tf.clustering import em, layer_wise
 from mvhg_tf.clustering.batches import batches
 from mvhg_tf.clustering.checks import check_batch_size, check_choice, check_whole
 from mvhg_tf.clustering.whitening import LinearEnds, whitening
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 INITS = {"balanced": em.fit_balanced, "free": em.fit_free}
 

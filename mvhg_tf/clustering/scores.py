@@ -4,7 +4,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn import metrics
 
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 
 def accuracy(labels: np.ndarray, clusters: np.ndarray) -> float:

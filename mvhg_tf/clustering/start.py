@@ -11,7 +11,7 @@ import os
 import numpy as np
 
 from mvhg_tf.clustering import files
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 
 def save(path: str, model, responsibilities: np.ndarray, x: np.ndarray) -> None:

@@ -16,14 +16,14 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 import mvhg_tf
-from mvhg_tf import checkpoints, gin_session, run_directory
 from mvhg_tf.clustering import callbacks, configurables, figures
 from mvhg_tf.clustering import data as data_sets
 from mvhg_tf.clustering import start as starts
 from mvhg_tf.clustering.checks import check_choice, check_whole
 from mvhg_tf.clustering.evaluation import Evaluation, evaluate, table
 from mvhg_tf.clustering.vade import VaDE
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs import checkpoints, gin_config, run_directory
+from mvhg_tf.runs.errors import UserError
 
 RESULTS = os.path.join("results", "results.json")
 START = "start.npz"
@@ -56,7 +56,7 @@ def train_with_gin(
     Raises:
       UserError: for a mistake in any of these; nothing is deleted.
     """
-    with gin_session.configured(gin_config_files, gin_bindings):
+    with gin_config.configured(gin_config_files, gin_bindings):
         configurables.check_all_used(gin_bindings or [])
         return train(output_directory, overwrite, start)
 

@@ -13,7 +13,7 @@ from mvhg_tf.clustering.architectures import make_decoder, make_encoder
 from mvhg_tf.clustering.batches import batches
 from mvhg_tf.clustering.mixture import GaussianMixture
 from mvhg_tf.clustering.pretraining import pretrain
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 _LOG_NAMES = ("loss", "elbo", "reconstruction_loss", "prior", "entropy")
 _BLOCK = 64  # rows, a multiple of what TensorFlow's kernels work on at once

@@ -10,7 +10,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 _SWEEPS = 20
 _LEAST_TURN = 1e-8  # radians

@@ -40,7 +40,7 @@ import numpy as np
 import PIL.Image
 import tensorflow as tf
 
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 _LIBRARY = "disentanglement_lib"
 # Examples that a model is given at a time: the library hands over 10 000 images at
@@ -50,21 +50,21 @@ _BATCH_SIZE = 256
 _REPLACED_FUNCTIONS = {
     "data.ground_truth.named_data": "data.named_data",
     "evaluation.abstract_reasoning.reason": "reasoning.reason",
-    "evaluation.evaluate": "evaluate",
-    "evaluation.udr.evaluate": "evaluate",
+    "evaluation.evaluate": "steps.evaluate",
+    "evaluation.udr.evaluate": "steps.evaluate",
     "evaluation.udr.metrics.udr": "metrics.udr",
-    "methods.unsupervised.train": "training",
-    "postprocessing.methods": "postprocess",
-    "postprocessing.postprocess": "postprocess",
+    "methods.unsupervised.train": "steps.training",
+    "postprocessing.methods": "steps.postprocess",
+    "postprocessing.postprocess": "steps.postprocess",
 }
 # With the same gin names, of what makes Keras models instead of a graph's tensors.
 _REPLACED_MODELS = {
-    "evaluation.abstract_reasoning.models": "reasoning.networks",
-    "evaluation.abstract_reasoning.pgm_data": "reasoning.data",
-    "methods.shared.architectures": "architectures",
-    "methods.shared.losses": "losses",
-    "methods.shared.optimizers": "optimizers",
-    "methods.unsupervised.vae": "unsupervised",
+    "evaluation.abstract_reasoning.models": "reasoning.solvers",
+    "evaluation.abstract_reasoning.pgm_data": "reasoning.matrix_data",
+    "methods.shared.architectures": "networks",
+    "methods.shared.losses": "models.shared.reconstruction",
+    "methods.shared.optimizers": "steps.optimizers",
+    "methods.unsupervised.vae": "models.unsupervised.image_models",
 }
 _REPLACED = {
     f"{_LIBRARY}.{theirs}": f"mvhg_tf.disentanglement.{ours}"

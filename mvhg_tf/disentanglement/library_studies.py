@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import disentanglement_lib
 
 from mvhg_tf.disentanglement import compat  # noqa: F401
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 from disentanglement_lib.config import reproduce  # isort: skip
 from disentanglement_lib.utils import hyperparams  # isort: skip

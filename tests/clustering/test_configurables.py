@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mvhg_tf import gin_session
 from mvhg_tf.clustering import configurables
 from mvhg_tf.clustering.likelihoods import Gaussian
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs import gin_config
+from mvhg_tf.runs.errors import UserError
 from mvhg_tf.schedules import ExponentialAnnealing
 
 pytestmark = pytest.mark.usefixtures("eagerly")
@@ -27,7 +27,7 @@ def test_every_choice_of_the_prior_can_be_bound():
         "vade.prior_rate = 2.0",
         "vade.prior_weight = 128",
     ]
-    with gin_session.configured(bindings=bindings):
+    with gin_config.configured(bindings=bindings):
         model = configurables.vade(num_features=6, num_clusters=3, seed=4)
     config = model.prior.get_config()
     assert config["group_sizes"] == 60
@@ -54,7 +54,7 @@ def test_pretraining_and_training_take_what_is_bound():
         "fit.epochs = 2",
         "fit.batch_size = 20",
     ]
-    with gin_session.configured(bindings=bindings):
+    with gin_config.configured(bindings=bindings):
         model = configurables.vade(num_features=6, num_clusters=3, seed=0)
         q = configurables.pretrain(model, x)
         arguments = configurables.fit_arguments(len(x))
@@ -75,7 +75,7 @@ def test_pretraining_and_training_take_what_is_bound():
     ],
 )
 def test_values_that_are_not_allowed_are_refused(binding, message):
-    with gin_session.configured(bindings=[binding]):
+    with gin_config.configured(bindings=[binding]):
         with pytest.raises(UserError, match=message):
             configurables.vade(num_features=6, num_clusters=3, seed=0)
 
@@ -89,7 +89,7 @@ def test_values_that_are_not_allowed_are_refused(binding, message):
     ],
 )
 def test_arguments_of_training_are_refused_before_it(binding, message):
-    with gin_session.configured(bindings=[binding]):
+    with gin_config.configured(bindings=[binding]):
         with pytest.raises(UserError, match=message):
             configurables.fit_arguments(60)
 
@@ -114,7 +114,7 @@ def test_bindings_of_a_prior_that_is_not_chosen_are_refused(bindings, named):
     part = named.partition(".")[0]
     match = rf"^{named} is bound, but only vade.\w+ = @{part}\(\) would use it"
     for command in (bindings, []):  # wherever the lines come from
-        with gin_session.configured(bindings=bindings):
+        with gin_config.configured(bindings=bindings):
             with pytest.raises(UserError, match=match):
                 configurables.check_all_used(command)
 
@@ -129,7 +129,7 @@ def test_bindings_of_a_prior_that_is_not_chosen_are_refused(bindings, named):
 )
 def test_bindings_of_the_chosen_prior_are_right(bindings):
     bindings = [*bindings, "hypergeometric_prior.group_sizes = 26"]
-    with gin_session.configured(bindings=bindings):
+    with gin_config.configured(bindings=bindings):
         configurables.check_all_used(bindings)
 
 
@@ -139,10 +139,10 @@ def test_a_line_of_a_file_may_be_idle_where_the_command_chooses_another_prior(tm
         "vade.prior = @hypergeometric_prior()\nhypergeometric_prior.group_sizes = 26\n"
     )
     command = ["vade.prior = @uniform_prior()"]
-    with gin_session.configured([str(path)], command):
+    with gin_config.configured([str(path)], command):
         configurables.check_all_used(command)
     command.append("hypergeometric_prior.counts = 'sampled'")
-    with gin_session.configured([str(path)], command):
+    with gin_config.configured([str(path)], command):
         with pytest.raises(UserError, match="hypergeometric_prior.counts is bound"):
             configurables.check_all_used(command)
 
@@ -150,7 +150,7 @@ def test_a_line_of_a_file_may_be_idle_where_the_command_chooses_another_prior(tm
 def test_a_missing_file_of_weights_is_refused(tmp_path):
     x = np.random.default_rng(0).uniform(size=[60, 6]).astype(np.float32)
     bindings = [f"pretrain.weights = '{tmp_path}/none.h5'", "vade.units = (4,)"]
-    with gin_session.configured(bindings=bindings):
+    with gin_config.configured(bindings=bindings):
         model = configurables.vade(num_features=6, num_clusters=3, seed=0)
         with pytest.raises(UserError, match="none.h5' can't be read as weights"):
             configurables.pretrain(model, x)

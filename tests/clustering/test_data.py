@@ -8,7 +8,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from mvhg_tf.clustering import data
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 
 def write_idx(folder, part, labels):

@@ -7,7 +7,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from mvhg_tf.clustering import HypergeometricPrior, VaDE, VaDEClusterer
 from mvhg_tf.clustering.scores import accuracy
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mvhg_tf.clustering.files import read_idx, read_npz
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 VALUES = np.arange(24, dtype=np.uint8).reshape(4, 3, 2)
 

@@ -4,7 +4,7 @@ import pytest
 
 from mvhg_tf.clustering import VaDE, load_jiang_weights
 from mvhg_tf.clustering.architectures import make_decoder, make_encoder
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 SIZES = [6, 5, 4, 7, 2, 7, 4, 5, 6]
 

@@ -7,7 +7,7 @@ from scipy import stats
 from mvhg_tf.clustering import VaDE, layer_wise, pretraining
 from mvhg_tf.clustering.architectures import make_decoder, make_encoder
 from mvhg_tf.clustering.batches import batches
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 

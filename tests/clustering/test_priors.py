@@ -14,7 +14,7 @@ from mvhg_tf.clustering.priors import (
     UniformPrior,
     get,
 )
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 WEIGHTS = np.array([0.6, 0.3, 0.1])
 

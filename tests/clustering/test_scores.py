@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mvhg_tf.clustering.scores import accuracy, scores
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 
 def test_accuracy_is_the_best_over_all_namings():

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from mvhg_tf.clustering import callbacks, train
-from mvhg_tf.errors import UserError
-from mvhg_tf.experiments import cluster
-from mvhg_tf.run_directory import AlreadyFinished
+from mvhg_tf.programs import mvhg_cluster
+from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.run_directory import AlreadyFinished
 
 GIN_CONFIGS = Path(__file__).parents[2] / "gin_configs"
 BINDINGS = (
@@ -225,13 +225,13 @@ def test_the_gin_files_run(path, source, tmp_path):
 def test_the_program_prints_a_table_and_refuses_in_one_line(source, tmp_path, capsys):
     flags = [f"--output_directory={tmp_path}", f"--data={source}"]
     flags += [f"--gin_bindings={line}" for line in BINDINGS]
-    assert cluster.main(flags) == 0
+    assert mvhg_cluster.main(flags) == 0
     printed = capsys.readouterr().out
     assert "accuracy 100.0 %" in printed
-    assert cluster.main(flags) == 2
+    assert mvhg_cluster.main(flags) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "--overwrite" in error
-    assert cluster.main(["--data=none"]) == 2
+    assert mvhg_cluster.main(["--data=none"]) == 2
     assert "no data named 'none'" in capsys.readouterr().err
-    assert cluster.main(["--dta=none"]) == 2
+    assert mvhg_cluster.main(["--dta=none"]) == 2
     assert "mvhg_cluster --help" in capsys.readouterr().err

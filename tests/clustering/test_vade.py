@@ -8,7 +8,7 @@ from scipy.special import expit, logsumexp, xlogy
 from mvhg_tf.clustering import ClusterPrior, HypergeometricPrior, VaDE
 from mvhg_tf.clustering.likelihoods import Gaussian
 from mvhg_tf.clustering.scores import accuracy
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 from mvhg_tf.schedules import ExponentialAnnealing
 
 SHARES = np.array([0.5, 0.3, 0.1, 0.1])

@@ -4,7 +4,7 @@ import pytest
 
 from mvhg_tf.clustering.architectures import make_decoder, make_encoder
 from mvhg_tf.clustering.whitening import LinearEnds, joint_diagonaliser, whitening
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 
 def _rotation(size, seed):

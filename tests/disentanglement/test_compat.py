@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 from scipy.cluster import hierarchy
 
 from mvhg_tf.disentanglement import compat
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 from disentanglement_lib.data.ground_truth import (  # isort: skip
     named_data as library_named_data,
@@ -393,7 +393,7 @@ class TestReplacements:
                     name = decorator.args[0].value if named else definition.name
                     # It raises if there is none, or more than one.
                     function = gin.get_configurable(name)
-                    assert function.__module__ == module.__name__, name
+                    assert vars(module)[function.__name__] is function, name
                     num_names += 1
         assert num_names == 6 + 1 + 10 + 3 + 2 + 5
 

@@ -7,24 +7,21 @@ import disentanglement_lib
 import gin
 import pytest
 
-from mvhg_tf import gin_session
-from mvhg_tf.disentanglement import (  # noqa: F401  (their gin names)
-    evaluate,
-    postprocess,
-    regularizers,
-    training,
-    visualize,
+from mvhg_tf.disentanglement.models.unsupervised import image_regularizers  # noqa: F401  (their gin names)
+from mvhg_tf.disentanglement.models.unsupervised.factor_vae import (
+    AdversarialTotalCorrelation,
 )
-from mvhg_tf.disentanglement.factor_vae import AdversarialTotalCorrelation
 from mvhg_tf.disentanglement.reasoning import reason  # noqa: F401  (its gin names)
-from mvhg_tf.errors import UserError
+from mvhg_tf.disentanglement.steps import evaluate, postprocess, training, visualize  # noqa: F401  (their gin names)
+from mvhg_tf.runs import gin_config
+from mvhg_tf.runs.errors import UserError
 
 PRESETS = sorted((Path(__file__).parents[2] / "gin_configs").glob("*_arm3d*.gin"))
 KINDS = {
-    "vae": regularizers.WeightedKL,
-    "annealed_vae": regularizers.AnnealedCapacity,
-    "beta_tc_vae": regularizers.WeightedTotalCorrelation,
-    "dip_vae": regularizers.MomentMatching,
+    "vae": image_regularizers.WeightedKL,
+    "annealed_vae": image_regularizers.AnnealedCapacity,
+    "beta_tc_vae": image_regularizers.WeightedTotalCorrelation,
+    "dip_vae": image_regularizers.MomentMatching,
     "factor_vae": AdversarialTotalCorrelation,
 }
 LIBRARY = Path(disentanglement_lib.__path__[0], "config")
@@ -40,7 +37,7 @@ ELSEWHERE = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_presets_of_single_images_build_what_their_names_say(kind):
     preset = next(path for path in PRESETS if path.stem == f"{kind}_arm3d")
-    with gin_session.configured([str(preset)]):
+    with gin_config.configured([str(preset)]):
         builder = gin.query_parameter("model.model").scoped_configurable_fn()
         model = builder((64, 64, 3), seed=0)
         assert gin.query_parameter("dataset.name") == "arm3d"
@@ -73,14 +70,14 @@ def _is_elsewhere(file):
 )
 def test_the_library_s_gin_files_are_understood(file):
     """No name, parameter or kind of value in them is unknown."""
-    with gin_session.configured([str(LIBRARY / file)]):
+    with gin_config.configured([str(LIBRARY / file)]):
         assert gin.config_str().strip()
 
 
 @pytest.mark.parametrize("file", filter(_is_elsewhere, LIBRARY_FILES))
 def test_what_is_not_part_of_the_project_is_told(file):
     with pytest.raises(UserError, match="No configurable matching"):
-        with gin_session.configured([str(LIBRARY / file)]):
+        with gin_config.configured([str(LIBRARY / file)]):
             pass
 
 
@@ -116,7 +113,7 @@ def test_a_metric_of_nothing_is_refused(binding, wanted):
     """The library would go on for ever, or fail deep inside another one."""
     name, value = binding.split(" = ")
     with pytest.raises(UserError) as caught:
-        with gin_session.configured(bindings=[binding]):
+        with gin_config.configured(bindings=[binding]):
             pass
     assert str(caught.value) == (
         f"{name} is {value}, but must be {wanted}: bind it to one."

@@ -5,6 +5,7 @@ imported what the programs need, and has no thread yet: forking it is safe. In t
 child, the program starts as its script starts it.
 """
 
+import importlib
 import multiprocessing
 import os
 import signal
@@ -17,13 +18,12 @@ from pathlib import Path
 _IMPORTS = (
     "mvhg_tf_programs",
     "mvhg_tf.clustering.train",
-    "mvhg_tf.disentanglement.evaluate",
-    "mvhg_tf.disentanglement.postprocess",
-    "mvhg_tf.disentanglement.training",
-    "mvhg_tf.experiments.cluster",
-    "mvhg_tf.experiments.reproduce",
+    "mvhg_tf.disentanglement.steps.evaluate",
+    "mvhg_tf.disentanglement.steps.postprocess",
+    "mvhg_tf.disentanglement.steps.training",
+    "mvhg_tf.programs.mvhg_cluster",
+    "mvhg_tf.programs.mvhg_reproduce",
 )
-_EXPERIMENTS = {"mvhg_cluster": "cluster", "mvhg_reproduce": "reproduce"}
 # What Python tells its audit hooks of before it changes a file.
 _CHANGES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.utime")
 _PATIENCE = 600.0  # seconds
@@ -103,11 +103,8 @@ class Run:
 def program(name: str, *flags: str) -> int | None:
     """Runs a program as its script does."""
     sys.argv = [name, *flags]
-    if name in _EXPERIMENTS:
-        module = __import__(
-            f"mvhg_tf.experiments.{_EXPERIMENTS[name]}", fromlist=["main"]
-        )
-        return module.main()
+    if name.startswith("mvhg_"):
+        return importlib.import_module(f"mvhg_tf.programs.{name}").main()
     import mvhg_tf_programs
 
     return mvhg_tf_programs.main()

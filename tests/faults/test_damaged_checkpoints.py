@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mvhg_tf.checkpoints import open_manager, restore_newest
+from mvhg_tf.runs.checkpoints import open_manager, restore_newest
 
 SEED = 11
 

@@ -12,8 +12,8 @@ import gin
 import pytest
 from processes import count_changes
 
-from mvhg_tf.errors import UserError
-from mvhg_tf.run_directory import AlreadyFinished, open_run
+from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.run_directory import AlreadyFinished, open_run
 
 _MOST_CHANGES = 100
 

@@ -3,6 +3,10 @@
 from typing import NamedTuple
 
 _HERE = "tests/disentanglement"
+_NETWORKS = f"{_HERE}/networks/test_networks.py"
+_OPTIMIZERS = f"{_HERE}/steps/test_optimizers.py"
+_GAUSSIAN = f"{_HERE}/models/shared/test_gaussian.py"
+_REGULARIZERS = f"{_HERE}/models/unsupervised/test_image_regularizers.py"
 
 
 class Exclusion(NamedTuple):
@@ -41,7 +45,7 @@ def _of_vae(
         "VaeTest",
         _numbered(name, number),
         reason,
-        tuple(f"{_HERE}/{counterpart}" for counterpart in counterparts),
+        counterparts,
     )
 
 
@@ -67,10 +71,9 @@ EXCLUSIONS = (
         ),
         "feeds TensorFlow 1 placeholders",
         (
-            f"{_HERE}/test_architectures.py::test_networks_take_the_library_s_batches",
-            f"{_HERE}/test_architectures.py::"
-            "test_convolutional_encoder_has_the_library_s_layers",
-            f"{_HERE}/test_architectures.py::test_dense_networks_have_the_library_s_layers",
+            f"{_NETWORKS}::test_networks_take_the_library_s_batches",
+            f"{_NETWORKS}::test_convolutional_encoder_has_the_library_s_layers",
+            f"{_NETWORKS}::test_dense_networks_have_the_library_s_layers",
         ),
     ),
     Exclusion(
@@ -79,45 +82,45 @@ EXCLUSIONS = (
         _numbered("test_vae_optimizer", 4),
         "runs a TensorFlow 1 session with its global step",
         (
-            f"{_HERE}/test_optimizers.py::test_learning_rate_after_ten_steps",
-            f"{_HERE}/test_optimizers.py::test_learning_rates_decay_as_in_tensorflow_1",
+            f"{_OPTIMIZERS}::test_learning_rate_after_ten_steps",
+            f"{_OPTIMIZERS}::test_learning_rates_decay_as_in_tensorflow_1",
         ),
     ),
     _of_vae(
         "test_compute_gaussian_kl",
         3,
-        "test_gaussian.py::test_kl_to_the_prior_in_the_library_s_cases",
-        "test_gaussian.py::test_divergences_are_the_integrals",
+        f"{_GAUSSIAN}::test_kl_to_the_prior_in_the_library_s_cases",
+        f"{_GAUSSIAN}::test_divergences_are_the_integrals",
     ),
     _of_vae(
         "test_anneal",
         4,
-        "test_regularizers.py::test_capacity_grows_linearly_to_its_maximum",
+        f"{_REGULARIZERS}::test_capacity_grows_linearly_to_its_maximum",
     ),
     _of_vae(
         "test_compute_covariance_z_mean",
         5,
-        "test_regularizers.py::test_covariance_of_points",
+        f"{_REGULARIZERS}::test_covariance_of_points",
     ),
     _of_vae(
         "test_regularize_diag_off_diag_dip",
         4,
-        "test_regularizers.py::"
+        f"{_REGULARIZERS}::"
         "test_moment_matching_is_the_covariance_s_distance_from_the_identity",
     ),
     _of_vae(
         "test_gaussian_log_density",
         2,
-        "test_regularizers.py::test_weighted_total_correlation",
+        f"{_REGULARIZERS}::test_weighted_total_correlation",
         reason="runs a TensorFlow 1 session (the density is a part of the total "
         "correlation here)",
     ),
     _of_vae(
         "test_total_correlation",
         2,
-        "test_regularizers.py::"
+        f"{_REGULARIZERS}::"
         "test_total_correlation_of_one_latent_and_of_a_useless_encoder",
-        "test_regularizers.py::test_weighted_total_correlation",
+        f"{_REGULARIZERS}::test_weighted_total_correlation",
     ),
     Exclusion(
         "utils/convolute_hub_test.py",
@@ -125,8 +128,8 @@ EXCLUSIONS = (
         ("test_convolute",),
         "makes a TF-Hub module of version 1",
         (
-            f"{_HERE}/test_postprocess.py::test_a_product_of_matrices_is_saved",
-            f"{_HERE}/test_postprocess.py::test_a_transform_may_have_variables",
+            f"{_HERE}/steps/test_postprocess.py::test_a_product_of_matrices_is_saved",
+            f"{_HERE}/steps/test_postprocess.py::test_a_transform_may_have_variables",
         ),
     ),
     Exclusion(

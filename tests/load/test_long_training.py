@@ -12,10 +12,12 @@ import pytest
 import tensorflow as tf
 from memory import resident_bytes
 
-from mvhg_tf.disentanglement import architectures, regularizers, training_loop
-from mvhg_tf.disentanglement.images import ImageSource
-from mvhg_tf.disentanglement.losses import bernoulli_loss
-from mvhg_tf.disentanglement.vae import VAE
+from mvhg_tf.disentanglement import networks
+from mvhg_tf.disentanglement.models.shared.reconstruction import bernoulli_loss
+from mvhg_tf.disentanglement.models.unsupervised import image_regularizers
+from mvhg_tf.disentanglement.models.unsupervised.vae import VAE
+from mvhg_tf.disentanglement.sources.images import ImageSource
+from mvhg_tf.disentanglement.steps import training_loop
 
 STEPS = 200_000
 CHECKPOINT_STEPS = 1000
@@ -38,9 +40,9 @@ class Pictures:
 
 def make_model():
     keras.utils.set_random_seed(0)
-    encoder = architectures.test_encoder(SHAPE, 2)
-    decoder = architectures.test_decoder(2, SHAPE)
-    model = VAE(encoder, decoder, regularizers.WeightedKL(1.0))
+    encoder = networks.test_encoder(SHAPE, 2)
+    decoder = networks.test_decoder(2, SHAPE)
+    model = VAE(encoder, decoder, image_regularizers.WeightedKL(1.0))
     model.compile(
         keras.optimizers.Adam(1e-3), lambda x, y: bernoulli_loss(x, y, "logits")
     )

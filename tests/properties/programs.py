@@ -13,22 +13,28 @@ from typing import NamedTuple
 import gin
 
 import mvhg_tf_programs
-from mvhg_tf.experiments import benchmark, cluster, ks_test, minimal_example, reproduce
+from benchmarks import subjects
+from mvhg_tf.programs import (
+    mvhg_cluster,
+    mvhg_ks_test,
+    mvhg_minimal_example,
+    mvhg_reproduce,
+)
 
 
 def _benchmark(subject: str, arguments: list[str]) -> int:
-    return benchmark.main([subject, *arguments])
+    return subjects.main([subject, *arguments])
 
 
 EXPERIMENTS = {
     **{
         f"benchmark {subject}": functools.partial(_benchmark, subject)
-        for subject in benchmark.SUBJECTS
+        for subject in subjects.SUBJECTS
     },
-    "mvhg_cluster": cluster.main,
-    "mvhg_ks_test": ks_test.main,
-    "mvhg_minimal_example": minimal_example.main,
-    "mvhg_reproduce": reproduce.main,
+    "mvhg_cluster": mvhg_cluster.main,
+    "mvhg_ks_test": mvhg_ks_test.main,
+    "mvhg_minimal_example": mvhg_minimal_example.main,
+    "mvhg_reproduce": mvhg_reproduce.main,
 }
 
 

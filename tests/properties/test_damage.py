@@ -26,10 +26,10 @@ from programs import contents
 
 from mvhg_tf.clustering import VaDE, data, files, load_jiang_weights, start
 from mvhg_tf.clustering.architectures import make_decoder, make_encoder
-from mvhg_tf.disentanglement.aggregate_results import aggregate_results_to_json
 from mvhg_tf.disentanglement.data import npz
-from mvhg_tf.disentanglement.saved_model import Representation, bound_value
-from mvhg_tf.errors import UserError
+from mvhg_tf.disentanglement.steps.aggregate_results import aggregate_results_to_json
+from mvhg_tf.disentanglement.steps.saved_model import Representation, bound_value
+from mvhg_tf.runs.errors import UserError
 
 VALUES = np.arange(240, dtype=np.uint8).reshape(20, 3, 4)
 LABELS = np.arange(20) % 2

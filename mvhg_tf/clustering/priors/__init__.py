@@ -6,7 +6,7 @@ from mvhg_tf.clustering.priors.base import ClusterPrior
 from mvhg_tf.clustering.priors.categorical import CategoricalPrior
 from mvhg_tf.clustering.priors.hypergeometric import HypergeometricPrior
 from mvhg_tf.clustering.priors.uniform import UniformPrior
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 __all__ = [
     "CategoricalPrior",

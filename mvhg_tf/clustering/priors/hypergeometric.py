@@ -8,7 +8,7 @@ from mvhg_tf.clustering.checks import check_choice
 from mvhg_tf.clustering.priors.base import ClusterPrior
 from mvhg_tf.distributions import MultivariateFisherNoncentralHypergeometric
 from mvhg_tf.distributions.normalizer import log_normalizer_and_mean
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 _BATCH_SIZE = 128  # of the paper; stands until the model is fitted
 _LEAST_SHARE = 1e-6  # keeps log weights finite where a cluster starts empty

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mvhg_tf.disentanglement.data import grid, npz
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 NAMES = ("mpi3d_toy", "mpi3d_realistic", "mpi3d_real", "mpi3d_real_complex")
 FACTOR_NAMES = (

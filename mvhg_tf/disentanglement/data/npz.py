@@ -19,8 +19,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from mvhg_tf.errors import UserError
-from mvhg_tf.progress import ProgressBar
+from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.progress import ProgressBar
 
 _CHUNK_BYTES = 1 << 24
 # What makes arrays and numbers.

@@ -9,7 +9,7 @@ import gin
 import numpy as np
 
 from mvhg_tf.disentanglement.data import grid, npz
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 
 class OwnData(grid.StoredGridData):

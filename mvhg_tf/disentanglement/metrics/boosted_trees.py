@@ -23,7 +23,7 @@ import numpy as np
 from scipy import special
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 # As in scikit-learn: values this close are one, and a variance this small is none.
 _SAME_VALUE = np.float32(1e-7)

@@ -12,8 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from threadpoolctl import threadpool_limits
 
-from mvhg_tf.disentanglement.pairs import sample_pairs
-from mvhg_tf.errors import check_positive_integer
+from mvhg_tf.disentanglement.sources.pairs import sample_pairs
+from mvhg_tf.runs.errors import check_positive_integer
 
 # lbfgs needs some hundred iterations for standardised inputs.
 _MAX_ITERATIONS = 5_000

@@ -19,7 +19,7 @@ import numpy as np
 from scipy import stats
 from sklearn import linear_model
 
-from mvhg_tf.errors import UserError, check_positive_integer
+from mvhg_tf.runs.errors import UserError, check_positive_integer
 
 # Images `[N, H, W, C]` to posterior means `[N, d]` and their mean KL divergences `[d]`.
 Encoder = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 SIDE = 3
 NUM_CONTEXT = SIDE**2 - 1

@@ -11,20 +11,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mvhg_tf import gin_session, run_directory
-from mvhg_tf.checkpoints import open_manager, restore_newest
-from mvhg_tf.disentanglement import results
-from mvhg_tf.disentanglement.reasoning.data import MatrixData, get_pgm_dataset
 from mvhg_tf.disentanglement.reasoning.matrices import NUM_ANSWERS, NUM_CONTEXT
-from mvhg_tf.disentanglement.reasoning.networks import TwoStageModel
-from mvhg_tf.disentanglement.saved_model import bound_value, resolve_dataset
-from mvhg_tf.errors import (
+from mvhg_tf.disentanglement.reasoning.matrix_data import MatrixData, get_pgm_dataset
+from mvhg_tf.disentanglement.reasoning.solvers import TwoStageModel
+from mvhg_tf.disentanglement.steps import results
+from mvhg_tf.disentanglement.steps.saved_model import bound_value, resolve_dataset
+from mvhg_tf.runs import gin_config, run_directory
+from mvhg_tf.runs.checkpoints import open_manager, restore_newest
+from mvhg_tf.runs.errors import (
     UserError,
     check_positive_integer,
     message_of,
     sentence_and_code,
 )
-from mvhg_tf.progress import ProgressBar
+from mvhg_tf.runs.progress import ProgressBar
 
 _LOG_STEPS = 50
 _SPLITS = ("val", "test")
@@ -51,7 +51,7 @@ def reason_with_gin(
     Raises:
       UserError: for a mistake in any of these; nothing is deleted.
     """
-    with gin_session.configured(gin_config_files, gin_bindings):
+    with gin_config.configured(gin_config_files, gin_bindings):
         reason(input_dir, output_dir, overwrite)
 
 
@@ -220,7 +220,7 @@ def _bind_representation(input_dir: str | None) -> None:
                 "HubEmbedding.hub_path",
                 os.path.join(os.path.realpath(input_dir), "tfhub"),
             )
-    elif gin_session.query("dataset.name") == "auto":
+    elif gin_config.query("dataset.name") == "auto":
         raise UserError(
             'dataset.name is "auto", but there is no folder of a representation to '
             "tell it: bind dataset.name, or give that folder as --input_dir."

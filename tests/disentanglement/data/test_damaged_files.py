@@ -12,7 +12,7 @@ import scipy.io
 
 from mvhg_tf.disentanglement.data import cars3d as our_cars3d
 from mvhg_tf.disentanglement.data import named_data, npz
-from mvhg_tf.errors import UserError, message_of
+from mvhg_tf.runs.errors import UserError, message_of
 
 from disentanglement_lib.data.ground_truth import (  # isort: skip
     cars3d,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mvhg_tf.disentanglement.data import mpi3d, npz
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 from disentanglement_lib.data.ground_truth import (  # isort: skip
     mpi3d as library_mpi3d,

@@ -13,7 +13,7 @@ import scipy.io
 from mvhg_tf.disentanglement.data import arm3d, mpi3d, named_data
 from mvhg_tf.disentanglement.data import cars3d as our_cars3d
 from mvhg_tf.disentanglement.data import shapes3d as our_shapes3d
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 from disentanglement_lib.data.ground_truth import (  # isort: skip
     cars3d,

@@ -4,10 +4,10 @@ import gin
 import numpy as np
 import pytest
 
-from mvhg_tf import gin_session
-from mvhg_tf.disentanglement import saved_model
 from mvhg_tf.disentanglement.data import named_data
-from mvhg_tf.errors import UserError
+from mvhg_tf.disentanglement.steps import saved_model
+from mvhg_tf.runs import gin_config
+from mvhg_tf.runs.errors import UserError
 
 SIZES = (3, 2, 4)
 
@@ -31,7 +31,7 @@ def open_file(tmp_path):
             f"npz.path = {str(path)!r}",
             f"npz.factor_names = {names}",
         ]
-        with gin_session.configured([], bindings):
+        with gin_config.configured([], bindings):
             return named_data.get_named_ground_truth_data()
 
     return open_as_gin_does
@@ -109,7 +109,7 @@ def test_names_must_fit(open_file):
 def test_the_path(bindings, sentence):
     with (
         pytest.raises(UserError, match=sentence),
-        gin_session.configured([], ["dataset.name = 'npz'", *bindings]),
+        gin_config.configured([], ["dataset.name = 'npz'", *bindings]),
     ):
         named_data.get_named_ground_truth_data()
     assert gin.config_str().strip() == ""
@@ -123,16 +123,16 @@ def test_later_steps_take_the_file_of_the_step_before(open_file, tmp_path):
     bindings = [f"npz.path = {path!r}", f"npz.factor_names = {names}"]
     gin_folder = tmp_path / "results" / "gin"
     gin_folder.mkdir(parents=True)
-    with gin_session.configured([], ["dataset.name = 'npz'", *bindings]):
+    with gin_config.configured([], ["dataset.name = 'npz'", *bindings]):
         named_data.get_named_ground_truth_data()
         written = gin.operative_config_str()
     assert "npz.path = \\\n" in written  # gin breaks long lines
     (gin_folder / "train.gin").write_text(written)
-    with gin_session.configured([], ["dataset.name = 'auto'"]):
+    with gin_config.configured([], ["dataset.name = 'auto'"]):
         saved_model.resolve_dataset(str(tmp_path), "train")
         data = named_data.get_named_ground_truth_data()
-        assert gin_session.query("npz.path") == path
+        assert gin_config.query("npz.path") == path
     assert data.factor_names == names
-    with gin_session.configured([], ["dataset.name = 'auto'", "npz.path = 'b.npz'"]):
+    with gin_config.configured([], ["dataset.name = 'auto'", "npz.path = 'b.npz'"]):
         saved_model.resolve_dataset(str(tmp_path), "train")
-        assert gin_session.query("npz.path") == "b.npz"
+        assert gin_config.query("npz.path") == "b.npz"

@@ -10,7 +10,7 @@ from sklearn import ensemble
 
 from mvhg_tf.disentanglement.metrics import boosted_trees
 from mvhg_tf.disentanglement.metrics.boosted_trees import GradientBoostingClassifier
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 NUM_POINTS = 400
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mvhg_tf.disentanglement import results
 from mvhg_tf.disentanglement.data import grid, named_data
+from mvhg_tf.disentanglement.steps import results
 
 FILES = sorted((Path(__file__).parents[3] / "gin_configs" / "metrics").glob("*.gin"))
 NUM_FACTORS = 2

@@ -10,8 +10,8 @@ from mvhg_tf.disentanglement.metrics.shared_independent import (
     compute_shared_independent,
     count_scores,
 )
-from mvhg_tf.disentanglement.saved_model import PairOutputs
-from mvhg_tf.errors import UserError
+from mvhg_tf.disentanglement.steps.saved_model import PairOutputs
+from mvhg_tf.runs.errors import UserError
 
 SIZES = [2, 3, 2, 1]
 NUM_LATENTS = 5

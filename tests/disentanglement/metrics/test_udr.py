@@ -10,7 +10,7 @@ from scipy import stats
 from sklearn import linear_model, preprocessing
 
 from mvhg_tf.disentanglement.metrics import udr
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 from disentanglement_lib.data.ground_truth import dummy_data  # isort: skip
 from disentanglement_lib.utils import resources  # isort: skip

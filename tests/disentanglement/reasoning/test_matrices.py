@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 
 from mvhg_tf.disentanglement.reasoning import matrices
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 SIZES = [4, 4, 2, 3, 3, 10, 10]  # arm3d's
 NUM = 400

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mvhg_tf import gin_session
 from mvhg_tf.disentanglement import compat  # noqa: F401
-from mvhg_tf.disentanglement.postprocess import postprocess_with_gin
-from mvhg_tf.disentanglement.reasoning import networks
 from mvhg_tf.disentanglement.reasoning import reason as reason_module
-from mvhg_tf.disentanglement.reasoning.data import MatrixData, get_pgm_dataset
+from mvhg_tf.disentanglement.reasoning import solvers
+from mvhg_tf.disentanglement.reasoning.matrix_data import MatrixData, get_pgm_dataset
 from mvhg_tf.disentanglement.reasoning.reason import Solver, reason_with_gin
-from mvhg_tf.errors import RunInterrupted, UserError, sentence_and_code
-from mvhg_tf.run_directory import AlreadyFinished
+from mvhg_tf.disentanglement.steps.postprocess import postprocess_with_gin
+from mvhg_tf.runs import gin_config
+from mvhg_tf.runs.errors import RunInterrupted, UserError, sentence_and_code
+from mvhg_tf.runs.run_directory import AlreadyFinished
 
 from disentanglement_lib.data.ground_truth import dsprites, shapes3d  # isort: skip
 
@@ -137,7 +137,7 @@ class TestNetworks:
         layers = importlib.import_module(
             "disentanglement_lib.evaluation.abstract_reasoning.relational_layers"
         )
-        network = networks.wild_relation_network([5, 4], [3], None)
+        network = solvers.wild_relation_network([5, 4], [3], None)
         rng = np.random.default_rng(0)
         context = tf.constant(rng.normal(size=(2, 8, 6)), tf.float32)
         answers = tf.constant(rng.normal(size=(2, 6, 6)), tf.float32)
@@ -158,7 +158,7 @@ class TestNetworks:
         np.testing.assert_allclose(logits, x, rtol=1e-4, atol=1e-4)
 
     def test_dropout_keeps_the_given_share_of_units_for_all_answers(self):
-        network = networks.wild_relation_network([4], [1000], 0.25)
+        network = solvers.wild_relation_network([4], [1000], 0.25)
         [dropout] = [
             layer
             for layer in network._graph_mlp.layers
@@ -171,7 +171,7 @@ class TestNetworks:
         np.testing.assert_allclose(dropped[dropped > 0], 4.0)
 
     def test_convolutions_have_the_library_s_shapes(self):
-        embedding = networks.convolutional_embedding(10)
+        embedding = solvers.convolutional_embedding(10)
         shapes = [[2, n, 64, 64, 3] for n in (8, 6)]
         context, answers = embedding([tf.zeros(shape) for shape in shapes])
         assert context.shape == (2, 8, 4 * 4 * 64) and answers.shape == (2, 6, 1024)
@@ -194,7 +194,7 @@ class TestNetworks:
     )
     def test_sizes_that_make_no_network_are_refused(self, arguments, wanted):
         with pytest.raises(UserError, match=wanted):
-            networks.wild_relation_network(*arguments)
+            solvers.wild_relation_network(*arguments)
 
     @pytest.mark.parametrize(
         "binding, wanted",
@@ -229,11 +229,11 @@ class TestNetworks:
 
     def test_another_embedding_is_refused(self):
         with pytest.raises(UserError, match="'factors', but must be \"values\""):
-            networks.TwoStageModel("factors", networks.wild_relation_network)
+            solvers.TwoStageModel("factors", solvers.wild_relation_network)
 
     def test_a_representation_that_is_not_there_is_told(self, tmp_path):
         with pytest.raises(UserError, match="There is no representation in"):
-            networks.representation_embedding(str(tmp_path))
+            solvers.representation_embedding(str(tmp_path))
 
 
 class TestReason:
@@ -297,8 +297,8 @@ class TestReason:
             "dataset.name = 'arm3d'",
             f"HubEmbedding.hub_path = '{representation / 'tfhub'}'",
         ]
-        with gin_session.configured(bindings=bindings):
-            model = networks.TwoStageModel()
+        with gin_config.configured(bindings=bindings):
+            model = solvers.TwoStageModel()
             solver = Solver(model, get_pgm_dataset(inputs=model.inputs), 2)
         kernels = [tuple(w.shape) for w in solver._network.trainable_variables]
         # 4 latents and 9 places, twice: nothing of the encoder.
@@ -314,9 +314,9 @@ class TestReason:
         assert not (tmp_path / "run").exists()
 
     def test_a_representation_of_other_images_is_told(self, representation):
-        model = networks.TwoStageModel(
-            lambda: networks.representation_embedding(str(representation / "tfhub")),
-            lambda: networks.wild_relation_network([2], [2], None),
+        model = solvers.TwoStageModel(
+            lambda: solvers.representation_embedding(str(representation / "tfhub")),
+            lambda: solvers.wild_relation_network([2], [2], None),
         )
         gin.parse_config("dataset.name = 'dummy_data'\npgm.pgm_type = 'easy_1'")
         data = get_pgm_dataset(inputs=model.inputs)

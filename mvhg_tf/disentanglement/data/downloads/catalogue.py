@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 from pathlib import Path
 
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 _CHUNK_BYTES = 1 << 20
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from mvhg_tf.disentanglement.data import cars3d, dsprites, mpi3d, shapes3d, smallnorb
 from mvhg_tf.disentanglement.data.downloads.catalogue import PublishedDataSet
-from mvhg_tf.errors import UserError
-from mvhg_tf.progress import ProgressBar
+from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.progress import ProgressBar
 
 from disentanglement_lib.data.ground_truth import norb  # isort: skip
 from disentanglement_lib.data.ground_truth import (  # isort: skip

@@ -22,8 +22,8 @@ from mvhg_tf.disentanglement.data.downloads.catalogue import (
     PublishedFile,
     gigabytes,
 )
-from mvhg_tf.errors import UserError, full_disk_sentence
-from mvhg_tf.terminal import quiet_imports
+from mvhg_tf.runs.console import quiet_imports
+from mvhg_tf.runs.errors import UserError, full_disk_sentence
 
 STAGING = "download.part"
 

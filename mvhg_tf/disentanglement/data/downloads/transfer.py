@@ -24,8 +24,8 @@ import urllib3
 
 import mvhg_tf
 from mvhg_tf.disentanglement.data.downloads.catalogue import PublishedFile, gigabytes
-from mvhg_tf.errors import UserError
-from mvhg_tf.progress import ProgressBar
+from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.progress import ProgressBar
 
 _CHUNK_BYTES = 1 << 16
 _TIMEOUTS = (15, 60)  # seconds for a connection, and for the next byte

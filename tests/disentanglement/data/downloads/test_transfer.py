@@ -13,7 +13,7 @@ from file_server import FileServer
 
 from mvhg_tf.disentanglement.data.downloads import transfer
 from mvhg_tf.disentanglement.data.downloads.catalogue import Checksum, PublishedFile
-from mvhg_tf.errors import UserError
+from mvhg_tf.runs.errors import UserError
 
 CONTENT = np.random.RandomState(0).bytes(300_000)
 OTHER = CONTENT[::-1]  # as long

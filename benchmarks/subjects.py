@@ -1,0 +1,44 @@
+"""Benchmarks: `benchmark distribution` and its like, one module a subject.
+
+    bin/benchmark distribution --help
+
+Each subject measures what it compares in one run, in turns, and writes medians and
+ratios as Markdown. Its module has a `main(argv)` that returns the exit code.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from mvhg_tf.programs import command_line
+from mvhg_tf.runs.errors import UserError
+
+SUBJECTS = {
+    "clustering": "benchmarks.clustering",
+    "distribution": "benchmarks.distribution",
+    "metrics": "benchmarks.metrics",
+    "pipeline": "benchmarks.pipeline",
+    "training": "benchmarks.training",
+}
+_USAGE = (
+    "usage: benchmark SUBJECT [flags]\n\n"
+    f"Subjects: {', '.join(SUBJECTS)}. benchmark SUBJECT --help lists its flags."
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the benchmark of the subject `argv[0]` and returns the exit code."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    if argv and argv[0] in ("-h", "--help"):
+        print(_USAGE)
+        return 0
+    if argv and argv[0] in SUBJECTS:
+        return importlib.import_module(SUBJECTS[argv[0]]).main(argv[1:])
+    return command_line.run_program(_reject, argv)
+
+
+def _reject(argv: Sequence[str]) -> None:
+    given = f"The subject {argv[0]!r} is unknown" if argv else "No subject was given"
+    raise UserError(f"{given}; give one of: {', '.join(SUBJECTS)}.")

@@ -1,0 +1,52 @@
+"""Steps a second of the models of pairs (docs/benchmark_training.md).
+
+    bin/benchmark training --output=docs/benchmark_training.md \\
+        --library_source=PATH --stock_python=PATH/bin/python
+
+Without --stock_python nothing is compared with the library's own training.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import programs
+from mvhg_tf.programs import command_line
+from mvhg_tf.runs.console import quiet_imports
+
+
+def _run(argv: Sequence[str] | None) -> None:
+    flags = programs.parse_beside_library(
+        argv,
+        subject="training",
+        description="Measures the steps a second of each weakly supervised model.",
+        unit="steps",
+        num_units=10,
+    )
+    with quiet_imports():
+        from benchmarks import library_code, training_timings
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        images = library_code.save_images(Path(folder, "images.npy"))
+        workers = {}
+        if flags.stock_python:
+            for model in library_code.MODELS:
+                workers[model] = stack.enter_context(
+                    library_code.Worker(
+                        flags.library_source,
+                        flags.stock_python,
+                        images,
+                        model,
+                        training_timings.BATCH_SIZE,
+                    )
+                )
+        text = training_timings.run(images, workers, flags.rounds, flags.steps)
+    programs.write(text, flags.output)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the benchmark on the flags `argv` and returns the exit code."""
+    return command_line.run_program(_run, argv)

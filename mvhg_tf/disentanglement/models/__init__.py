@@ -1,0 +1,1 @@
+"""Autoencoders by what they learn from: pairs, images alone, or a few labels too."""

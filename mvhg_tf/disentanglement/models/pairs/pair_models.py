@@ -1,0 +1,204 @@
+"""The models of pairs that gin files name: `model.model = @group_vae_labels()`.
+
+Each name is a function without arguments that returns a builder; `train` calls the
+builder with the data set's image shape and a seed once both are known.
+"""
+
+import functools
+from collections.abc import Callable
+
+import gin
+from keras.optimizers.schedules import LearningRateSchedule
+
+from mvhg_tf.disentanglement.models.pairs import pair_regularizers
+from mvhg_tf.disentanglement.models.pairs.group_vae import GroupVAE
+from mvhg_tf.disentanglement.models.pairs.selection import (
+    ArgmaxSelection,
+    HypergeometricSelection,
+    LabelSelection,
+    PairSelection,
+)
+from mvhg_tf.disentanglement.models.shared import gaussian
+from mvhg_tf.disentanglement.networks import (
+    Shape,
+    make_decoder,
+    make_gaussian_encoder,
+)
+from mvhg_tf.runs.errors import UserError
+from mvhg_tf.schedules import ExponentialAnnealing
+
+ModelBuilder = Callable[[Shape, int], GroupVAE]
+
+
+def _build(
+    observation_shape: Shape,
+    seed: int,
+    make_selection: Callable[[int], PairSelection],
+    average: Callable[..., gaussian.Gaussian],
+    regularizer: Callable[..., object],
+    beta: float | LearningRateSchedule,
+) -> GroupVAE:
+    if not callable(beta) and not beta >= 0:
+        raise UserError(
+            f"The model's beta is {beta}, but must not be negative: bind "
+            "group_vae.beta or mlvae.beta to a number from 0 on, or to a schedule."
+        )
+    encoder = make_gaussian_encoder(observation_shape)
+    num_latent = encoder.outputs[0].shape[-1]
+    return GroupVAE(
+        encoder=encoder,
+        decoder=make_decoder(num_latent, observation_shape),
+        selection=make_selection(num_latent),
+        average=average,
+        regularizer=regularizer,
+        beta=beta,
+        seed=seed,
+    )
+
+
+@gin.configurable("group_vae", allowlist=["beta"])
+def build_group_vae(
+    observation_shape: Shape,
+    seed: int,
+    make_selection: Callable[[int], PairSelection],
+    regularizer: Callable[..., object] = pair_regularizers.paper,
+    beta: float | LearningRateSchedule = gin.REQUIRED,
+) -> GroupVAE:
+    """A GroupVAE that averages moments (Hosoya 2018).
+
+    Args:
+      observation_shape: `(H, W, C)` of the images.
+      seed: of the noise in training.
+      make_selection: from the number of latents.
+      regularizer: see `objectives`.
+      beta: weight of the regulariser, or a schedule such as
+        `@ExponentialAnnealing()`.
+    """
+    average = gaussian.average_moments
+    return _build(observation_shape, seed, make_selection, average, regularizer, beta)
+
+
+@gin.configurable("mlvae", allowlist=["beta"])
+def build_mlvae(
+    observation_shape: Shape,
+    seed: int,
+    make_selection: Callable[[int], PairSelection],
+    regularizer: Callable[..., object] = pair_regularizers.paper,
+    beta: float | LearningRateSchedule = gin.REQUIRED,
+) -> GroupVAE:
+    """The same with ML-VAE's average (Bouchacourt et al. 2018)."""
+    average = gaussian.average_precisions
+    return _build(observation_shape, seed, make_selection, average, regularizer, beta)
+
+
+@gin.configurable("group_vae_labels", allowlist=[])
+def group_vae_labels() -> ModelBuilder:
+    """LabelVAE: one factor that differs is known."""
+    return functools.partial(build_group_vae, make_selection=LabelSelection)
+
+
+@gin.configurable("group_vae_argmax", allowlist=[])
+def group_vae_argmax() -> ModelBuilder:
+    """AdaVAE: a threshold on the divergences."""
+    return functools.partial(build_group_vae, make_selection=ArgmaxSelection)
+
+
+@gin.configurable("group_vae_hypergeometric", allowlist=[])
+def group_vae_hypergeometric() -> ModelBuilder:
+    """HGVAE: the number of independent latents is learned."""
+    return hgvae(build_group_vae)
+
+
+@gin.configurable("mlvae_labels", allowlist=[])
+def mlvae_labels() -> ModelBuilder:
+    """ML-VAE with one known factor that differs."""
+    return functools.partial(build_mlvae, make_selection=LabelSelection)
+
+
+@gin.configurable("mlvae_argmax", allowlist=[])
+def mlvae_argmax() -> ModelBuilder:
+    """ML-VAE with AdaVAE's threshold."""
+    return functools.partial(build_mlvae, make_selection=ArgmaxSelection)
+
+
+@gin.configurable("mlvae_hypergeometric", allowlist=[])
+def mlvae_hypergeometric() -> ModelBuilder:
+    """ML-VAE with a learned number of independent latents."""
+    return hgvae(build_mlvae)
+
+
+@gin.configurable("hgvae", denylist=["build"])
+def hgvae(
+    build: Callable[..., GroupVAE],
+    objective: str = "pair_elbo",
+    gradient_estimator: str = "mean",
+    log_divergences: bool = True,
+    initial_log_odds: float = -3.0,
+    learn_prior: bool = True,
+    charge_subset: bool = True,
+    initial_temperature: float = 10.0,
+    final_temperature: float = 0.01,
+    temperature_steps: int = 50_000,
+    method: str = "exact",
+) -> ModelBuilder:
+    """What the hypergeometric models share, under the gin name `hgvae`.
+
+    Args:
+      build: the base model.
+      objective: "pair_elbo" or "paper", see `objectives`.
+      gradient_estimator: "mean" or "gumbel_softmax", of a draw of k.
+      log_divergences: whether log(1 + gamma) is used in place of gamma.
+      initial_log_odds: of an independent against a shared latent, at the start.
+      learn_prior: whether the prior over k, which only the pair bound has, is learned.
+      charge_subset: whether the pair bound charges log C(d, k) for which latents are
+        independent, as a bound of the likelihood must.
+      initial_temperature: tau at step 0.
+      final_temperature: tau from `temperature_steps` on.
+      temperature_steps: steps of the exponential annealing (eq. 52).
+      method: "exact", or "merged" for the paper's way to draw; they agree here.
+
+    Raises:
+      UserError: if `objective`, `gradient_estimator` or `method` is unknown, or a
+        temperature or `temperature_steps` is not positive.
+    """
+    _check_choice("objective", objective, pair_regularizers.OBJECTIVES)
+    estimators = ("mean", "gumbel_softmax")
+    _check_choice("gradient_estimator", gradient_estimator, estimators)
+    _check_choice("method", method, ("exact", "merged"))
+    _check_positive("initial_temperature", initial_temperature)
+    _check_positive("final_temperature", final_temperature)
+    _check_positive("temperature_steps", temperature_steps)
+    selection = functools.partial(
+        HypergeometricSelection,
+        temperature=ExponentialAnnealing(
+            initial_temperature, final_temperature, temperature_steps
+        ),
+        gradient_estimator=gradient_estimator,
+        log_divergences=log_divergences,
+        initial_log_odds=initial_log_odds,
+        learn_prior=learn_prior and objective == "pair_elbo",
+        charge_subset=charge_subset,
+        method=method,
+    )
+    return functools.partial(
+        build,
+        make_selection=selection,
+        regularizer=pair_regularizers.OBJECTIVES[objective],
+    )
+
+
+def _check_positive(parameter: str, value: float) -> None:
+    if not value > 0:
+        raise UserError(
+            f"hgvae.{parameter} is {value}, but must be positive: bind it to a number "
+            "above 0."
+        )
+
+
+def _check_choice(parameter: str, value: object, allowed) -> None:
+    if value not in allowed:
+        names = " or ".join(f'"{name}"' for name in allowed)
+        raise UserError(
+            f"hgvae.{parameter} is {value!r}, but must be {names}: bind it to one of "
+            "these."
+        )

@@ -1,0 +1,234 @@
+"""Which latents of a pair are independent: all in which the GroupVAEs differ.
+
+A selection sees a pair's posteriors and says, for each latent, whether it is
+independent (each view keeps its own) or shared (both views get the average of the
+two). It is a Keras layer, so that its weights are the model's.
+"""
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+from keras import layers
+from keras.optimizers.schedules import LearningRateSchedule
+from keras.saving import register_keras_serializable
+
+from mvhg_tf.disentanglement.models.shared import gaussian, replicas
+from mvhg_tf.disentanglement.models.shared.gaussian import Gaussian
+from mvhg_tf.distributions import MultivariateFisherNoncentralHypergeometric
+from mvhg_tf.schedules import ExponentialAnnealing
+from mvhg_tf.sorting import neural_sort
+
+
+class Selection(NamedTuple):
+    """What a selection layer returns.
+
+    Attributes:
+      independent: `[B, d]`, 1 for an independent latent and 0 for a shared one, with
+        the gradient of the selection's relaxation, if it has one.
+      divergence: `[B]`, KL of the selection's posterior to its prior, in nats; 0
+        where the selection is not a random variable.
+    """
+
+    independent: tf.Tensor
+    divergence: tf.Tensor
+
+
+class PairSelection(layers.Layer):
+    """Base class: a subclass gives `select`.
+
+    Args:
+      num_latent: d, the number of latents.
+    """
+
+    def __init__(self, num_latent: int, **kwargs):
+        # In float32, also where the networks compute in half of it.
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.num_latent = num_latent
+
+    def select(
+        self,
+        posterior_1: Gaussian,
+        posterior_2: Gaussian,
+        labels: tf.Tensor,
+        step: tf.Tensor,
+        seed: tf.Tensor,
+        training: bool,
+    ) -> Selection:
+        """Selects the independent latents of B pairs.
+
+        Args:
+          posterior_1: of the first views, `[B, d]`.
+          posterior_2: of the second views, `[B, d]`.
+          labels: int32 `[B]`, one factor that differs, or -1: only LabelVAE looks.
+          step: integer scalar, the training step.
+          seed: int32 `[2]`, a stateless seed.
+          training: whether the selection is drawn; otherwise it is deterministic.
+        """
+        raise NotImplementedError
+
+    scalar_names: tuple[str, ...] = ()
+
+    def scalars(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What there is to watch in training, by the names in `scalar_names`."""
+        del step
+        return {}
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "num_latent": self.num_latent}
+
+
+@register_keras_serializable(package="mvhg_tf")
+class LabelSelection(PairSelection):
+    """LabelVAE: one latent is independent, the one that the label names.
+
+    Latent i learns factor i, so a factor beyond the latents is never independent. A
+    label of -1 leaves no latent independent.
+    """
+
+    def select(self, posterior_1, posterior_2, labels, step, seed, training):
+        independent = tf.one_hot(labels, self.num_latent, dtype=self.compute_dtype)
+        return Selection(independent, tf.zeros_like(independent[:, 0]))
+
+
+@register_keras_serializable(package="mvhg_tf")
+class ArgmaxSelection(PairSelection):
+    """AdaVAE (Locatello et al. 2020): a threshold on KL(posterior_1 || posterior_2).
+
+    It lies midway between the pair's least and greatest divergence over the latents.
+    """
+
+    def select(self, posterior_1, posterior_2, labels, step, seed, training):
+        divergence = tf.stop_gradient(gaussian.kl(posterior_1, posterior_2))
+        low = tf.reduce_min(divergence, axis=-1, keepdims=True)
+        high = tf.reduce_max(divergence, axis=-1, keepdims=True)
+        independent = (divergence >= 0.5 * (low + high)) & (high > low)
+        independent = tf.cast(independent, divergence.dtype)
+        return Selection(independent, tf.zeros_like(independent[:, 0]))
+
+
+@register_keras_serializable(package="mvhg_tf")
+class HypergeometricSelection(PairSelection):
+    """HGVAE (section 5.2, C.2.2): the number of independent latents is learned.
+
+    gamma, the symmetric KL of each latent's two posteriors `[B, d]`, goes through
+    one dense layer to log weights `[B, 2]`; the counts (k_hat, d - k_hat) are drawn
+    from the noncentral hypergeometric distribution with d elements in each of the
+    two groups and d draws; NeuralSort of gamma puts the latents in descending order,
+    and the first k_hat are independent.
+
+    In training k_hat is a draw; otherwise it is the mode, so that a representation
+    is deterministic. The KL to the prior is exact: the prior of k is of the same
+    family, its log-odds learned (empirical Bayes) or fixed, and given k every subset of
+    k latents is as likely, so that the one taken costs log C(d, k).
+
+    Args:
+      num_latent: d, the number of latents.
+      temperature: tau of both relaxations, from the step.
+      gradient_estimator: "mean" or "gumbel_softmax", how a draw is differentiated.
+      log_divergences: whether log(1 + gamma) is used in place of gamma, which spans
+        orders of magnitude.
+      initial_log_odds: of an independent against a shared latent, at the start, in
+        the dense layer's bias and in the prior.
+      learn_prior: whether the prior's log-odds is a trainable weight.
+      charge_subset: whether the choice of the subset is charged for; without it the
+        objective is no bound of the likelihood.
+      method: "exact" or "merged", of the distribution; for its two groups they agree.
+    """
+
+    def __init__(
+        self,
+        num_latent: int,
+        temperature: LearningRateSchedule | None = None,
+        gradient_estimator: str = "mean",
+        log_divergences: bool = True,
+        initial_log_odds: float = -3.0,
+        learn_prior: bool = True,
+        charge_subset: bool = True,
+        method: str = "exact",
+        **kwargs,
+    ):
+        super().__init__(num_latent, **kwargs)
+        self.temperature = temperature or ExponentialAnnealing()
+        self.gradient_estimator = gradient_estimator
+        self.log_divergences = log_divergences
+        self.initial_log_odds = initial_log_odds
+        self.learn_prior = learn_prior
+        self.charge_subset = charge_subset
+        self.method = method
+        self.log_weights = layers.Dense(2, name="log_weights", dtype="float32")
+        self.log_weights.build((None, num_latent))
+        self.log_weights.bias.assign([initial_log_odds, 0.0])
+        self.prior_log_odds = self.add_weight(
+            name="prior_log_odds",
+            shape=(),
+            initializer=keras.initializers.Constant(initial_log_odds),
+            trainable=learn_prior,
+        )
+
+    def select(self, posterior_1, posterior_2, labels, step, seed, training):
+        gamma = gaussian.symmetric_kl(posterior_1, posterior_2)
+        order_by = tf.math.log1p(gamma) if self.log_divergences else gamma
+        temperature = self.temperature(step)
+        log_weights = replicas.among_all(self.log_weights(order_by))
+        counts = self._counts(log_weights, temperature)
+        log_probs = counts.marginal_log_prob(0)
+        if training:
+            num_independent = counts.sample_one_hot(seed=seed)[..., 0, :]
+        else:
+            likeliest = tf.argmax(log_probs, axis=-1)
+            num_independent = tf.one_hot(likeliest, self.num_latent + 1)
+        # The latent at place i, from 0, is independent if k_hat > i.
+        num_independent = replicas.own_rows(num_independent)
+        by_place = 1.0 - tf.cumsum(num_independent, axis=-1)[..., :-1]
+        places = neural_sort(order_by, temperature, hard=True)
+        independent = tf.linalg.matvec(places, by_place, transpose_a=True)
+        prior_log_weights = tf.stack([tf.convert_to_tensor(self.prior_log_odds), 0.0])
+        prior = self._counts(prior_log_weights, temperature)
+        divergence = counts.kl_divergence(prior)
+        if self.charge_subset:
+            divergence += tf.linalg.matvec(tf.exp(log_probs), self._log_subsets())
+        return Selection(independent, replicas.own_rows(divergence))
+
+    def _log_subsets(self) -> tf.Tensor:
+        """log C(d, k) for each k, `[d + 1]`."""
+        d = float(self.num_latent)
+        k = tf.range(d + 1)
+        return tf.math.lgamma(d + 1) - tf.math.lgamma(k + 1) - tf.math.lgamma(d - k + 1)
+
+    scalar_names = ("temperature", "prior_log_odds")
+
+    def scalars(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {
+            "temperature": self.temperature(step),
+            "prior_log_odds": tf.convert_to_tensor(self.prior_log_odds),
+        }
+
+    def _counts(
+        self, log_weights: tf.Tensor, temperature: tf.Tensor
+    ) -> MultivariateFisherNoncentralHypergeometric:
+        return MultivariateFisherNoncentralHypergeometric(
+            total_count=float(self.num_latent),
+            group_sizes=[float(self.num_latent)] * 2,
+            log_weights=log_weights,
+            method=self.method,
+            gradient_estimator=self.gradient_estimator,
+            temperature=temperature,
+        )
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "temperature": keras.saving.serialize_keras_object(self.temperature),
+            "gradient_estimator": self.gradient_estimator,
+            "log_divergences": self.log_divergences,
+            "initial_log_odds": self.initial_log_odds,
+            "learn_prior": self.learn_prior,
+            "charge_subset": self.charge_subset,
+            "method": self.method,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict):
+        temperature = keras.saving.deserialize_keras_object(config["temperature"])
+        return cls(**{**config, "temperature": temperature})

@@ -1,1 +1,0 @@
-"""The command-line programs, with the names and flags of disentanglement_lib's."""

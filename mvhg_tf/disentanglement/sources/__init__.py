@@ -1,0 +1,1 @@
+"""Training batches as functions of (seed, step): images, pairs, labelled images."""

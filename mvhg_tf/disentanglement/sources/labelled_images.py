@@ -1,0 +1,91 @@
+"""Semi-supervised batches: fresh images beside a few that are labelled."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from mvhg_tf.disentanglement.sources.images import ImageSource
+from mvhg_tf.disentanglement.sources.labellers import make_labels
+from mvhg_tf.runs.errors import UserError, check_positive_integer
+
+
+class LabelledImages(NamedTuple):
+    """N images with L labels each.
+
+    Attributes:
+      images: float32 `[N, H, W, C]` in [0, 1].
+      labels: float32 `[N, L]`, whole numbers.
+      label_sizes: how many values each of the L labels may have.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    label_sizes: list[int]
+
+    def split(
+        self, train_percentage: float
+    ) -> tuple["LabelledImages", "LabelledImages"]:
+        """The first images, a fraction of them rounded up, and those held out.
+
+        Raises:
+          UserError: if the fraction is not in (0, 1].
+        """
+        if not 0 < train_percentage <= 1:
+            raise UserError(
+                f"model.train_percentage is {train_percentage!r}, but must be a "
+                "fraction: bind it to a number above 0 and up to 1."
+            )
+        num = math.ceil(len(self.images) * train_percentage)
+        images, labels, sizes = self
+        return (
+            LabelledImages(images[:num], labels[:num], sizes),
+            LabelledImages(images[num:], labels[num:], sizes),
+        )
+
+
+def sample_labelled_images(dataset, num: int, seed: int) -> LabelledImages:
+    """Draws `num` images and labels them as gin's `labeller` says.
+
+    Args:
+      dataset: a disentanglement_lib `GroundTruthData`.
+      num: N, bound to `model.num_labelled_samples`.
+      seed: the draw depends on it alone.
+    """
+    check_positive_integer("model.num_labelled_samples", num)
+    random_state = np.random.RandomState(seed)
+    factors = dataset.sample_factors(num, random_state)
+    images = dataset.sample_observations_from_factors(factors, random_state)
+    labels, sizes = make_labels(np.asarray(factors), dataset, random_state)
+    return LabelledImages(np.asarray(images, np.float32), labels, sizes)
+
+
+class LabelledSource(ImageSource):
+    """Batches of `images`, and as many `labelled_images` with their `labels`.
+
+    The labelled ones come in their order, and again from the start.
+
+    Args:
+      ground_truth_data: see `Source`.
+      batch_size: B, of each kind.
+      seed: of the fresh images.
+      labelled: the labelled ones.
+    """
+
+    def __init__(
+        self, ground_truth_data, batch_size: int, seed: int, labelled: LabelledImages
+    ):
+        super().__init__(ground_truth_data, batch_size, seed)
+        self._labelled_images = tf.constant(labelled.images)
+        self._labels = tf.constant(labelled.labels)
+
+    def draw(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
+        first = tf.cast(step, tf.int64) * self._batch_size
+        rows = first + tf.range(self._batch_size, dtype=tf.int64)
+        rows %= self._labels.shape[0]
+        return {
+            **super().draw(step),
+            "labelled_images": tf.gather(self._labelled_images, rows),
+            "labels": tf.gather(self._labels, rows),
+        }

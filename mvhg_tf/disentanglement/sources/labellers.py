@@ -1,0 +1,103 @@
+"""What a labelled subset's labels say of the true factors, by the library's gin names.
+
+Each labeller takes factors `[N, F]`, a data set and a `np.random.RandomState`, and
+returns labels float32 `[N, L]` and how many values each of the L may have.
+"""
+
+from collections.abc import Callable, Sequence
+
+import gin
+import numpy as np
+
+from mvhg_tf.runs.errors import UserError
+
+Labels = tuple[np.ndarray, list[int]]
+Labeller = Callable[[np.ndarray, object, np.random.RandomState], Labels]
+
+
+@gin.configurable("labeller", allowlist=["labeller_fn"])
+def make_labels(
+    factors: np.ndarray,
+    dataset,
+    random_state: np.random.RandomState,
+    labeller_fn: Labeller = gin.REQUIRED,
+) -> Labels:
+    """The labels that the configured labeller gives, such as `@perfect_labeller`."""
+    labels, sizes = labeller_fn(factors, dataset, random_state)
+    return np.asarray(labels, np.float32), [int(size) for size in sizes]
+
+
+@gin.configurable("perfect_labeller", allowlist=[])
+def perfect_labeller(factors: np.ndarray, dataset, random_state) -> Labels:
+    """The factors themselves."""
+    del random_state
+    return factors, dataset.factors_num_values
+
+
+@gin.configurable("bin_labeller", allowlist=["num_bins"])
+def bin_labeller(
+    factors: np.ndarray, dataset, random_state, num_bins: int = 5
+) -> Labels:
+    """Rough labels: a factor of more than `num_bins` values is cut into that many."""
+    del random_state
+    sizes = np.array(dataset.factors_num_values)
+    binned = np.minimum(factors * num_bins // sizes, num_bins - 1)
+    return np.where(sizes > num_bins, binned, factors), np.minimum(sizes, num_bins)
+
+
+@gin.configurable("noisy_labeller", allowlist=["prob_random"])
+def noisy_labeller(
+    factors: np.ndarray,
+    dataset,
+    random_state: np.random.RandomState,
+    prob_random: float = 0.1,
+) -> Labels:
+    """Each label is, with probability `prob_random`, a uniform one instead.
+
+    Raises:
+      UserError: if `prob_random` is not in [0, 1].
+    """
+    if not 0 <= prob_random <= 1:
+        raise UserError(
+            f"noisy_labeller.prob_random is {prob_random!r}, but must be a "
+            "probability: bind it to a number from 0 to 1."
+        )
+    is_random = random_state.uniform(size=factors.shape) < prob_random
+    values = random_state.randint(dataset.factors_num_values, size=factors.shape)
+    return np.where(is_random, values, factors), dataset.factors_num_values
+
+
+@gin.configurable("permuted_labeller", allowlist=[])
+def permuted_labeller(
+    factors: np.ndarray, dataset, random_state: np.random.RandomState
+) -> Labels:
+    """Labels without order: the values of each factor are renamed at random."""
+    sizes: Sequence[int] = dataset.factors_num_values
+    columns = [
+        random_state.permutation(size)[column]
+        for size, column in zip(sizes, factors.T, strict=True)
+    ]
+    return np.stack(columns, axis=1), sizes
+
+
+@gin.configurable("partial_labeller", allowlist=["num_observed_factors"])
+def partial_labeller(
+    factors: np.ndarray,
+    dataset,
+    random_state: np.random.RandomState,
+    num_observed_factors: int = 2,
+) -> Labels:
+    """Some factors alone, chosen at random, in a random order.
+
+    Raises:
+      UserError: if there are not as many factors as `num_observed_factors`.
+    """
+    num_factors = factors.shape[1]
+    if not 1 <= num_observed_factors <= num_factors:
+        raise UserError(
+            f"partial_labeller.num_observed_factors is {num_observed_factors!r}, but "
+            f"this data set has {num_factors} factors: bind it to an integer from 1 "
+            f"to {num_factors}."
+        )
+    kept = random_state.choice(num_factors, num_observed_factors, replace=False)
+    return factors[:, kept], [dataset.factors_num_values[i] for i in kept]

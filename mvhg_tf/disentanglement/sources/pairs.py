@@ -1,0 +1,205 @@
+"""Weakly supervised pairs: two images that share some of their factors.
+
+The library draws one pair at a time in Python. Here a batch is drawn at once.
+"""
+
+from typing import NamedTuple
+
+import gin
+import numpy as np
+import tensorflow as tf
+
+from mvhg_tf.disentanglement.sources.images import Source, uniform_values
+from mvhg_tf.runs.errors import UserError
+
+DYNAMICS_MODES = ("exact", "dlib")
+
+
+class FactorPairs(NamedTuple):
+    """Factors of B pairs of images, F factors an image, all int32.
+
+    Attributes:
+      factors_1: `[B, F]`.
+      factors_2: `[B, F]`.
+      k: `[B]`, how many factors differ within the pair.
+      labels: `[B]`, the index of one factor that was redrawn (-1 if none was): what
+        LabelVAE is told.
+    """
+
+    factors_1: tf.Tensor
+    factors_2: tf.Tensor
+    k: tf.Tensor
+    labels: tf.Tensor
+
+
+class ImagePairs(NamedTuple):
+    """B pairs of images with their truth, as NumPy arrays.
+
+    Attributes:
+      images_1: float32 `[B, H, W, C]` in [0, 1].
+      images_2: float32 `[B, H, W, C]` in [0, 1].
+      factors_1: int32 `[B, F]`.
+      factors_2: int32 `[B, F]`.
+      shared: bool `[B, F]`, which factors have the same value in both.
+      k: int32 `[B]`, how many factors differ.
+      labels: int32 `[B]`, one factor that was redrawn, -1 if none was.
+    """
+
+    images_1: np.ndarray
+    images_2: np.ndarray
+    factors_1: np.ndarray
+    factors_2: np.ndarray
+    shared: np.ndarray
+    k: np.ndarray
+    labels: np.ndarray
+
+
+@gin.configurable("dynamics", allowlist=["k", "mode"])
+def sample_factor_pairs(
+    factors_num_values: list[int],
+    num: int,
+    seed: tf.Tensor,
+    k: int = gin.REQUIRED,
+    mode: str = "exact",
+) -> FactorPairs:
+    """Draws the factors of `num` pairs.
+
+    The first image's factors are uniform. Then some factors are redrawn:
+
+    - mode "exact" (the paper's setting): exactly k factors, chosen uniformly among
+      those with more than one value, each getting another value.
+    - mode "dlib" (the library's): 1 or k factors with equal probability, each
+      redrawn uniformly, so that it may keep its value.
+
+    Args:
+      factors_num_values: number of values of each of the F factors.
+      num: B, the number of pairs.
+      seed: int32 `[2]`, a stateless seed.
+      k: how many factors differ: 0 to F; -1 draws it for each pair uniformly from 1
+        to F - 1, as the library does. F counts the factors with several values.
+      mode: "exact" or "dlib".
+
+    Raises:
+      UserError: if `k` or `mode` is none of those.
+    """
+    sizes = np.asarray(factors_num_values, np.int32)
+    _check_dynamics(k, mode, num_varying=int(np.sum(sizes > 1)))
+    seeds = tf.random.split(seed, 5)
+    first = uniform_values(seeds[0], num, sizes)
+    rank = _random_rank(seeds[1], num, sizes)
+    num_redrawn = _num_redrawn(seeds[2:4], num, sizes, k, mode)
+    redrawn = rank < num_redrawn[:, None]
+    if mode == "exact":
+        step = 1 + uniform_values(seeds[4], num, np.maximum(sizes - 1, 1))
+        values = (first + step) % sizes
+    else:
+        values = uniform_values(seeds[4], num, sizes)
+    second = tf.where(redrawn, values, first)
+    last = tf.argmax(tf.equal(rank, num_redrawn[:, None] - 1), -1, tf.int32)
+    return FactorPairs(
+        factors_1=first,
+        factors_2=second,
+        k=tf.reduce_sum(tf.cast(first != second, tf.int32), axis=-1),
+        labels=tf.where(num_redrawn > 0, last, -1),
+    )
+
+
+def sample_pairs(
+    ground_truth_data, num: int, random_state, **dynamics: object
+) -> ImagePairs:
+    """Draws `num` pairs of images and their truth, as `dynamics` is configured.
+
+    Args:
+      ground_truth_data: a disentanglement_lib `GroundTruthData`.
+      num: B, the number of pairs.
+      random_state: `np.random.RandomState`; the draw depends on it alone.
+      **dynamics: `k` and `mode`, in place of the configured ones.
+    """
+    seed = tf.constant(random_state.randint(2**31, size=2), tf.int32)
+    pairs = sample_factor_pairs(
+        ground_truth_data.factors_num_values, num, seed, **dynamics
+    )
+    first, second = pairs.factors_1.numpy(), pairs.factors_2.numpy()
+    observe = ground_truth_data.sample_observations_from_factors
+    return ImagePairs(
+        images_1=np.asarray(observe(first, random_state), np.float32),
+        images_2=np.asarray(observe(second, random_state), np.float32),
+        factors_1=first,
+        factors_2=second,
+        shared=first == second,
+        k=pairs.k.numpy(),
+        labels=pairs.labels.numpy(),
+    )
+
+
+class PairSource(Source):
+    """Batches of pairs, see `Source`; its batch size counts pairs.
+
+    Raises:
+      UserError: if `dynamics` is configured wrongly for the data set.
+    """
+
+    def __init__(self, ground_truth_data, batch_size: int, seed: int):
+        super().__init__(ground_truth_data, batch_size, seed)
+        # Draws a pair so that a mistake shows here, and not inside a trace.
+        sample_factor_pairs(ground_truth_data.factors_num_values, 1, [seed, 0])
+
+    def draw(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The batch of `step` (int scalar).
+
+        Returns:
+          `images_1` and `images_2`, uint8 or float32 `[B, H, W, C]`; `labels` and `k`,
+          int32 `[B]`.
+        """
+        seed = self._seed_of(step)
+        pairs = sample_factor_pairs(
+            self._data.factors_num_values, self._batch_size, seed
+        )
+        factors = tf.concat([pairs.factors_1, pairs.factors_2], axis=0)
+        images_1, images_2 = tf.split(self._images_of(factors, seed), 2)
+        return {
+            "images_1": images_1,
+            "images_2": images_2,
+            "labels": pairs.labels,
+            "k": pairs.k,
+        }
+
+
+def _check_dynamics(k: int, mode: str, num_varying: int) -> None:
+    if mode not in DYNAMICS_MODES:
+        raise UserError(
+            f'dynamics.mode is {mode!r}, but must be "exact" or "dlib": bind it to one '
+            "of these."
+        )
+    if not isinstance(k, int) or not -1 <= k <= num_varying:
+        raise UserError(
+            f"dynamics.k is {k!r}, but must be an integer from 0 to {num_varying} (the "
+            "factors of this data set that have several values), or -1 to draw it for "
+            "each pair."
+        )
+
+
+def _random_rank(seed: tf.Tensor, num: int, sizes: np.ndarray) -> tf.Tensor:
+    """Each pair's random order of its factors, int32 `[num, F]`.
+
+    Factors with one value only come last: they can't differ.
+    """
+    uniform = tf.random.stateless_uniform([num, len(sizes)], seed)
+    order = tf.argsort(tf.where(sizes > 1, uniform, 2.0), axis=-1)
+    return tf.argsort(order, axis=-1)
+
+
+def _num_redrawn(
+    seeds: tf.Tensor, num: int, sizes: np.ndarray, k: int, mode: str
+) -> tf.Tensor:
+    """How many factors of each pair are redrawn, int32 `[num]`."""
+    num_varying = int(np.sum(sizes > 1))
+    if k == -1:
+        upper = np.array([max(num_varying - 1, 1)], np.int32)
+        count = 1 + uniform_values(seeds[0], num, upper)[:, 0]
+    else:
+        count = tf.fill([num], k)
+    if mode == "dlib":
+        coin = tf.random.stateless_uniform([num], seeds[1]) < 0.5
+        count = tf.where(coin, tf.minimum(count, 1), count)
+    return count

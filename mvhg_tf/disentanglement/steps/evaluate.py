@@ -1,0 +1,174 @@
+"""Scores of a representation, or of models: the library's metrics and ours, by gin."""
+
+import importlib
+import inspect
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import gin
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from mvhg_tf.disentanglement import compat  # noqa: F401
+from mvhg_tf.disentanglement.data import named_data
+from mvhg_tf.disentanglement.metrics import shared_independent, udr  # noqa: F401
+from mvhg_tf.disentanglement.models.shared.gaussian import (
+    Gaussian,
+    kl_to_standard_normal,
+)
+from mvhg_tf.disentanglement.steps import results  # noqa: F401
+from mvhg_tf.disentanglement.steps.saved_model import (
+    Representation,
+    bound_value,
+    resolve_dataset,
+)
+from mvhg_tf.runs import gin_config, run_directory
+from mvhg_tf.runs.errors import UserError
+
+# Importing a metric's module makes its name known to gin.
+for _name in (
+    "beta_vae",
+    "dci",
+    "downstream_task",
+    "factor_vae",
+    "fairness",
+    "irs",
+    "mig",
+    "modularity_explicitness",
+    "reduced_downstream_task",
+    "sap_score",
+    "strong_downstream_task",
+    "unified_scores",
+    "unsupervised_metrics",
+):
+    importlib.import_module(f"disentanglement_lib.evaluation.metrics.{_name}")
+
+
+def evaluate_with_gin(
+    model_dir: str | Sequence[str],
+    output_dir: str,
+    overwrite: bool = False,
+    gin_config_files: list[str] | None = None,
+    gin_bindings: list[str] | None = None,
+) -> None:
+    """Evaluates as gin files and bindings say, and clears the configuration.
+
+    Args:
+      model_dir: the folder of a representation, or those of several trained models.
+      output_dir: the folder for the scores.
+      overwrite: whether earlier ones there may be replaced.
+      gin_config_files: paths, read in their order.
+      gin_bindings: such as "evaluation.random_seed = 0"; they win over the files.
+
+    Raises:
+      UserError: for a mistake in any of these; nothing is deleted.
+    """
+    with gin_config.configured(gin_config_files, gin_bindings):
+        evaluate(model_dir, output_dir, overwrite)
+
+
+@gin.configurable("evaluation", denylist=["model_dir", "output_dir", "overwrite"])
+def evaluate(
+    model_dir: str | Sequence[str],
+    output_dir: str,
+    overwrite: bool = False,
+    evaluation_fn: Callable = gin.REQUIRED,
+    random_seed: int = gin.REQUIRED,
+    name: str = "",
+) -> None:
+    """Computes one metric of a representation, or of several models side by side.
+
+    Args:
+      model_dir: the folder of a representation, or those of several trained models.
+      output_dir: gets `results`; those of the steps before are carried over.
+      overwrite: whether an earlier run there may be replaced.
+      evaluation_fn: such as `@mig`. It takes the data set, the representation (a
+        function from images to `[N, d]`; see `Representation`), `random_state` and,
+        if it has such a parameter, `artifact_dir`, and returns a dictionary. For
+        several models it is `@udr_sklearn`, which takes a list of encoders in place
+        of the representation; the models' folders join its results.
+      random_seed: of the random state.
+      name: of the metric; the artifacts go to `<model_dir>/artifacts/<name>`.
+
+    Raises:
+      UserError: if there is no representation or model, the models are of several
+        data sets, the metric is not for what was given, or the folder is not free.
+    """
+    several = not isinstance(model_dir, str)
+    _check_metric(evaluation_fn, several)
+    if several:
+        _check_models(model_dir)
+        first, step_before = model_dir[0], "train"
+        scored = [encoder(path) for path in model_dir]
+    else:
+        first, step_before = model_dir, "postprocess"
+        scored = Representation(model_dir)
+    resolve_dataset(first, step_before)
+    dataset = named_data.get_named_ground_truth_data()
+    with run_directory.open_run(output_dir, "evaluation", overwrite, model_dir):
+        started = time.monotonic()
+        arguments = {"random_state": np.random.RandomState(random_seed)}
+        if _takes_artifact_dir(evaluation_fn):
+            arguments["artifact_dir"] = os.path.join(first, "artifacts", name)
+        # Their regressions are small: over several threads they take ten times as long.
+        with threadpool_limits(1):
+            scores = dict(evaluation_fn(dataset, scored, **arguments))
+        if several:
+            scores["model_dirs"] = list(model_dir)
+        scores["elapsed_time"] = time.monotonic() - started
+        results.write_results(output_dir, "evaluation", scores, first)
+
+
+def encoder(model_dir: str) -> udr.Encoder:
+    """A trained model as `udr` takes it: its posterior means and their divergences.
+
+    Raises:
+      UserError: if there is no trained model in the folder.
+    """
+    model = Representation(model_dir)
+
+    def encode(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean, log_variance = model.encode(images)
+        divergences = kl_to_standard_normal(Gaussian(mean, log_variance))
+        return mean, np.mean(divergences, axis=0)
+
+    return encode
+
+
+def _check_metric(evaluation_fn: Callable, several: bool) -> None:
+    """Makes sure that the metric is of what was given."""
+    compares = "representation_functions" in _parameters(evaluation_fn)
+    if several and not compares:
+        raise UserError(
+            "evaluation.evaluation_fn scores one representation, but trained models "
+            "were given: bind it to @udr_sklearn, or use dlib_evaluate."
+        )
+    if not several and compares:
+        raise UserError(
+            "evaluation.evaluation_fn compares trained models, but one representation "
+            "was given: use dlib_udr, or bind it to another metric."
+        )
+
+
+def _check_models(model_dirs: Sequence[str]) -> None:
+    """Makes sure that there are several models, of one data set."""
+    udr.check_number(len(model_dirs))
+    if gin_config.query("dataset.name") == "auto":
+        names = {bound_value(path, "train", "dataset.name") for path in model_dirs}
+        if len(names) > 1:
+            raise UserError(
+                f"The models were trained on {' and '.join(sorted(names))}: rank those "
+                "of one data set, or bind dataset.name to one that all can encode."
+            )
+
+
+def _takes_artifact_dir(function: Callable) -> bool:
+    """Whether a function has this parameter, or takes any."""
+    parameters = _parameters(function)
+    kinds = {parameter.kind for parameter in parameters.values()}
+    return "artifact_dir" in parameters or inspect.Parameter.VAR_KEYWORD in kinds
+
+
+def _parameters(function: Callable) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(function).parameters

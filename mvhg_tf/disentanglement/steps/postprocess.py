@@ -1,0 +1,153 @@
+"""From a trained Gaussian encoder to a representation, as disentanglement_lib does.
+
+The folder of a representation holds a SavedModel with the signatures of the trained
+one and one more, `representation`: images `[N, H, W, C]` -> default `[N, d]`.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+
+import gin
+import numpy as np
+import tensorflow as tf
+
+from mvhg_tf.disentanglement.data import named_data
+from mvhg_tf.disentanglement.steps import results
+from mvhg_tf.disentanglement.steps.saved_model import (
+    Representation,
+    load_saved_model,
+    resolve_dataset,
+)
+from mvhg_tf.runs import gin_config, run_directory
+
+Transform = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+_NOT_BOUND_BY_GIN = [
+    "ground_truth_data",
+    "gaussian_encoder",
+    "random_state",
+    "save_path",
+]
+
+
+def postprocess_with_gin(
+    model_dir: str,
+    output_dir: str,
+    overwrite: bool = False,
+    gin_config_files: list[str] | None = None,
+    gin_bindings: list[str] | None = None,
+) -> None:
+    """Postprocesses as gin files and bindings say, and clears the configuration.
+
+    Args:
+      model_dir: the folder of a trained model.
+      output_dir: the folder for the representation.
+      overwrite: whether an earlier one there may be replaced.
+      gin_config_files: paths, read in their order.
+      gin_bindings: such as "postprocess.random_seed = 0"; they win over the files.
+
+    Raises:
+      UserError: for a mistake in any of these; nothing is deleted.
+    """
+    with gin_config.configured(gin_config_files, gin_bindings):
+        postprocess(model_dir, output_dir, overwrite)
+
+
+@gin.configurable("postprocess", denylist=["model_dir", "output_dir", "overwrite"])
+def postprocess(
+    model_dir: str,
+    output_dir: str,
+    overwrite: bool = False,
+    postprocess_fn: Callable = gin.REQUIRED,
+    random_seed: int = gin.REQUIRED,
+    name: str = "",
+) -> None:
+    """Extracts a representation from a trained Gaussian encoder.
+
+    Args:
+      model_dir: the folder of a trained model.
+      output_dir: gets `tfhub` and `results`; the model's results are carried over.
+      overwrite: whether an earlier run there may be replaced.
+      postprocess_fn: such as `@mean_representation`. It takes the data set, the
+        encoder (a function from images to a dictionary of mean and logvar, as
+        arrays), a `np.random.RandomState` and the output folder, and returns a pair
+        of a function from mean and logvar `[N, d]` to the representation, and None
+        (in the library, a TensorFlow 1 checkpoint). A function that has variables is
+        a `tf.Module`.
+      random_seed: of the random state.
+      name: kept in the results' configuration only.
+
+    Raises:
+      UserError: if there is no trained model, or the folder is not free.
+    """
+    del name
+    model = load_saved_model(model_dir)
+    resolve_dataset(model_dir, "train")
+    dataset = named_data.get_named_ground_truth_data()
+    with run_directory.open_run(output_dir, "postprocess", overwrite, model_dir):
+        started = time.monotonic()
+        encode = Representation(model_dir).encode
+        transform, _ = postprocess_fn(
+            dataset,
+            lambda images: dict(zip(("mean", "logvar"), encode(images), strict=True)),
+            np.random.RandomState(random_seed),
+            output_dir,
+        )
+        _save_with_representation(model, transform, os.path.join(output_dir, "tfhub"))
+        elapsed = {"elapsed_time": time.monotonic() - started}
+        results.write_results(output_dir, "postprocess", elapsed, model_dir)
+
+
+@gin.configurable("mean_representation", denylist=_NOT_BOUND_BY_GIN)
+def mean_representation(
+    ground_truth_data,
+    gaussian_encoder: Callable,
+    random_state: np.random.RandomState,
+    save_path: str,
+) -> tuple[Transform, None]:
+    """The mean of the Gaussian; see `postprocess` for arguments and returns."""
+    del ground_truth_data, gaussian_encoder, random_state, save_path
+    return lambda mean, logvar: mean, None
+
+
+@gin.configurable("sampled_representation", denylist=_NOT_BOUND_BY_GIN)
+def sampled_representation(
+    ground_truth_data,
+    gaussian_encoder: Callable,
+    random_state: np.random.RandomState,
+    save_path: str,
+) -> tuple[Transform, None]:
+    """A draw from the Gaussian; see `postprocess` for arguments and returns."""
+    del ground_truth_data, gaussian_encoder, save_path
+    seed = random_state.randint(2**31 - 1)
+
+    def sample(mean, logvar):
+        noise = tf.random.normal(tf.shape(mean), seed=seed)
+        return mean + tf.exp(logvar / 2) * noise
+
+    return sample, None
+
+
+def _save_with_representation(model, transform: Transform, export_dir: str) -> None:
+    """Saves a loaded model with one more signature; whole or not at all."""
+    encoder = model.signatures["gaussian_encoder"]
+    images = encoder.structured_input_signature[1]["images"]
+
+    @tf.function(input_signature=[images])
+    def representation(images):
+        outputs = encoder(images=images)
+        return {"default": transform(outputs["mean"], outputs["logvar"])}
+
+    module = tf.Module()
+    module.model = model
+    module.transform = transform  # for the variables it may have
+    unfinished = export_dir + ".part"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.rmtree(export_dir, ignore_errors=True)
+    signatures = {**model.signatures, "representation": representation}
+    # Gradients can't be saved again in the process that trained the model.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(module, unfinished, signatures=signatures, options=options)
+    os.rename(unfinished, export_dir)

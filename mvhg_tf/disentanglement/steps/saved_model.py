@@ -1,0 +1,251 @@
+"""What is in the folder of a trained model or representation, for use in NumPy."""
+
+import ast
+import contextlib
+import os
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import gin
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from mvhg_tf.runs import gin_config
+from mvhg_tf.runs.errors import UserError, message_of
+
+
+class PairOutputs(NamedTuple):
+    """N pairs of posteriors over d latents, as arrays.
+
+    Attributes:
+      mean_1: float32 `[N, d]`, of the first image, after aggregation.
+      logvar_1: float32 `[N, d]`.
+      mean_2: float32 `[N, d]`, of the second image.
+      logvar_2: float32 `[N, d]`.
+      shared: bool `[N, d]`, which latents the model takes to be shared.
+      k_hat: int64 `[N]`, how many it takes to be independent.
+    """
+
+    mean_1: np.ndarray
+    logvar_1: np.ndarray
+    mean_2: np.ndarray
+    logvar_2: np.ndarray
+    shared: np.ndarray
+    k_hat: np.ndarray
+
+
+class Representation:
+    """A function from images to representations, made by the postprocessing.
+
+    It is what disentanglement_lib's metrics call; ours also use its methods.
+
+    Args:
+      directory: the folder of a model or representation, which has a `tfhub`.
+    """
+
+    def __init__(self, directory: str):
+        self._directory = directory
+        self._signatures = load_saved_model(directory).signatures
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Images `[N, H, W, C]` to representations `[N, d]`."""
+        return self._call("representation", images=images)["default"]
+
+    def encode(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Images `[N, H, W, C]` to posterior means and log-variances `[N, d]`."""
+        outputs = self._call("gaussian_encoder", images=images)
+        return outputs["mean"], outputs["logvar"]
+
+    def decode(self, latents: np.ndarray) -> np.ndarray:
+        """Latents `[N, d]` to the decoder's logits `[N, H, W, C]`."""
+        return self._call("decoder", latent_vectors=latents)["images"]
+
+    def pair(
+        self, images_1: np.ndarray, images_2: np.ndarray, labels: np.ndarray
+    ) -> PairOutputs:
+        """What the model makes of pairs of images.
+
+        Args:
+          images_1: `[N, H, W, C]`.
+          images_2: `[N, H, W, C]`.
+          labels: int32 `[N]`, a factor that differs; only LabelVAE looks at it.
+
+        Raises:
+          UserError: if the model was not trained on pairs.
+        """
+        outputs = self._call(
+            "pair", images_1=images_1, images_2=images_2, labels=labels
+        )
+        outputs["shared"] = outputs["shared"] > 0.5
+        outputs["k_hat"] = np.rint(outputs["k_hat"]).astype(np.int64)
+        return PairOutputs(**outputs)
+
+    def require(self, *signatures: str) -> None:
+        """Makes sure that the model has these signatures.
+
+        Raises:
+          UserError: if it has not.
+        """
+        for signature in signatures:
+            if signature not in self._signatures:
+                raise UserError(
+                    f"The model in {self._directory} has no signature {signature!r}, "
+                    f"only {', '.join(sorted(self._signatures))}: use one that has "
+                    "(weakly supervised models have 'pair', postprocessed ones "
+                    "'representation')."
+                )
+
+    def _call(self, signature: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        self.require(signature)
+        function = self._signatures[signature]
+        tensors = {
+            name: tf.convert_to_tensor(inputs[name], spec.dtype)
+            for name, spec in function.structured_input_signature[1].items()
+        }
+        return {name: value.numpy() for name, value in function(**tensors).items()}
+
+
+def load_saved_model(directory: str):
+    """Loads `<directory>/tfhub`.
+
+    Raises:
+      UserError: if there is none, or it is damaged.
+    """
+    path = os.path.join(directory, "tfhub")
+    if not tf.saved_model.contains_saved_model(path):
+        raise UserError(
+            f"There is no trained model in {directory} (no {path}): give the folder "
+            "of a finished dlib_train run."
+        )
+    return _load(path)
+
+
+def load_representation(path: str) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Loads the SavedModel of a representation, from its own folder.
+
+    Returns:
+      A function from images `[N, H, W, C]` to representations `[N, d]`.
+
+    Raises:
+      UserError: if there is none, it is damaged, or the images have another shape than
+        those that it was trained on.
+    """
+    model = _load(path) if tf.saved_model.contains_saved_model(path) else None
+    if model is None or "representation" not in model.signatures:
+        raise UserError(
+            f"There is no representation in {path}: give the folder of a finished "
+            "dlib_postprocess run."
+        )
+
+    def represent(images: tf.Tensor) -> tf.Tensor:
+        # Of a signature alone, TensorFlow would forget the weights.
+        signature = model.signatures["representation"]
+        wanted = signature.structured_input_signature[1]["images"].shape
+        if not wanted.is_compatible_with(images.shape):
+            raise UserError(
+                f"The model in {path} was trained on images of shape "
+                f"{wanted[1:].as_list()}, but these have {images.shape[1:].as_list()}: "
+                "use the data set that it was trained on."
+            )
+        return signature(images=images)["default"]
+
+    return represent
+
+
+def _load(path: str):
+    try:
+        with without_gradient_warnings():
+            return tf.saved_model.load(path)
+    except Exception as error:  # damage makes TensorFlow raise every kind
+        raise UserError(
+            f"The model in {path} is damaged ({message_of(error)}): make it again."
+        ) from error
+
+
+@contextlib.contextmanager
+def without_gradient_warnings() -> Iterator[None]:
+    """Keeps TensorFlow from warning about models that are loaded in the block.
+
+    It warns that gradients of the distribution's functions were not saved; a loaded
+    model is never differentiated.
+    """
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+
+
+def bound_value(directory: str, step_name: str, parameter: str) -> object:
+    """The literal that a parameter had in a finished step.
+
+    Args:
+      directory: the folder of the step.
+      step_name: "train" or "postprocess".
+      parameter: such as "dataset.name".
+
+    Raises:
+      UserError: if there is no such step or the step did not use the parameter.
+    """
+    path = os.path.join(directory, "results", "gin", f"{step_name}.gin")
+    program = f"dlib_{step_name}"
+    if not os.path.isfile(path):
+        raise UserError(
+            f"The folder {directory} is not that of a finished {program} run (no "
+            f"{path}): run {program}, and give the folder that it made."
+        )
+    try:
+        with open(path, encoding="utf-8") as file:
+            # Values that are long go on in lines that are indented.
+            text = file.read().replace("\\\n", " ")
+        binding = rf"^{re.escape(parameter)} = (.*(?:\n[ \t]+.*)*)"
+        found = re.search(binding, text, re.MULTILINE)
+        if found:
+            return ast.literal_eval(found[1].strip())
+    except (MemoryError, OSError, RecursionError, SyntaxError, ValueError) as error:
+        raise UserError(
+            f"The file {path} is damaged ({message_of(error)}): run "
+            f"{program} again, or bind {parameter}."
+        ) from error
+    raise UserError(f"{parameter} is not in {path}: bind it.")
+
+
+def resolve_dataset(directory: str, step_name: str) -> None:
+    """Replaces `dataset.name = "auto"` by the name in the step before.
+
+    So it does with the user's own file, unless another one is bound.
+
+    Args:
+      directory: the folder of the step before.
+      step_name: "train" or "postprocess".
+
+    Raises:
+      UserError: if that does not tell.
+    """
+    if gin_config.query("dataset.name") == "auto":
+        name = bound_value(directory, step_name, "dataset.name")
+        with gin.unlock_config():
+            gin.bind_parameter("dataset.name", name)
+    if gin_config.query("dataset.name") == "npz":
+        carry_file_over(directory, step_name)
+
+
+def carry_file_over(directory: str, step_name: str) -> None:
+    """Binds `npz.path` and `npz.factor_names` as in a step, unless a path is bound.
+
+    Args:
+      directory: the folder of the step.
+      step_name: "train" or "postprocess".
+
+    Raises:
+      UserError: if that does not tell.
+    """
+    if gin_config.query("npz.path") is not None:
+        return
+    with gin.unlock_config():
+        for parameter in ("npz.path", "npz.factor_names"):
+            value = bound_value(directory, step_name, parameter)
+            gin.bind_parameter(parameter, value)

@@ -1,0 +1,273 @@
+"""Training by gin, and what it leaves in `model_dir`."""
+
+import contextlib
+import math
+import os
+import time
+from collections.abc import Iterator, Sequence
+
+import gin
+import keras
+import tensorflow as tf
+
+from mvhg_tf.disentanglement.data import named_data
+from mvhg_tf.disentanglement.models.pairs import pair_models
+from mvhg_tf.disentanglement.models.pairs.group_vae import GroupVAE
+from mvhg_tf.disentanglement.models.semi_supervised import labelled_models
+from mvhg_tf.disentanglement.models.semi_supervised.mine_vae import MineVAE
+from mvhg_tf.disentanglement.models.shared import reconstruction
+from mvhg_tf.disentanglement.models.shared.autoencoder import Autoencoder
+from mvhg_tf.disentanglement.models.unsupervised import image_models
+from mvhg_tf.disentanglement.models.unsupervised.factor_vae import FactorVAE
+from mvhg_tf.disentanglement.sources.images import ImageSource, Source
+from mvhg_tf.disentanglement.sources.labelled_images import (
+    LabelledImages,
+    LabelledSource,
+)
+from mvhg_tf.disentanglement.sources.pairs import PairSource
+from mvhg_tf.disentanglement.steps import (
+    export,
+    optimizers,
+    results,
+    strategies,
+    training_loop,
+)
+from mvhg_tf.disentanglement.steps.labelling import Labelling
+from mvhg_tf.runs import gin_config, run_directory
+from mvhg_tf.runs.errors import UserError, check_positive_integer
+from mvhg_tf.runs.progress import ProgressBar
+
+# A stream of data that training never reaches, for the losses after training.
+_EVALUATION_SEED_OFFSET = 1_000_003
+_LARGEST_SEED = 2**31 - _EVALUATION_SEED_OFFSET  # both fit into int32
+
+
+def train_with_gin(
+    model_dir: str,
+    overwrite: bool = False,
+    gin_config_files: list[str] | None = None,
+    gin_bindings: list[str] | None = None,
+) -> None:
+    """Trains a model as gin files and bindings say, and clears the configuration.
+
+    Args:
+      model_dir: the folder for all that training makes.
+      overwrite: whether results of an earlier run there may be replaced.
+      gin_config_files: paths, read in their order.
+      gin_bindings: such as "model.random_seed = 1"; they win over the files.
+
+    Raises:
+      UserError: for a mistake in any of these; nothing is deleted.
+    """
+    with gin_config.configured(gin_config_files, gin_bindings):
+        train(model_dir, overwrite)
+
+
+@gin.configurable("model", denylist=["model_dir", "overwrite"])
+def train(
+    model_dir: str,
+    overwrite: bool = False,
+    model: pair_models.ModelBuilder
+    | image_models.ModelBuilder
+    | labelled_models.LabelledBuilder = gin.REQUIRED,
+    training_steps: int = gin.REQUIRED,
+    random_seed: int | None = None,
+    batch_size: int = gin.REQUIRED,
+    eval_steps: int = 1000,
+    name: str = "",
+    model_num: int | None = None,
+    model_seed: int | None = None,
+    unsupervised_data_seed: int | None = None,
+    supervised_data_seed: int | None = None,
+    num_labelled_samples: int | None = None,
+    train_percentage: float | None = None,
+) -> None:
+    """Trains a model on the data set that `dataset.name` names, or on pairs of it.
+
+    The same command on the folder of its own unfinished run goes on from the last
+    checkpoint, and ends with the weights of a run that was never stopped.
+
+    Args:
+      model_dir: gets `checkpoints`, `tensorboard`, `tfhub` (see `export`) and
+        `results`, as the library lays them out.
+      overwrite: whether results of an earlier run there may be replaced.
+      model: such as `@vae()`, or `@group_vae_hypergeometric()`, a model of pairs, or
+        `@s2_vae`, which is semi-supervised.
+      training_steps: steps of the optimizer.
+      random_seed: of the weights, the noise and the data; a semi-supervised model has
+        the following three in its place.
+      batch_size: images or pairs a step, of all devices together.
+      eval_steps: batches of fresh data over which the final losses are averaged.
+      name: kept in the results' configuration only.
+      model_num: kept in the results' configuration only.
+      model_seed: of the weights and the noise.
+      unsupervised_data_seed: of the images without labels.
+      supervised_data_seed: of the labelled images and their labels.
+      num_labelled_samples: how many images are labelled.
+      train_percentage: the fraction of them, in (0, 1], that is trained on; the final
+        losses are of the others, or, where there are none, of the same.
+
+    Raises:
+      UserError: for a value that is not allowed, a folder that is not free, or a
+        loss that is no longer finite.
+    """
+    del name, model_num
+    check_positive_integer("model.training_steps", training_steps)
+    check_positive_integer("model.batch_size", batch_size)
+    check_positive_integer("model.eval_steps", eval_steps)
+    labelling = Labelling(
+        model_seed,
+        unsupervised_data_seed,
+        supervised_data_seed,
+        num_labelled_samples,
+        train_percentage,
+    )
+    has_labels = labelled_models.needs_labels(model)
+    seeds = labelling.seeds_of(random_seed, has_labels)
+    for parameter, seed in seeds.items():
+        _check_seed(parameter, seed)
+    model_seed, data_seed, *_ = (*seeds.values(), random_seed)
+    reconstruction.check_activation(
+        gin_config.query("reconstruction_loss.activation", "logits")
+    )
+    options = training_loop.Options()
+    strategy = strategies.make_strategy(options.strategy, batch_size)
+    is_chief = strategies.is_chief(strategy)
+    folder = contextlib.nullcontext()
+    if is_chief:
+        folder = run_directory.open_run(model_dir, "train", overwrite)
+    with folder, strategies.finished_together(strategy):
+        started = time.monotonic()
+        dataset = named_data.get_named_ground_truth_data()
+        _check_memory(batch_size, dataset.observation_shape)
+        labelled = labelling.sample(dataset) if has_labels else None
+        builder = model(labelled[0].label_sizes) if has_labels else model
+        vae = _build(builder, dataset, model_seed, options.precision, strategy)
+        source, held_out = _sources(vae, dataset, labelled, batch_size, data_seed)
+        training_loop.run_training_loop(
+            vae, source, training_steps, model_dir, options, strategy
+        )
+        if is_chief:
+            _write_results(vae, held_out, eval_steps, model_dir, started)
+
+
+def _check_seed(parameter: str, seed: int) -> None:
+    if not 0 <= seed < _LARGEST_SEED:
+        raise UserError(
+            f"model.{parameter} is {seed}, but must be an integer from 0 to "
+            f"{_LARGEST_SEED - 1}: bind it to one."
+        )
+
+
+def _check_memory(batch_size: int, observation_shape: Sequence[int]) -> None:
+    """Refuses a batch of which not even the images fit into the machine's memory."""
+    needed = 4 * batch_size * math.prod(observation_shape)  # of float32
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > memory:
+        raise UserError(
+            f"model.batch_size is {batch_size}, but the images of a batch would take "
+            f"{needed / 2**30:,.0f} GiB of this machine's {memory / 2**30:,.0f}: bind "
+            "it to a smaller number."
+        )
+
+
+def _build(
+    model: pair_models.ModelBuilder | image_models.ModelBuilder,
+    dataset,
+    random_seed: int,
+    precision: str,
+    strategy: tf.distribute.Strategy | None,
+) -> Autoencoder:
+    """The model of a data set's images, with its optimizers."""
+    keras.utils.set_random_seed(random_seed)
+    with strategies.scope(strategy), _precision(precision):
+        vae = model(tuple(dataset.observation_shape), random_seed)
+        _compile(vae, precision)
+    return vae
+
+
+def _sources(
+    model: Autoencoder,
+    dataset,
+    labelled: tuple[LabelledImages, LabelledImages] | None,
+    batch_size: int,
+    seed: int,
+) -> tuple[Source, Source]:
+    """The batches that are trained on, and those for the losses after training."""
+    later = seed + _EVALUATION_SEED_OFFSET
+    if labelled is not None:
+        learned, held_out = labelled
+        return (
+            LabelledSource(dataset, batch_size, seed, learned),
+            LabelledSource(dataset, batch_size, later, held_out),
+        )
+    kind = PairSource if isinstance(model, GroupVAE) else ImageSource
+    return kind(dataset, batch_size, seed), kind(dataset, batch_size, later)
+
+
+@contextlib.contextmanager
+def _precision(policy: str) -> Iterator[None]:
+    """Networks that are made in the block compute in it; their weights are float32."""
+    previous = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(previous)
+
+
+def _compile(model: Autoencoder, precision: str) -> None:
+    def scaled(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+        if precision != "mixed_float16":
+            return optimizer
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+
+    others = {}
+    if isinstance(model, FactorVAE):
+        others["adversary_optimizer"] = scaled(
+            optimizers.make_discriminator_optimizer()
+        )
+    elif isinstance(model, MineVAE):
+        others["adversary_optimizer"] = scaled(optimizers.make_mine_optimizer())
+    model.compile(
+        scaled(optimizers.make_vae_optimizer()),
+        reconstruction.make_reconstruction_loss,
+        **others,
+    )
+    model.build_optimizers()
+
+
+def _write_results(
+    model: Autoencoder, source: Source, eval_steps: int, model_dir: str, started: float
+) -> None:
+    """Exports the trained model, and writes its losses on fresh data."""
+    observation_shape = tuple(model.encoder.input_shape[1:])
+    export.export_saved_model(
+        model, observation_shape, os.path.join(model_dir, "tfhub")
+    )
+    final = _mean_losses(model, source, eval_steps)
+    final["global_step"] = int(model.step)
+    final["elapsed_time"] = time.monotonic() - started
+    results.write_results(model_dir, "train", final)
+
+
+def _mean_losses(
+    model: Autoencoder, source: Source, num_batches: int
+) -> dict[str, float]:
+    """Means of the losses over `num_batches` batches, the selection at its mode."""
+
+    def losses_at(batch: dict[str, tf.Tensor], step: tf.Tensor):
+        return model.losses_of(source.finish(batch), step, training=False)
+
+    losses_of = tf.function(losses_at, autograph=False)
+    # Each batch is a step of its own, so that each has its own noise.
+    first_step = int(model.step)
+    totals = dict.fromkeys(model.log_names, 0.0)
+    batches = source.dataset(0).take(num_batches).enumerate(first_step)
+    progress = ProgressBar(
+        batches, total=num_batches, desc="final losses", unit="batch"
+    )
+    for step, batch in progress:
+        for name, value in losses_of(batch, step).items():
+            totals[name] += float(value) / num_batches
+    return totals

@@ -1,0 +1,234 @@
+"""disentanglement_lib's pictures of models and data sets, in folders that are runs.
+
+The library draws them; here, nothing is left half-drawn, and nothing is deleted that
+no run has made.
+"""
+
+import contextlib
+import os
+import shutil
+import warnings
+from collections.abc import Iterator
+
+import gin
+
+from mvhg_tf.disentanglement import compat  # noqa: F401
+from mvhg_tf.disentanglement.data import named_data
+from mvhg_tf.disentanglement.steps.saved_model import (
+    Representation,
+    bound_value,
+    carry_file_over,
+    without_gradient_warnings,
+)
+from mvhg_tf.runs import gin_config, run_directory
+from mvhg_tf.runs.errors import UserError
+
+from disentanglement_lib.visualize import (  # isort: skip
+    visualize_dataset as library_dataset,
+    visualize_model as library_model,
+)
+
+_NUM_CODES = 64  # that the library's animations can start from
+
+
+def visualize_model_with_gin(
+    model_dir: str,
+    output_dir: str,
+    overwrite: bool = False,
+    gin_config_files: list[str] | None = None,
+    gin_bindings: list[str] | None = None,
+) -> None:
+    """Draws a model as gin files and bindings say, and clears the configuration.
+
+    Args:
+      model_dir: the folder of a trained model.
+      output_dir: the folder for the pictures.
+      overwrite: whether earlier ones there may be replaced.
+      gin_config_files: paths, read in their order.
+      gin_bindings: such as "visualize_model.fps = 5"; they win over the files.
+
+    Raises:
+      UserError: for a mistake in any of these; nothing is deleted.
+    """
+    with gin_config.configured(gin_config_files, gin_bindings):
+        visualize_model(model_dir, output_dir, overwrite)
+
+
+@gin.configurable("visualize_model", denylist=["model_dir", "output_dir", "overwrite"])
+def visualize_model(
+    model_dir: str,
+    output_dir: str,
+    overwrite: bool = False,
+    num_animations: int = 5,
+    num_frames: int = 20,
+    fps: int = 10,
+    num_points_irs: int = 10000,
+) -> None:
+    """Draws what a model has learned of the data that it was trained on.
+
+    Args:
+      model_dir: the folder of a trained model, or of a representation.
+      output_dir: gets `reconstructions` (pairs of an image and its reconstruction),
+        `sampled` (images decoded from the prior), `traversals` (a picture for each of
+        d images: a column a latent, which runs from -1 to 1), `animated_traversals`
+        (`num_animations` GIFs for each of five ranges, a panel a latent) and
+        `interventional_effects` (how each factor moves each latent).
+      overwrite: whether earlier pictures there may be replaced.
+      num_animations: the images that animations start from, at most 64.
+      num_frames: of each animation.
+      fps: frames a second.
+      num_points_irs: images for the interventional effects.
+
+    Raises:
+      UserError: if there is no trained model, the folder is not free, or a number is
+        out of range.
+    """
+    _check_range("visualize_model.num_animations", num_animations, 0, _NUM_CODES)
+    _check_range("visualize_model.num_frames", num_frames, 1)
+    _check_range("visualize_model.fps", fps, 1)
+    _check_range("visualize_model.num_points_irs", num_points_irs, 2)
+    _check_model(model_dir)
+    with (
+        run_directory.open_run(output_dir, "visualization", overwrite, model_dir),
+        _whole_or_not_at_all(output_dir) as unfinished,
+        # The library binds the data set's name, and clears all bindings at its end.
+        gin.unlock_config(),
+        without_gradient_warnings(),
+        warnings.catch_warnings(),
+    ):
+        # Pairs of factor values that no point has are gaps in the lines; the lines'
+        # colors are given twice.
+        warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
+        warnings.filterwarnings("ignore", "invalid value encountered", RuntimeWarning)
+        warnings.filterwarnings("ignore", "color is redundantly defined", UserWarning)
+        library_model.visualize(
+            model_dir,
+            unfinished,
+            False,
+            num_animations,
+            num_frames,
+            fps,
+            num_points_irs,
+        )
+
+
+def visualize_dataset_with_gin(
+    dataset_name: str,
+    output_path: str,
+    overwrite: bool = False,
+    gin_config_files: list[str] | None = None,
+    gin_bindings: list[str] | None = None,
+) -> None:
+    """Draws a data set as gin files and bindings say, and clears the configuration.
+
+    Args:
+      dataset_name: one of `named_data.NAMES`.
+      output_path: the pictures go to its folder `dataset_name`.
+      overwrite: whether earlier ones there may be replaced.
+      gin_config_files: paths, read in their order.
+      gin_bindings: such as "visualize_dataset.fps = 5"; they win over the files.
+
+    Raises:
+      UserError: for a mistake in any of these; nothing is deleted.
+    """
+    with gin_config.configured(gin_config_files, gin_bindings):
+        visualize_dataset(dataset_name, output_path, overwrite)
+
+
+@gin.configurable(
+    "visualize_dataset", denylist=["dataset_name", "output_path", "overwrite"]
+)
+def visualize_dataset(
+    dataset_name: str,
+    output_path: str,
+    overwrite: bool = False,
+    num_animations: int = 5,
+    num_frames: int = 20,
+    fps: int = 10,
+) -> None:
+    """Draws what each factor of a data set does.
+
+    Args:
+      dataset_name: one of `named_data.NAMES`.
+      output_path: its folder `dataset_name` gets `variations_of_factor<i>.png` (16
+        images that differ in that factor alone) and `animation<i>.gif` (a panel a
+        factor, which runs through its values).
+      overwrite: whether earlier pictures there may be replaced.
+      num_animations: the images that animations start from.
+      num_frames: of each animation.
+      fps: frames a second.
+
+    Raises:
+      UserError: if there is no such data set, its files are missing, the folder is
+        not free, or a number is out of range.
+    """
+    _check_range("visualize_dataset.num_animations", num_animations, 0)
+    _check_range("visualize_dataset.num_frames", num_frames, 1)
+    _check_range("visualize_dataset.fps", fps, 1)
+    if dataset_name not in named_data.NAMES:
+        raise UserError(
+            f"There is no data set {dataset_name!r}: the name is one of "
+            f"{', '.join(named_data.NAMES)}."
+        )
+    _check_dataset_binding(dataset_name)
+    folder = os.path.join(output_path, dataset_name)
+    with (
+        run_directory.open_run(folder, "visualization", overwrite),
+        _whole_or_not_at_all(folder, dataset_name) as unfinished,
+    ):
+        library_dataset.visualize_dataset(
+            dataset_name, unfinished, num_animations, num_frames, fps
+        )
+
+
+def _check_model(model_dir: str) -> None:
+    """Refuses a model that the library could not draw."""
+    Representation(model_dir).require("gaussian_encoder", "decoder", "reconstructions")
+    for parameter in ("encoder.num_latent", "reconstruction_loss.activation"):
+        bound_value(model_dir, "train", parameter)
+    name = bound_value(model_dir, "train", "dataset.name")
+    _check_dataset_binding(name)
+    if name == "npz":
+        carry_file_over(model_dir, "train")
+
+
+def _check_dataset_binding(dataset_name: object) -> None:
+    """Refuses a configuration that asks for another data set."""
+    bound = gin_config.query("dataset.name", "auto")
+    if bound not in ("auto", dataset_name):
+        raise UserError(
+            f"dataset.name is {bound!r}, but the pictures are of {dataset_name!r}: "
+            "leave it out."
+        )
+
+
+def _check_range(
+    name: str, value: int, lowest: int, highest: float = float("inf")
+) -> None:
+    if not lowest <= value <= highest:
+        top = f" and at most {highest}" if highest < float("inf") else ""
+        raise UserError(
+            f"{name} is {value}, but must be at least {lowest}{top}: bind it to that."
+        )
+
+
+@contextlib.contextmanager
+def _whole_or_not_at_all(folder: str, subfolder: str = "") -> Iterator[str]:
+    """Yields a path to draw to, not yet made; at the end all is moved to the folder.
+
+    Args:
+      folder: where the pictures belong.
+      subfolder: of the path, which holds them.
+    """
+    unfinished = os.path.join(folder, run_directory.UNFINISHED_PICTURES)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    try:
+        yield unfinished
+        for name in os.listdir(os.path.join(unfinished, subfolder)):
+            target = os.path.join(folder, name)
+            # Of a run that was killed while it moved them.
+            if os.path.isdir(target):
+                shutil.rmtree(target)
+            os.replace(os.path.join(unfinished, subfolder, name), target)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)

@@ -1,0 +1,110 @@
+"""The last step of `bin/quickstart`: figures and a table of the scores."""
+
+import json
+import os
+import sys
+
+from mvhg_tf.runs.console import quiet_imports
+
+# (metric, key of its results, name, what it means)
+_SCORES = [
+    ("mig", "discrete_mig", "MIG", "0 to 1, higher is better"),
+    ("dci", "disentanglement", "DCI disentanglement", "0 to 1, higher is better"),
+    ("dci", "completeness", "DCI completeness", "0 to 1, higher is better"),
+    ("dci", "informativeness_test", "DCI informativeness", "test accuracy"),
+    (
+        "shared_independent_downstream",
+        "shared_accuracy",
+        "shared factors known",
+        "from shared latents; 0 is chance, 1 perfect",
+    ),
+    (
+        "shared_independent_downstream",
+        "independent_accuracy",
+        "independent factors known",
+        "from independent latents; 0 is chance, 1 perfect",
+    ),
+    ("shared_independent_downstream", "k", "factors that differ", "mean true k"),
+    (
+        "shared_independent_downstream",
+        "k_hat",
+        "independent latents",
+        "mean estimated k",
+    ),
+    (
+        "shared_independent_downstream",
+        "mse_latent_space",
+        "MSE of the number",
+        "lower is better",
+    ),
+    (
+        "shared_independent_downstream",
+        "active_latents",
+        "latents in use",
+        "that tell something of the images",
+    ),
+]
+
+
+def main(directory: str) -> None:
+    """Draws the figures into `<directory>/figures`, and prints the scores.
+
+    Args:
+      directory: holds the folders `representation` and `scores`.
+    """
+    paths = draw_figures(directory)
+    print(f"\n{score_table(os.path.join(directory, 'scores'))}\n\nFigures:")
+    for path in paths:
+        print(f"  {path}")
+
+
+def score_table(scores_dir: str) -> str:
+    """A line for each score, from the folders that `dlib_evaluate` made."""
+    lines = []
+    for metric, key, name, meaning in _SCORES:
+        path = os.path.join(
+            scores_dir, metric, "results", "json", "evaluation_results.json"
+        )
+        with open(path, encoding="utf-8") as file:
+            value = json.load(file)[key]
+        number = f"{value:d}" if isinstance(value, int) else f"{value:.3f}"
+        lines.append(f"  {name:28}{number:>8}   {meaning}")
+    return "\n".join(lines)
+
+
+def draw_figures(directory: str) -> list[str]:
+    """Draws the figures, and returns their paths."""
+    with quiet_imports():
+        import numpy as np
+
+        from mvhg_tf.disentanglement.data import named_data
+        from mvhg_tf.disentanglement.steps import pair_figures
+        from mvhg_tf.disentanglement.steps.saved_model import (
+            Representation,
+            bound_value,
+        )
+
+    folder = os.path.join(directory, "representation")
+    model = Representation(folder)
+    activation = bound_value(folder, "train", "reconstruction_loss.activation")
+    dataset = named_data.get_named_ground_truth_data(
+        bound_value(folder, "train", "dataset.name")
+    )
+    random_state = np.random.RandomState(0)
+    drawn = {
+        "pairs": pair_figures.pairs_figure(dataset, model, random_state, activation),
+        "traversals": pair_figures.traversals_figure(
+            dataset, model, random_state, activation
+        ),
+        "counts": pair_figures.counts_figure(dataset, model, random_state),
+    }
+    os.makedirs(os.path.join(directory, "figures"), exist_ok=True)
+    paths = []
+    for name, figure in drawn.items():
+        paths.append(os.path.join(directory, "figures", f"{name}.png"))
+        figure.savefig(paths[-1], dpi=110)
+    return paths
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,1 @@
+"""What any run needs: its gin configuration, folder, checkpoints, and terminal."""

@@ -1,0 +1,108 @@
+"""Checkpoints, and going on from the newest one that is whole."""
+
+import glob
+import os
+import re
+import shutil
+import sys
+
+import tensorflow as tf
+
+from mvhg_tf.runs.errors import UserError
+
+
+def open_manager(
+    checkpoint: tf.train.Checkpoint, directory: str
+) -> tf.train.CheckpointManager:
+    """A manager that keeps the two newest checkpoints.
+
+    TensorFlow's list of checkpoints is made anew from their names: a process that was
+    killed may have left it damaged, or without its last checkpoint, which would then
+    never be removed. What it was writing or removing goes too.
+    """
+    within = glob.escape(directory)
+    for folder in glob.glob(os.path.join(within, "ckpt-*_temp")):
+        shutil.rmtree(folder)
+    for path in glob.glob(os.path.join(within, "checkpoint*")):
+        os.remove(path)
+    # Of a checkpoint, the index is written last and removed first.
+    for path in glob.glob(os.path.join(within, "ckpt-*.data-*")):
+        if not os.path.exists(f"{path.rpartition('.data-')[0]}.index"):
+            os.remove(path)
+    paths = _newest_first(directory)[::-1]
+    if paths:
+        _write_list(directory, paths)
+    return tf.train.CheckpointManager(checkpoint, directory, max_to_keep=2)
+
+
+def _write_list(directory: str, paths: list[str]) -> None:
+    """Writes TensorFlow's list of the checkpoints, the oldest first."""
+    state = tf.compat.v1.train.generate_checkpoint_state_proto(
+        directory,
+        paths[-1],
+        all_model_checkpoint_paths=paths,
+        # The manager never removes what is not younger than this. With times that the
+        # clock has told it would keep all if the clock was set back.
+        all_model_checkpoint_timestamps=[1.0] * len(paths),
+        last_preserved_timestamp=0.0,
+    )
+    with open(os.path.join(directory, "checkpoint"), "w", encoding="utf-8") as file:
+        file.write(str(state))
+
+
+def restore_newest(manager: tf.train.CheckpointManager) -> None:
+    """Restores the newest checkpoint that can be read, or nothing if there is none.
+
+    TensorFlow keeps a checksum of each tensor. Where a file turns out to be damaged,
+    the terminal is told, and the checkpoint before is tried. The files are looked for
+    by their names, as the list of them that TensorFlow keeps may be damaged too.
+
+    Args:
+      manager: of the checkpoints, numbered by their steps.
+
+    Raises:
+      UserError: if there are checkpoints, but none can be read.
+    """
+    paths = _newest_first(manager.directory)
+    for path in paths:
+        try:
+            manager.checkpoint.restore(path).assert_existing_objects_matched()
+            return
+        except (
+            AssertionError,
+            IndexError,
+            RuntimeError,
+            ValueError,
+            tf.errors.OpError,
+        ):
+            # Each kind of damage has its own error; the next checkpoint restores
+            # all that this one may have changed.
+            print(
+                f"The checkpoint {path} is damaged, so the one before is used.",
+                file=sys.stderr,
+            )
+    if paths:
+        raise UserError(
+            f"No checkpoint in {manager.directory} can be read: use --overwrite to "
+            "train anew, or choose another folder."
+        )
+
+
+def remove_all(directory: str) -> None:
+    """Removes the folder of the checkpoints; what may be left of it has none torn.
+
+    Without its index a checkpoint counts as never written.
+    """
+    for path in _newest_first(directory)[::-1]:
+        os.remove(f"{path}.index")
+    shutil.rmtree(directory)
+
+
+def _newest_first(directory: str) -> list[str]:
+    prefixes = [
+        path.removesuffix(".index")
+        for path in glob.glob(os.path.join(glob.escape(directory), "*.index"))
+    ]
+    steps = {p: re.fullmatch(r"ckpt-(\d+)", os.path.basename(p)) for p in prefixes}
+    numbered = {path: int(match[1]) for path, match in steps.items() if match}
+    return sorted(numbered, key=numbered.get, reverse=True)

@@ -1,0 +1,68 @@
+"""What lies between a program and its terminal: silent imports, and Ctrl-C."""
+
+import contextlib
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def quiet_imports() -> Iterator[None]:
+    """Keeps from the terminal what TensorFlow's C++ code says when it is imported.
+
+    TensorFlow 2.21 tells of its CPU and GPU support before it looks at
+    TF_CPP_MIN_LOG_LEVEL. If the import fails, all that was said is shown.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            said.seek(0)
+            os.write(terminal, said.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+
+
+@contextlib.contextmanager
+def sigint_as_keyboard_interrupt() -> Iterator[None]:
+    """Makes every error of the block, once SIGINT came, a KeyboardInterrupt.
+
+    Python raises KeyboardInterrupt wherever the main thread is. Where TensorFlow's C++
+    code has called a Python function, it may take that for the function's failure, and
+    what comes out is an AttributeError or the like.
+
+    The handler that was there is called each time, so a second SIGINT interrupts the
+    block again. Blocks may be nested. Outside of the main thread, and where SIGINT is
+    ignored, the block runs as it is.
+
+    Raises:
+      KeyboardInterrupt: in place of an error after SIGINT came.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    is_main = threading.current_thread() is threading.main_thread()
+    if not (is_main and callable(handler)):
+        yield
+        return
+    came = False
+
+    def note(number: int, frame: object) -> None:
+        nonlocal came
+        came = True
+        handler(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    except Exception as error:
+        if came:
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        signal.signal(signal.SIGINT, handler)

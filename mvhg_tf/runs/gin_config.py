@@ -1,0 +1,164 @@
+"""A gin configuration for one call, with mistakes told in one sentence."""
+
+import contextlib
+import importlib.util  # noqa: F401  (gin uses it without importing it)
+import logging
+import os
+import re
+import sys
+import tokenize
+from collections.abc import Iterator, Sequence
+
+import gin
+
+from mvhg_tf.runs import gin_checks
+from mvhg_tf.runs.errors import UserError, message_of
+
+gin.config.register_finalize_hook(gin_checks.check)
+
+# Parsing runs only what the files and bindings say, so these are the user's.
+_PARSE_ERRORS = (
+    AttributeError,
+    ImportError,
+    NameError,
+    OSError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    tokenize.TokenError,
+)
+
+
+@contextlib.contextmanager
+def configured(
+    config_files: Sequence[str] | None = None, bindings: Sequence[str] | None = None
+) -> Iterator[None]:
+    """Runs the block under a gin configuration, and clears it afterwards.
+
+    Args:
+      config_files: paths of gin files, read in their order.
+      bindings: such as "model.random_seed = 1"; they win over the files.
+
+    Raises:
+      UserError: if a file is missing or does not parse, a name is unknown, a value
+        is of the wrong type, or, in the block, a required value is missing.
+    """
+    try:
+        _parse(config_files or [], bindings or [])
+        with _missing_values_explained():
+            yield
+    finally:
+        gin.clear_config()
+
+
+def query(parameter: str, default: object = None) -> object:
+    """The value bound to a parameter such as "dataset.name", or the default."""
+    try:
+        return gin.query_parameter(parameter)
+    except ValueError:
+        return default
+
+
+def _parse(config_files: Sequence[str], bindings: Sequence[str]) -> None:
+    for path in config_files:
+        with (
+            _parse_errors_explained(f"The gin file {path}"),
+            _quiet_gin(),
+            _modules_found_in("", os.path.dirname(os.path.abspath(path))),
+        ):
+            gin.parse_config_file(path)
+    for binding in bindings:
+        with (
+            _parse_errors_explained(f"The gin binding {binding!r}"),
+            _quiet_gin(),
+            _modules_found_in(""),
+        ):
+            gin.parse_config(binding)
+    with _parse_errors_explained("The gin configuration"):
+        gin.finalize()
+
+
+@contextlib.contextmanager
+def _modules_found_in(*folders: str) -> Iterator[None]:
+    """Lets `import` in a gin file find the user's own modules, after all others.
+
+    Args:
+      *folders: "" is the working directory, where a program's Python doesn't look.
+    """
+    added = [folder for folder in folders if folder not in sys.path]
+    sys.path.extend(added)
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        for folder in added:
+            sys.path.remove(folder)
+
+
+@contextlib.contextmanager
+def _quiet_gin() -> Iterator[None]:
+    """Keeps gin from logging the files that it doesn't find, which raise as well."""
+    previous = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(previous)
+
+
+@contextlib.contextmanager
+def _parse_errors_explained(what: str) -> Iterator[None]:
+    try:
+        yield
+    except UserError:
+        raise
+    except _PARSE_ERRORS as error:
+        raise UserError(f"{what} {_parse_problem(error)}.") from error
+
+
+def _parse_problem(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "nests too deeply: look for a file that includes itself"
+    message = message_of(error)
+    token = re.search(r"Failed to parse token '(.*?)'", message)
+    if token:
+        return f"gives {token[1]}, which is no value (strings need quotes)"
+    if isinstance(error, UnicodeDecodeError):
+        return "is not a text file"
+    module = re.search(r"No module named '(.+?)'", message)
+    if module:
+        return (
+            f"imports {module[1]}, which is not to be found: run this where "
+            f"{module[1]}.py is, put it beside the gin file, or name its folder in "
+            "PYTHONPATH"
+        )
+    unopened = re.search(r"Unable to open file: (.*?)\. Searched", message)
+    if unopened:
+        return f"can't be read, as there is no file {unopened[1]}: check the path"
+    return f"can't be used: {message}".rstrip(".")
+
+
+@contextlib.contextmanager
+def _missing_values_explained() -> Iterator[None]:
+    """Explains gin's errors of values that are bound nowhere."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (RuntimeError, TypeError) as error:
+        found = re.search(
+            r"Required bindings for `(.+?)` not provided in config: \[(.+?)\]"
+            r"|No values supplied by Gin or caller for arguments: \[(?P<names>.+?)\]"
+            r".*?In call to configurable '(?P<name>.+?)'",
+            str(error),
+            re.DOTALL,
+        )
+        if found is None:
+            raise
+        owner, names = found[1] or found["name"], found[2] or found["names"]
+        missing = [f"{owner}.{name}" for name in re.findall(r"'(.+?)'", names)]
+        raise UserError(
+            f"No value is bound to {', '.join(missing)}: bind one in a gin file or by "
+            f"--gin_bindings='{missing[0]} = ...'."
+        ) from error

@@ -1,0 +1,223 @@
+"""The weakly supervised study (section 5.2, appendix C.2) as data: a list of jobs.
+
+A job trains a model on pairs that share s of seven factors, post-processes it and
+scores it. Its settings are its group (a row of the tables), s, k and the seed. The
+study's groups are the three methods, and what is compared with HGVAE.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mvhg_tf.studies.jobs import model_steps
+from mvhg_tf.studies.jobs.job import Job
+
+NUM_FACTORS = 7
+SHARED = (0, 1, 3, 5)  # the paper's s
+MIXED = "mixed"  # k = -1: each pair has its own s
+METHODS = ("labelvae", "adavae", "hgvae")
+COUNTS = "shared_independent_downstream"  # the metric that counts latents
+REPRESENTATION, SCORES = "representation", "scores"  # folders of a job
+# Rough seconds, for the time left: only their ratios matter.
+_COSTS = {"train": 230.0, "postprocess": 10.0, "mig": 15.0, "dci": 30.0, COUNTS: 40.0}
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """How large a study is.
+
+    Attributes:
+      configs: the methods' gin files, in `gin_configs`.
+      bindings: of every training.
+      metrics: gin files of the evaluations, in `gin_configs`.
+      metric_bindings: of every evaluation.
+      shared: the values of s.
+      seeds: of the methods.
+      comparisons: whether HGVAE's comparisons belong to it.
+    """
+
+    configs: dict[str, str]
+    bindings: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    metric_bindings: tuple[str, ...] = ()
+    shared: tuple[int | str, ...] = (*SHARED, MIXED)
+    seeds: tuple[int, ...] = (0, 1, 2)
+    comparisons: bool = False
+
+
+_ARM3D = {method: f"{method}_arm3d.gin" for method in METHODS}
+_QUICK_METRICS = tuple(f"metrics_quick/{name}.gin" for name in ("mig", "dci"))
+PRESETS = {
+    "paper": Preset(
+        configs={method: f"{method}_mpi3d_paper.gin" for method in METHODS},
+        metrics=tuple(f"metrics/{name}.gin" for name in ("mig", "dci", COUNTS)),
+    ),
+    "cpu": Preset(
+        configs=_ARM3D | {"hgvae_paper": "hgvae_arm3d_paper.gin"},
+        metrics=(*_QUICK_METRICS, f"metrics/{COUNTS}.gin"),
+        comparisons=True,
+    ),
+    "smoke": Preset(
+        configs=_ARM3D,
+        bindings=(
+            "model.training_steps = 20",
+            "model.eval_steps = 2",
+            "model.batch_size = 8",
+            "ExponentialAnnealing.num_steps = 15",
+            "train.log_steps = 5",
+            "train.checkpoint_steps = 10",
+        ),
+        metrics=("metrics_quick/mig.gin", f"metrics_quick/{COUNTS}.gin"),
+        metric_bindings=(
+            "mig.num_train = 200",
+            f"{COUNTS}.num_train = 200",
+            f"{COUNTS}.num_test = 100",
+        ),
+        shared=(1, 5),
+        seeds=(0,),
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """HGVAE with something changed, to be seen beside HGVAE itself.
+
+    Attributes:
+      group: its name.
+      bindings: what is changed.
+      shared: the values of s.
+    """
+
+    group: str
+    bindings: tuple[str, ...]
+    shared: tuple[int, ...] = (3,)
+
+
+FINAL_TEMPERATURES = (0.01, 0.1, 1.0)
+LEARNING_RATES = (1e-4, 3e-4, 1e-3)
+
+
+def ablation_group(final_temperature: float, learning_rate: float) -> str:
+    """The group of a place in Figure 13's ablation."""
+    if (final_temperature, learning_rate) == (0.01, 1e-3):
+        return "hgvae_gumbel"  # which has these values anyway
+    return f"hgvae_tau{final_temperature}_lr{learning_rate}"
+
+
+# The paper's way to differentiate, for the temperature to matter: it falls in the
+# first three quarters of the training, as beta does.
+_GUMBEL = ('hgvae.gradient_estimator = "gumbel_softmax"',)
+_ANNEALED = ("hgvae.temperature_steps = 1500",)
+COMPARISONS = (
+    Comparison("hgvae_dlib", ('dynamics.mode = "dlib"',), (1, 3, 5)),
+    Comparison("hgvae_uncharged", ("hgvae.charge_subset = False",), (1, 3, 5)),
+    Comparison("hgvae_merged", ('hgvae.method = "merged"',)),
+    Comparison("hgvae_gumbel", _GUMBEL + _ANNEALED, (1, 3, 5)),
+    *(
+        Comparison(
+            ablation_group(tau, rate),
+            (
+                *_GUMBEL,
+                *_ANNEALED,
+                f"hgvae.final_temperature = {tau}",
+                f"AdamOptimizer.learning_rate = {rate}",
+            ),
+        )
+        for tau in FINAL_TEMPERATURES
+        for rate in LEARNING_RATES
+        if ablation_group(tau, rate) != "hgvae_gumbel"
+    ),
+)
+
+
+def make_jobs(preset_name: str) -> list[Job]:
+    """The jobs of a preset; those of the first seed come first."""
+    preset = PRESETS[preset_name]
+    jobs = [
+        _job(preset, group, config, shared, seed)
+        for seed in preset.seeds
+        for shared in preset.shared
+        for group, config in preset.configs.items()
+        # The paper has no row of its own settings on mixed pairs.
+        if (group, shared) != ("hgvae_paper", MIXED)
+    ]
+    return jobs + list(_comparisons(preset))
+
+
+def _comparisons(preset: Preset) -> Iterator[Job]:
+    if not preset.comparisons:
+        return
+    for comparison in COMPARISONS:
+        for shared in comparison.shared:
+            yield _job(
+                preset,
+                comparison.group,
+                preset.configs["hgvae"],
+                shared,
+                preset.seeds[0],
+                comparison.bindings,
+            )
+
+
+def _job(
+    preset: Preset,
+    group: str,
+    config: str,
+    shared: int | str,
+    seed: int,
+    changes: Sequence[str] = (),
+) -> Job:
+    k = -1 if shared == MIXED else NUM_FACTORS - shared
+    dynamics = [f"dynamics.k = {k}"]
+    # The counts are of pairs as those of the training.
+    dynamics_mode = [line for line in changes if line.startswith("dynamics.")]
+    steps = [
+        model_steps.training(
+            f"gin_configs/{config}",
+            [
+                *(line for line in preset.bindings if _belongs(line, group)),
+                *changes,
+                *dynamics,
+                f"model.random_seed = {seed}",
+            ],
+            _COSTS["train"],
+        ),
+        model_steps.postprocessing(
+            "postprocess",
+            model_steps.MODEL,
+            REPRESENTATION,
+            "gin_configs/postprocess_mean.gin",
+            [],
+            _COSTS["postprocess"],
+        ),
+    ]
+    for path in preset.metrics:
+        name = Path(path).stem
+        bindings = [x for x in preset.metric_bindings if x.startswith(f"{name}.")]
+        if name == COUNTS:
+            bindings += dynamics + dynamics_mode
+        steps.append(
+            model_steps.evaluation(
+                name,
+                REPRESENTATION,
+                os.path.join(SCORES, name),
+                f"gin_configs/{path}",
+                [f"evaluation.name = {name!r}", *bindings],
+                _COSTS[name],
+            )
+        )
+    label = shared if shared == MIXED else f"s{shared}"
+    return Job(
+        f"{group}_{label}_seed{seed}",
+        tuple(steps),
+        {"group": group, "shared": shared, "k": k, "seed": seed},
+    )
+
+
+def _belongs(binding: str, group: str) -> bool:
+    """Whether a group's gin file has what is bound: only HGVAE's beta is annealed."""
+    return group.startswith("hgvae") or not binding.startswith("ExponentialAnnealing.")

@@ -1,0 +1,143 @@
+"""The gin names of the models build what they say."""
+
+from pathlib import Path
+
+import gin
+import pytest
+
+from mvhg_tf.disentanglement.models.pairs import (
+    pair_models,
+    pair_regularizers,
+    selection,
+)
+from mvhg_tf.disentanglement.models.shared import gaussian
+from mvhg_tf.runs import gin_config
+from mvhg_tf.runs.errors import UserError
+from mvhg_tf.schedules import ExponentialAnnealing
+
+SHARED = """
+encoder.num_latent = 6
+encoder.encoder_fn = @fc_encoder
+decoder.decoder_fn = @fc_decoder
+group_vae.beta = 2.0
+mlvae.beta = 3.0
+"""
+
+
+def build(name, *bindings):
+    gin.parse_config([SHARED, *bindings])
+    return getattr(pair_models, name)()((4, 4, 1), seed=7)
+
+
+@pytest.mark.parametrize(
+    "name, kind, average, beta",
+    [
+        (f"{base}_{suffix}", kind, average, beta)
+        for base, average, beta in (
+            ("group_vae", gaussian.average_moments, 2.0),
+            ("mlvae", gaussian.average_precisions, 3.0),
+        )
+        for suffix, kind in (
+            ("labels", selection.LabelSelection),
+            ("argmax", selection.ArgmaxSelection),
+            ("hypergeometric", selection.HypergeometricSelection),
+        )
+    ],
+)
+def test_models_differ_in_selection_and_average(name, kind, average, beta):
+    model = build(name)
+    assert type(model.selection) is kind
+    assert model.average is average
+    assert model.beta == beta
+    assert model.num_latent == 6
+    assert model.seed == 7
+    if kind is selection.HypergeometricSelection:
+        assert model.regularizer is pair_regularizers.pair_elbo
+    else:
+        assert model.regularizer is pair_regularizers.paper
+
+
+def test_every_option_of_hgvae_arrives():
+    model = build(
+        "group_vae_hypergeometric",
+        'hgvae.objective = "paper"',
+        'hgvae.gradient_estimator = "gumbel_softmax"',
+        "hgvae.log_divergences = False",
+        "hgvae.initial_log_odds = 1.5",
+        "hgvae.learn_prior = False",
+        "hgvae.initial_temperature = 2.0",
+        "hgvae.final_temperature = 0.5",
+        "hgvae.temperature_steps = 7",
+    )
+    assert model.regularizer is pair_regularizers.paper
+    chosen = model.selection
+    assert chosen.gradient_estimator == "gumbel_softmax"
+    assert not chosen.log_divergences
+    assert not chosen.learn_prior
+    assert chosen.log_weights.bias.numpy().tolist() == [1.5, 0.0]
+    assert float(chosen.prior_log_odds) == 1.5
+    assert chosen.temperature.get_config() == {
+        "initial": 2.0,
+        "final": 0.5,
+        "num_steps": 7,
+    }
+
+
+def test_beta_may_be_a_schedule():
+    model = build(
+        "group_vae_hypergeometric",
+        "group_vae.beta = @ExponentialAnnealing()",
+        "ExponentialAnnealing.initial = 8.0",
+    )
+    assert isinstance(model.beta, ExponentialAnnealing)
+    assert model.beta.initial == 8.0
+
+
+@pytest.mark.parametrize(
+    "binding, message",
+    [
+        (
+            "hgvae.final_temperature = 0",
+            "final_temperature is 0, but must be positive",
+        ),
+        ("hgvae.temperature_steps = -1", "hgvae.temperature_steps is -1, but must be"),
+        ("group_vae.beta = -1.0", "beta is -1.0, but must not be negative"),
+    ],
+)
+def test_a_value_out_of_range_is_one_clear_sentence(binding, message):
+    with pytest.raises(UserError, match=message):
+        build("group_vae_hypergeometric", binding)
+
+
+@pytest.mark.parametrize("option", ["objective", "gradient_estimator"])
+def test_an_unknown_choice_is_one_clear_sentence(option):
+    with pytest.raises(UserError, match=f"hgvae.{option} is 'elbo', but must be"):
+        build("group_vae_hypergeometric", f"hgvae.{option} = 'elbo'")
+
+
+KINDS = {
+    "hgvae": selection.HypergeometricSelection,
+    "adavae": selection.ArgmaxSelection,
+    "labelvae": selection.LabelSelection,
+}
+PRESETS = [
+    path
+    for name in KINDS
+    for path in (Path(__file__).parents[4] / "gin_configs").glob(f"{name}_*.gin")
+]
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_presets_build_what_their_names_say(preset):
+    with gin_config.configured([str(preset)]):
+        builder = gin.query_parameter("model.model").scoped_configurable_fn()
+        model = builder((64, 64, 3), seed=0)
+        data = gin.query_parameter("dataset.name")
+    kind = KINDS[preset.stem.partition("_")[0]]
+    assert type(model.selection) is kind
+    assert model.num_latent == 10
+    assert data.partition("_")[0] == preset.stem.split("_")[1]
+    paper = preset.stem.endswith("_paper")
+    if kind is selection.HypergeometricSelection:
+        expected = pair_regularizers.paper if paper else pair_regularizers.pair_elbo
+        assert model.regularizer is expected

@@ -1,0 +1,144 @@
+"""Pairs: which factors differ, how often, and that a seed fixes them."""
+
+import gin
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import stats
+
+from mvhg_tf.disentanglement.sources import pairs
+from mvhg_tf.runs.errors import UserError
+
+SIZES = [4, 4, 2, 3, 3, 40, 40]
+# False-alarm rate of each statistical test below; there are four of them.
+ALPHA = 1e-5
+
+
+def draw(num=20_000, sizes=SIZES, seed=(1, 2), **dynamics):
+    drawn = pairs.sample_factor_pairs(sizes, num, tf.constant(seed), **dynamics)
+    return pairs.FactorPairs(*(x.numpy() for x in drawn))
+
+
+@pytest.mark.parametrize("k", [0, 1, 2, 4, 6, 7])
+def test_exactly_k_factors_differ(k):
+    drawn = draw(k=k)
+    differ = drawn.factors_1 != drawn.factors_2
+    np.testing.assert_array_equal(differ.sum(1), k)
+    np.testing.assert_array_equal(drawn.k, k)
+    for factors in (drawn.factors_1, drawn.factors_2):
+        assert factors.min() >= 0
+        assert (factors < SIZES).all()
+    if k == 0:
+        np.testing.assert_array_equal(drawn.labels, -1)
+    else:
+        assert differ[np.arange(len(differ)), drawn.labels].all()
+
+
+def test_values_subsets_and_labels_are_uniform():
+    drawn = draw(k=2, num=42_000)
+    differ = drawn.factors_1 != drawn.factors_2
+    pair_index = differ @ (2 ** np.arange(7))
+    _, subsets = np.unique(pair_index, return_counts=True)
+    assert len(subsets) == 21
+    assert stats.chisquare(subsets).pvalue > ALPHA
+    assert stats.chisquare(np.bincount(drawn.labels, minlength=7)).pvalue > ALPHA
+    values = np.bincount(drawn.factors_1[:, 5], minlength=40)
+    assert stats.chisquare(values).pvalue > ALPHA
+    shift = (drawn.factors_2[:, 5] - drawn.factors_1[:, 5]) % 40
+    assert stats.chisquare(np.bincount(shift, minlength=40)[1:]).pvalue > ALPHA
+
+
+def test_minus_one_draws_k_for_each_pair():
+    counts = np.bincount(draw(k=-1).k, minlength=8)
+    assert counts[0] == counts[7] == 0
+    np.testing.assert_allclose(counts[1:7] / counts.sum(), 1 / 6, atol=0.015)
+
+
+def test_dlib_mode_redraws_one_or_k_and_may_keep_a_value():
+    drawn = draw(k=4, mode="dlib", num=50_000)
+    # One factor or four with equal probability, each kept with probability 1 / size.
+    change = 1 - 1 / np.array(SIZES)
+    expected = np.mean(change) * (1 + 4) / 2
+    assert abs(drawn.k.mean() - expected) < 0.03
+    assert drawn.k.max() == 4
+    assert (drawn.k == 0).any()
+    assert drawn.labels.min() >= 0
+
+
+def test_factors_with_one_value_never_count():
+    drawn = draw(sizes=[1, 3, 1, 5], k=2)
+    np.testing.assert_array_equal(
+        drawn.factors_1 != drawn.factors_2, [[False, True, False, True]] * 20_000
+    )
+    assert set(np.unique(draw(sizes=[1, 3, 1, 5], k=-1).k)) == {1}
+    with pytest.raises(UserError, match="dynamics.k is 3, but must be .* 0 to 2"):
+        draw(sizes=[1, 3, 1, 5], k=3)
+
+
+def test_a_seed_fixes_the_pairs_and_the_graph_agrees_with_eager():
+    eager = draw(num=50, k=-1)
+    graph = tf.function(lambda seed: pairs.sample_factor_pairs(SIZES, 50, seed, k=-1))(
+        tf.constant([1, 2])
+    )
+    for a, b in zip(eager, graph, strict=True):
+        np.testing.assert_array_equal(a, b)
+    other = draw(num=50, k=-1, seed=(1, 3))
+    assert (eager.factors_1 != other.factors_1).any()
+
+
+class CountingData:
+    """A data set on the host: the image is the factors, and noise."""
+
+    factors_num_values = [3, 4]
+    num_factors = 2
+    observation_shape = [1, 1, 3]
+
+    def sample_observations_from_factors(self, factors, random_state):
+        noise = random_state.uniform(size=(len(factors), 1))
+        images = np.concatenate([factors, noise], axis=1)
+        return images[:, None, None, :].astype(np.float32)
+
+
+def test_host_stream_is_a_function_of_the_step():
+    gin.bind_parameter("dynamics.k", 1)
+    source = pairs.PairSource(CountingData(), batch_size=5, seed=3)
+    assert not source.on_device
+    from_start = list(source.dataset(0).take(4))
+    resumed = list(source.dataset(2).take(2))
+    for expected, batch in zip(from_start[2:], resumed, strict=True):
+        for key in ("images_1", "images_2", "labels", "k"):
+            np.testing.assert_array_equal(expected[key], batch[key])
+    first = from_start[0]
+    assert first["images_1"].shape == (5, 1, 1, 3)
+    changed = first["images_1"][..., :2] != first["images_2"][..., :2]
+    np.testing.assert_array_equal(tf.reduce_sum(tf.cast(changed, tf.int32), -1), 1)
+
+
+def test_the_data_are_not_drawn_from_the_model_s_stream():
+    """A model splits [seed, step] for its noise, which must not be the data's."""
+    gin.bind_parameter("dynamics.k", 1)
+    batch = pairs.PairSource(CountingData(), batch_size=50, seed=3).batch(7)
+    same_stream = draw(num=50, sizes=[3, 4], seed=(3, 7), k=1)
+    found = batch["images_1"].numpy()[:, 0, 0, :2]
+    assert (found != same_stream.factors_1).mean() > 0.4  # 0.71 if independent
+
+
+def test_sample_pairs_tells_the_truth_of_the_images():
+    gin.bind_parameter("dynamics.k", 1)
+    drawn = pairs.sample_pairs(CountingData(), 100, np.random.RandomState(0))
+    np.testing.assert_array_equal(drawn.images_1[:, 0, 0, :2], drawn.factors_1)
+    np.testing.assert_array_equal(drawn.images_2[:, 0, 0, :2], drawn.factors_2)
+    np.testing.assert_array_equal(drawn.shared, drawn.factors_1 == drawn.factors_2)
+    again = pairs.sample_pairs(CountingData(), 100, np.random.RandomState(0))
+    np.testing.assert_array_equal(drawn.images_2, again.images_2)
+
+
+@pytest.mark.parametrize("k", [8, -2, 1.5, "2"])
+def test_a_wrong_k_is_one_clear_sentence(k):
+    with pytest.raises(UserError, match="dynamics.k is .*, but must be an integer"):
+        draw(k=k)
+
+
+def test_a_wrong_mode_is_one_clear_sentence():
+    with pytest.raises(UserError, match='dynamics.mode is .approx., but must be "ex'):
+        draw(k=1, mode="approx")

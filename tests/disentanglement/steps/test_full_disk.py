@@ -1,0 +1,165 @@
+"""Tests that a full disk ends a program in one sentence, and that nothing is lost.
+
+The system refuses the writes in earnest: for as long as a step of the program takes,
+no file may grow beyond some size. Its error is another one ("File too large") than a
+full disk's, but comes from the same calls.
+"""
+
+import contextlib
+import json
+import resource
+import shutil
+
+import gin
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mvhg_tf.disentanglement.data import npz
+from mvhg_tf.disentanglement.steps import export, results
+from mvhg_tf.runs import run_directory
+from mvhg_tf.runs.errors import UserError
+
+TRAINING = [
+    "dataset.name = 'arm3d'",
+    "model.model = @vae()",
+    "vae.beta = 1.0",
+    "model.batch_size = 2",
+    "model.training_steps = 4",
+    "model.eval_steps = 1",
+    "model.random_seed = 0",
+    "train.log_steps = 2",
+    "train.checkpoint_steps = 2",
+    "encoder.num_latent = 4",
+    "encoder.encoder_fn = @test_encoder",
+    "decoder.decoder_fn = @test_decoder",
+    "reconstruction_loss.loss_fn = @bernoulli_loss",
+    "vae_optimizer.optimizer_fn = @AdamOptimizer",
+]
+EVALUATION = [
+    "evaluation.evaluation_fn = @constant_metric",
+    "evaluation.random_seed = 0",
+    "dataset.name = 'arm3d'",
+]
+
+
+@gin.configurable("constant_metric", module="mvhg_tf.tests")
+def constant_metric(data, representation, random_state, value=1.0):
+    return {"value": value}
+
+
+@contextlib.contextmanager
+def room_for(num_bytes):
+    """In the block no file may have more bytes."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def without_room(monkeypatch, owner, name, num_bytes=0, good_calls=0):
+    """Fills the disk whenever a function runs, but for its first calls."""
+    function, calls = getattr(owner, name), []
+
+    def limited(*args, **kwargs):
+        calls.append(args)
+        if len(calls) <= good_calls:
+            return function(*args, **kwargs)
+        with room_for(num_bytes):
+            return function(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, limited)
+
+
+def flags(bindings):
+    return [f"--gin_bindings={binding}" for binding in bindings]
+
+
+def assert_disk_is_full(written):
+    code, _, err = written
+    assert code == 1
+    assert "The disk is full (file too large): make room, and run this again." in err
+    assert "Traceback" not in err
+
+
+def test_full_disk_while_a_checkpoint_is_written(run_program, tmp_path):
+    folder = tmp_path / "model"
+    command = ["dlib_train", f"--model_dir={folder}", *flags(TRAINING)]
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        without_room(
+            monkeypatch, tf.train.CheckpointManager, "save", 10_000, good_calls=1
+        )
+        assert_disk_is_full(run_program(*command))
+    assert tf.train.latest_checkpoint(str(folder / "checkpoints")).endswith("ckpt-2")
+    code, _, err = run_program(*command)
+    assert code == 0
+    assert "2/4" in err
+    path = folder / "results" / "json" / "train_results.json"
+    assert json.loads(path.read_text())["global_step"] == 4
+
+
+@pytest.mark.parametrize(
+    "owner, name",
+    [(export, "export_saved_model"), (results, "write_results")],
+)
+def test_full_disk_after_the_last_step(run_program, tmp_path, owner, name):
+    command = ["dlib_train", f"--model_dir={tmp_path / 'model'}", *flags(TRAINING)]
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        without_room(monkeypatch, owner, name)
+        assert_disk_is_full(run_program(*command))
+    checkpoints = str(tmp_path / "model" / "checkpoints")
+    assert tf.train.latest_checkpoint(checkpoints).endswith("ckpt-4")
+    code, _, err = run_program(*command)
+    assert code == 0
+    assert "4/4" in err
+
+
+@pytest.fixture
+def representation(trained_model, tmp_path):
+    """As the postprocessing leaves it, as far as the metric here looks at it."""
+    folder = tmp_path / "representation"
+    shutil.copytree(trained_model, folder)
+    (folder / "results" / "gin" / "postprocess.gin").write_text("")
+    return folder
+
+
+def score_in(folder):
+    path = folder / "results" / "json" / "evaluation_results.json"
+    return json.loads(path.read_text())["value"]
+
+
+@pytest.mark.parametrize(
+    "owner, name, kept_in",
+    [(run_directory, "_write_record", "."), (results, "write_results", ".replaced")],
+)
+def test_full_disk_while_scores_are_replaced(
+    run_program, representation, tmp_path, owner, name, kept_in
+):
+    """The scores before are kept until there are new ones."""
+    folder = tmp_path / "scores"
+    command = [
+        "dlib_evaluate",
+        f"--input_dir={representation}",
+        f"--output_dir={folder}",
+        *flags(EVALUATION),
+    ]
+    assert run_program(*command)[0] == 0
+    command += ["--overwrite", "--gin_bindings=constant_metric.value = 2.0"]
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        without_room(monkeypatch, owner, name)
+        assert_disk_is_full(run_program(*command))
+    assert score_in(folder / kept_in) == 1.0
+    assert run_program(*command)[0] == 0
+    assert score_in(folder) == 2.0
+    assert sorted(path.name for path in folder.iterdir()) == ["results", "run.json"]
+
+
+def test_full_disk_while_a_file_is_unpacked(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, images=np.zeros([100_000], np.uint8))
+    with room_for(50_000), pytest.raises(UserError, match="File too large.*written"):
+        npz.open_array(path, "images")
+    assert [file.name for file in tmp_path.iterdir()] == ["a.npz"]
+    np.testing.assert_array_equal(npz.open_array(path, "images"), np.zeros(100_000))
