@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mvhg_tf.clustering.estimator import VaDEClusterer
-    from mvhg_tf.clustering.jiang_weights import load_jiang_weights
     from mvhg_tf.clustering.priors.base import ClusterPrior
     from mvhg_tf.clustering.priors.categorical import CategoricalPrior
     from mvhg_tf.clustering.priors.hypergeometric import HypergeometricPrior
     from mvhg_tf.clustering.priors.uniform import UniformPrior
+    from mvhg_tf.clustering.start.jiang_weights import load_jiang_weights
     from mvhg_tf.clustering.vade import VaDE
 
 __all__ = [
@@ -32,7 +32,7 @@ _HOMES = {
     "UniformPrior": "mvhg_tf.clustering.priors.uniform",
     "VaDE": "mvhg_tf.clustering.vade",
     "VaDEClusterer": "mvhg_tf.clustering.estimator",
-    "load_jiang_weights": "mvhg_tf.clustering.jiang_weights",
+    "load_jiang_weights": "mvhg_tf.clustering.start.jiang_weights",
 }
 
 

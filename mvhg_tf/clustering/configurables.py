@@ -2,7 +2,7 @@
 
 vade.prior = @hypergeometric_prior()
 hypergeometric_prior.group_sizes = "batch"
-pretrain.init = "balanced"
+pretrain.init = "auto"
 fit.epochs = 10
 """
 
@@ -20,7 +20,7 @@ from mvhg_tf import schedules  # noqa: F401  (for gin)
 from mvhg_tf.clustering import likelihoods, priors
 from mvhg_tf.clustering.architectures import UNITS, make_decoder, make_encoder
 from mvhg_tf.clustering.checks import check_batch_size, check_whole
-from mvhg_tf.clustering.jiang_weights import load_jiang_weights
+from mvhg_tf.clustering.start.jiang_weights import load_jiang_weights
 from mvhg_tf.clustering.vade import VaDE
 from mvhg_tf.runs.errors import UserError
 
@@ -129,7 +129,7 @@ def vade(
 def pretrain(
     model: VaDE,
     x: np.ndarray,
-    init: str = "balanced",
+    init: str = "auto",
     epochs: int | None = None,
     layer_wise_epochs: int = 0,
     batch_size: int | None = None,

@@ -44,7 +44,8 @@ class VaDEClusterer(ClusterMixin, BaseEstimator):
         data outside [0, 1] are refused.
       units: of the hidden layers of the encoder; the decoder mirrors them.
       latent_dim: d.
-      init: "balanced", for clusters of about equal size, or "free".
+      init: "auto", for clusters of the sizes that the data have; "balanced", for
+        clusters of about equal size; or "free", for the likeliest.
       starts: of the clustering of the embeddings.
       pretrain_epochs: of the autoencoder; by default so many that there are 2400
         steps, though 25 to 200; 0 for none.
@@ -71,7 +72,7 @@ class VaDEClusterer(ClusterMixin, BaseEstimator):
         scale: str = "auto",
         units: Sequence[int] = UNITS,
         latent_dim: int = 10,
-        init: str = "balanced",
+        init: str = "auto",
         starts: int = 12,
         pretrain_epochs: int | None = None,
         epochs: int = 10,

@@ -18,9 +18,9 @@ from sklearn.manifold import TSNE
 import mvhg_tf
 from mvhg_tf.clustering import callbacks, configurables, figures
 from mvhg_tf.clustering import data as data_sets
-from mvhg_tf.clustering import start as starts
 from mvhg_tf.clustering.checks import check_choice, check_whole
 from mvhg_tf.clustering.evaluation import Evaluation, evaluate, table
+from mvhg_tf.clustering.start import start_file
 from mvhg_tf.clustering.vade import VaDE
 from mvhg_tf.runs import checkpoints, gin_config, run_directory
 from mvhg_tf.runs.errors import UserError
@@ -159,10 +159,10 @@ def _start(
             found = configurables.pretrain(
                 model, data.train.x, callbacks=[bar, _tensorboard(folder)]
             )
-        starts.save(path, model, found, data.train.x)
+        start_file.save(path, model, found, data.train.x)
     # From the file even if it was made just now, so that a resumed run has the very
     # same numbers.
-    return starts.load(path, model, data.train.x)
+    return start_file.load(path, model, data.train.x)
 
 
 def _fit(

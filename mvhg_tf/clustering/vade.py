@@ -12,7 +12,7 @@ from mvhg_tf.clustering import checks, likelihoods, priors
 from mvhg_tf.clustering.architectures import make_decoder, make_encoder
 from mvhg_tf.clustering.batches import batches
 from mvhg_tf.clustering.mixture import GaussianMixture
-from mvhg_tf.clustering.pretraining import pretrain
+from mvhg_tf.clustering.start.pretraining import pretrain
 from mvhg_tf.runs.errors import UserError
 
 _LOG_NAMES = ("loss", "elbo", "reconstruction_loss", "prior", "entropy")

@@ -24,8 +24,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from programs import contents
 
-from mvhg_tf.clustering import VaDE, data, files, load_jiang_weights, start
+from mvhg_tf.clustering import VaDE, data, files, load_jiang_weights
 from mvhg_tf.clustering.architectures import make_decoder, make_encoder
+from mvhg_tf.clustering.start import start_file
 from mvhg_tf.disentanglement.data import npz
 from mvhg_tf.disentanglement.steps.aggregate_results import aggregate_results_to_json
 from mvhg_tf.disentanglement.steps.saved_model import Representation, bound_value
@@ -76,7 +77,7 @@ def _vade() -> VaDE:
 
 def _write_start(path: Path) -> None:
     responsibilities = np.full([len(SAMPLES), 3], 1 / 3, np.float32)
-    start.save(str(path), _vade(), responsibilities, SAMPLES)
+    start_file.save(str(path), _vade(), responsibilities, SAMPLES)
 
 
 def _write_jiang_weights(path: Path) -> None:
@@ -148,7 +149,9 @@ KINDS = [
         lambda p: np.savez_compressed(p, x=VALUES, y=LABELS),
         lambda p: data.load(str(p)).train.x,
     ),
-    Kind("start.npz", _write_start, lambda p: start.load(str(p), _vade(), SAMPLES)),
+    Kind(
+        "start.npz", _write_start, lambda p: start_file.load(str(p), _vade(), SAMPLES)
+    ),
     Kind("weights.h5", _write_jiang_weights, _read_jiang_weights, False),
     Kind("results.json", _write_results, _aggregate, False),
     Kind("images.npz", _write_sprites, _open_array),

@@ -4,9 +4,10 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from mvhg_tf.clustering import VaDE, layer_wise, pretraining
+from mvhg_tf.clustering import VaDE
 from mvhg_tf.clustering.architectures import make_decoder, make_encoder
 from mvhg_tf.clustering.batches import batches
+from mvhg_tf.clustering.start import layer_wise, pretraining
 from mvhg_tf.runs.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("eagerly")
@@ -170,7 +171,7 @@ def test_small_data_are_pretrained_for_more_epochs(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"init": "kmeans"}, 'init is \'kmeans\', but must be "balanced" or "free"'),
+        ({"init": "kmeans"}, 'init is \'kmeans\', but must be "auto" or "balanced"'),
         ({"epochs": -1}, "epochs is -1, but must be"),
         ({"layer_wise_epochs": 0.5}, "layer_wise_epochs is 0.5, but must be"),
         ({"starts": 0}, "starts is 0, but must be"),

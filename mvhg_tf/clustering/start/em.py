@@ -1,4 +1,4 @@
-"""Full-covariance EM on embeddings, with or without clusters of equal size."""
+"""Full-covariance EM on embeddings, with and without clusters of equal size."""
 
 from __future__ import annotations
 
@@ -118,6 +118,41 @@ def _rounds(z, q, ridge, e_step, num_rounds) -> tuple[float, np.ndarray]:
             break
         before = likelihood
     return likelihood, q
+
+
+def free_rounds(
+    z: np.ndarray,
+    q: np.ndarray,
+    ridge: float,
+    num_rounds: int,
+    weights: np.ndarray | None = None,
+) -> tuple[float, np.ndarray]:
+    """EM whose clusters have the sizes that come out.
+
+    Args:
+      z: embeddings, float64 `[N, d]`.
+      q: responsibilities to begin with, `[N, K]`.
+      ridge: added to the variances.
+      num_rounds: at most, at least 1.
+      weights: of the samples, `[N]`; by default all count alike.
+
+    Returns:
+      The complete-data log-likelihood a sample, and the responsibilities, `[N, K]`.
+    """
+    before = -math.inf
+    weights = np.ones(len(z)) if weights is None else weights
+    for _ in range(num_rounds):
+        weighted = q * weights[:, None]
+        shares = weighted.sum(axis=0) / weights.sum()
+        log_joint = log_densities(z, components(z, weighted, ridge))
+        log_joint += np.log(np.maximum(shares, 1e-300))
+        log_p = logsumexp(log_joint, axis=1)
+        q = np.exp(log_joint - log_p[:, None])
+        likelihood = np.average(log_p, weights=weights)
+        if abs(likelihood - before) < _TOLERANCE:
+            break
+        before = likelihood
+    return float(np.average((q * log_joint).sum(axis=1), weights=weights)), q
 
 
 def _kmeans_start(z, num_clusters, rng) -> np.ndarray:

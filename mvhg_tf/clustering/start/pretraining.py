@@ -8,13 +8,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mvhg_tf.clustering import em, layer_wise
 from mvhg_tf.clustering.batches import batches
 from mvhg_tf.clustering.checks import check_batch_size, check_choice, check_whole
-from mvhg_tf.clustering.whitening import LinearEnds, whitening
+from mvhg_tf.clustering.start import em, layer_wise, search
+from mvhg_tf.clustering.start.whitening import LinearEnds, whitening
 from mvhg_tf.runs.errors import UserError
 
-INITS = {"balanced": em.fit_balanced, "free": em.fit_free}
+INITS = {
+    "auto": search.fit_auto,
+    "balanced": em.fit_balanced,
+    "free": em.fit_free,
+}
 
 _BATCH_SIZE = 128
 _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 2400, 25, 200
@@ -28,7 +32,7 @@ _POSTERIOR_SHARE = 0.05
 def pretrain(
     model,
     x: np.ndarray,
-    init: str = "balanced",
+    init: str = "auto",
     epochs: int | None = None,
     layer_wise_epochs: int = 0,
     batch_size: int | None = None,
@@ -48,8 +52,10 @@ def pretrain(
     Args:
       model: the VaDE.
       x: float32 `[N, D]`, checked.
-      init: "balanced": clusters of equal size, `em.fit_balanced`, an assumption that
-        is worth much where it nearly holds; "free": of any size, `em.fit_free`.
+      init: "auto": clusters of equal size, unless others are clearly further apart,
+        `search.fit_auto`; "balanced": of equal size, `em.fit_balanced`, an assumption
+        that is worth much where it nearly holds; "free": of any size, the likeliest,
+        `em.fit_free`.
       epochs: of the autoencoder, by Adam, 1e-3, cosine decay; by default so many that
         there are 2400 steps, though 25 to 200. 0 leaves the networks as they are, such
         as after `load_jiang_weights`.

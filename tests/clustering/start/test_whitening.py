@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from mvhg_tf.clustering.architectures import make_decoder, make_encoder
-from mvhg_tf.clustering.whitening import LinearEnds, joint_diagonaliser, whitening
+from mvhg_tf.clustering.start.whitening import LinearEnds, joint_diagonaliser, whitening
 from mvhg_tf.runs.errors import UserError
 
 

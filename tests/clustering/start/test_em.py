@@ -3,8 +3,8 @@ import pytest
 from scipy import stats
 from sklearn.mixture import GaussianMixture
 
-from mvhg_tf.clustering import em
 from mvhg_tf.clustering.scores import accuracy
+from mvhg_tf.clustering.start import em
 
 RNG = np.random.default_rng
 
@@ -96,3 +96,28 @@ def test_free_em_finds_clusters_of_unequal_size():
     assert accuracy(labels, q.argmax(axis=1)) > 0.98
     sizes = np.sort(q.sum(axis=0))
     np.testing.assert_allclose(sizes, [20, 40, 240], atol=2)
+
+
+def test_free_rounds_end_at_scikit_learns_fixed_point_and_likelihood():
+    z, _ = _overlapping()
+    start = np.eye(3)[RNG(0).permutation(len(z)) % 3]
+    likelihood, q = em.free_rounds(z, start, 1e-3, 1000)
+    found = em.components(z, q, 1e-3)
+    mixture = GaussianMixture(3)
+    mixture.means_, mixture.covariances_ = found.means, found.covariances
+    mixture.weights_ = q.mean(axis=0)
+    mixture.precisions_cholesky_ = np.linalg.cholesky(np.linalg.inv(found.covariances))
+    np.testing.assert_allclose(mixture.predict_proba(z), q, atol=0.02)
+    entropy = stats.entropy(q, axis=1).mean()
+    assert likelihood == pytest.approx(mixture.score(z) - entropy, abs=1e-3)
+
+
+def test_a_samples_weight_counts_as_so_many_samples():
+    z, _ = _overlapping(60)
+    weights = RNG(0).integers(1, 4, size=60)
+    start = np.eye(2)[np.arange(60) % 2]
+    likelihood, q = em.free_rounds(z, start, 1e-3, 20, weights.astype(float))
+    repeated = [np.repeat(rows, weights, axis=0) for rows in (z, start)]
+    expected, many = em.free_rounds(*repeated, 1e-3, 20)
+    assert likelihood == pytest.approx(expected)
+    np.testing.assert_allclose(np.repeat(q, weights, axis=0), many, atol=1e-10)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import h5py
 import numpy as np
 
-from mvhg_tf.clustering.layer_wise import layer_pairs
+from mvhg_tf.clustering.start.layer_wise import layer_pairs
 from mvhg_tf.runs.errors import UserError
 
 
