@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def quiet_imports() -> Iterator[None]:
-    """Keeps from the terminal what TensorFlow's C++ code says when it is imported.
+    """Keeps off the terminal what TensorFlow's C++ code prints when it is imported.
 
-    TensorFlow 2.21 tells of its CPU and GPU support before it looks at
-    TF_CPP_MIN_LOG_LEVEL. If the import fails, all that was said is shown.
+    TensorFlow 2.21 reports its CPU and GPU support before it reads
+    TF_CPP_MIN_LOG_LEVEL. If the import fails, all that was printed is shown.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     terminal = os.dup(2)
@@ -32,11 +32,11 @@ def quiet_imports() -> Iterator[None]:
 
 @contextlib.contextmanager
 def sigint_as_keyboard_interrupt() -> Iterator[None]:
-    """Makes every error of the block, once SIGINT came, a KeyboardInterrupt.
+    """Turns every error of the block, once SIGINT came, into a KeyboardInterrupt.
 
     Python raises KeyboardInterrupt wherever the main thread is. Where TensorFlow's C++
-    code has called a Python function, it may take that for the function's failure, and
-    what comes out is an AttributeError or the like.
+    code has called a Python function, it may take the exception for the function's
+    failure, and raise an AttributeError or the like instead.
 
     The handler that was there is called each time, so a second SIGINT interrupts the
     block again. Blocks may be nested. Outside of the main thread, and where SIGINT is

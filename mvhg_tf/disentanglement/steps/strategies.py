@@ -51,8 +51,8 @@ def make_strategy(name: str, batch_size: int) -> tf.distribute.Strategy | None:
     return strategy
 
 
-# Made once a process: TensorFlow numbers the sums that a strategy takes from its
-# making on, and takes those of a second one for the first one's.
+# Cached per process: collective keys are numbered from the strategy's creation, so a
+# second strategy would reuse the first one's.
 @functools.cache
 def _mirrored() -> tf.distribute.MirroredStrategy:
     devices = tf.config.list_logical_devices

@@ -211,18 +211,18 @@ def _step_function(
     def step(batch: dict[str, tf.Tensor] | None = None) -> dict[str, tf.Tensor]:
         if batch is None:
             batch = source.batch(model.step)
-            batch = {name: replicas.own_rows(value) for name, value in batch.items()}
+            batch = {name: replicas.local_rows(value) for name, value in batch.items()}
         return train_step(source.finish(batch))
 
     if strategy is None:
         return step
 
-    def step_of_all(*batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def distributed_step(*batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         logs = strategy.run(step, batch)
         mean = tf.distribute.ReduceOp.MEAN
         return {k: strategy.reduce(mean, v, axis=None) for k, v in logs.items()}
 
-    return step_of_all
+    return distributed_step
 
 
 class _Log:

@@ -70,7 +70,7 @@ def build_group_vae(
       observation_shape: `(H, W, C)` of the images.
       seed: of the noise in training.
       make_selection: from the number of latents.
-      regularizer: see `objectives`.
+      regularizer: see `pair_regularizers`.
       beta: weight of the regulariser, or a schedule such as
         `@ExponentialAnnealing()`.
     """
@@ -145,7 +145,7 @@ def hgvae(
 
     Args:
       build: the base model.
-      objective: "pair_elbo" or "paper", see `objectives`.
+      objective: "pair_elbo" or "paper", see `pair_regularizers`.
       gradient_estimator: "mean" or "gumbel_softmax", of a draw of k.
       log_divergences: whether log(1 + gamma) is used in place of gamma.
       initial_log_odds: of an independent against a shared latent, at the start.

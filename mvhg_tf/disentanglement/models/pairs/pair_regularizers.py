@@ -1,4 +1,4 @@
-"""What a GroupVAE adds to its reconstruction loss, from the divergences of pairs.
+"""Regularizers of pairs: what a GroupVAE adds to its reconstruction loss.
 
 Both are in nats for one image. They differ in who pays for a shared latent.
 """

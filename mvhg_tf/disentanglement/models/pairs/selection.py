@@ -170,7 +170,7 @@ class HypergeometricSelection(PairSelection):
         gamma = gaussian.symmetric_kl(posterior_1, posterior_2)
         order_by = tf.math.log1p(gamma) if self.log_divergences else gamma
         temperature = self.temperature(step)
-        log_weights = replicas.among_all(self.log_weights(order_by))
+        log_weights = replicas.pad_to_global(self.log_weights(order_by))
         counts = self._counts(log_weights, temperature)
         log_probs = counts.marginal_log_prob(0)
         if training:
@@ -179,7 +179,7 @@ class HypergeometricSelection(PairSelection):
             likeliest = tf.argmax(log_probs, axis=-1)
             num_independent = tf.one_hot(likeliest, self.num_latent + 1)
         # The latent at place i, from 0, is independent if k_hat > i.
-        num_independent = replicas.own_rows(num_independent)
+        num_independent = replicas.local_rows(num_independent)
         by_place = 1.0 - tf.cumsum(num_independent, axis=-1)[..., :-1]
         places = neural_sort(order_by, temperature, hard=True)
         independent = tf.linalg.matvec(places, by_place, transpose_a=True)
@@ -188,7 +188,7 @@ class HypergeometricSelection(PairSelection):
         divergence = counts.kl_divergence(prior)
         if self.charge_subset:
             divergence += tf.linalg.matvec(tf.exp(log_probs), self._log_subsets())
-        return Selection(independent, replicas.own_rows(divergence))
+        return Selection(independent, replicas.local_rows(divergence))
 
     def _log_subsets(self) -> tf.Tensor:
         """log C(d, k) for each k, `[d + 1]`."""

@@ -61,7 +61,7 @@ class MutualInformation(layers.Layer):
           labels: float32 `[B, L]`.
           seed: of the order of the y', stateless.
         """
-        means, labels = replicas.of_all(means), replicas.of_all(labels)
+        means, labels = replicas.all_gather(means), replicas.all_gather(labels)
         of_pairs = tf.repeat(labels, self.num_latent, axis=1)
         permuted = permute_latents(of_pairs, seed)
         num_images = tf.cast(tf.shape(means)[0], tf.float32)

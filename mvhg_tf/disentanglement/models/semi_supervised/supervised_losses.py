@@ -85,7 +85,7 @@ class CrossCovariance(SupervisedLoss):
     """Squares of the covariances of each latent with the other latents' labels."""
 
     def call(self, means: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        means, labels = replicas.of_all(means), replicas.of_all(labels)
+        means, labels = replicas.all_gather(means), replicas.all_gather(labels)
         means -= tf.reduce_mean(means, axis=0)
         labels -= tf.reduce_mean(labels, axis=0)
         num_images = tf.cast(tf.shape(means)[0], tf.float32)

@@ -24,9 +24,9 @@ class Gaussian(NamedTuple):
 def sample(posterior: Gaussian, seed: tf.Tensor) -> tf.Tensor:
     """A reparameterised draw, `[B, d]`; `seed` is stateless, int32 `[2]`."""
     mean, log_variance = posterior
-    shape = replicas.whole_shape(mean)
+    shape = replicas.global_shape(mean)
     noise = tf.random.stateless_normal(shape, seed, dtype=mean.dtype)
-    return mean + tf.exp(0.5 * log_variance) * replicas.own_rows(noise)
+    return mean + tf.exp(0.5 * log_variance) * replicas.local_rows(noise)
 
 
 def kl_to_standard_normal(posterior: Gaussian) -> tf.Tensor:

@@ -43,8 +43,8 @@ class AdversarialTotalCorrelation(layers.Layer):
         """
         logits = tf.cast(self.discriminator(terms.latents), tf.float32)
         tc_loss = tf.reduce_mean(logits[:, 0] - logits[:, 1])
-        permuted = permute_latents(replicas.of_all(terms.latents), terms.seed)
-        permuted = self.discriminator(replicas.own_rows(permuted))
+        permuted = permute_latents(replicas.all_gather(terms.latents), terms.seed)
+        permuted = self.discriminator(replicas.local_rows(permuted))
         permuted = tf.cast(permuted, tf.float32)
         cross_entropy = _cross_entropy(logits, 0) + _cross_entropy(permuted, 1)
         return {

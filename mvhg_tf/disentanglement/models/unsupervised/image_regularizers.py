@@ -1,7 +1,7 @@
-"""What the unsupervised models minimise beside the reconstruction loss.
+"""Regularizers of images: what a VAE minimises beside its reconstruction loss.
 
-All in which they differ. A regulariser is a small object with a configuration, so
-that a model that has one can be saved.
+The unsupervised models differ in nothing else. A regularizer is a small object with a
+configuration, so that its model can be saved.
 
 Where several replicas share a batch (see `replicas`), each is given its own rows, and
 the mean of the replicas' penalties is that of the whole batch.
@@ -100,7 +100,7 @@ class AnnealedCapacity(Regularizer):
         return self.c_max * tf.minimum(done, 1.0)
 
     def penalty(self, terms: ImageTerms) -> tf.Tensor:
-        kl_loss = replicas.mean_of_all(terms.kl_loss)
+        kl_loss = replicas.all_reduce_mean(terms.kl_loss)
         return self.gamma * tf.abs(kl_loss - self.capacity(terms.step))
 
 
@@ -133,7 +133,7 @@ class MomentMatching(Regularizer):
         covariance = covariance_of(mean)
         if self.dip_type == "ii":
             variances = tf.reduce_mean(tf.exp(log_variance), axis=0)
-            covariance += tf.linalg.diag(replicas.mean_of_all(variances))
+            covariance += tf.linalg.diag(replicas.all_reduce_mean(variances))
         variances = tf.linalg.diag_part(covariance)
         off_diagonal = tf.linalg.set_diag(covariance, tf.zeros_like(variances))
         distance = tf.reduce_sum(tf.square(off_diagonal))
@@ -158,7 +158,7 @@ class WeightedTotalCorrelation(Regularizer):
 
 def covariance_of(points: tf.Tensor) -> tf.Tensor:
     """The covariance of B points `[B, d]`, `[d, d]`; the sum is divided by B."""
-    points = replicas.of_all(points)
+    points = replicas.all_gather(points)
     centred = points - tf.reduce_mean(points, axis=0)
     num_points = tf.cast(tf.shape(points)[0], points.dtype)
     return tf.matmul(centred, centred, transpose_a=True) / num_points
@@ -177,7 +177,7 @@ def total_correlation(latents: tf.Tensor, posterior: Gaussian) -> tf.Tensor:
     Returns:
       A scalar, the mean over the given latents.
     """
-    mean, log_variance = (replicas.of_all(part) for part in posterior)
+    mean, log_variance = (replicas.all_gather(part) for part in posterior)
     distance = latents[:, None] - mean
     log_density = -0.5 * (
         tf.square(distance) * tf.exp(-log_variance)
