@@ -7,12 +7,17 @@ import disentanglement_lib
 import gin
 import pytest
 
-from mvhg_tf.disentanglement.models.unsupervised import image_regularizers  # noqa: F401  (their gin names)
+from mvhg_tf.disentanglement.models.unsupervised import image_regularizers
 from mvhg_tf.disentanglement.models.unsupervised.factor_vae import (
     AdversarialTotalCorrelation,
 )
 from mvhg_tf.disentanglement.reasoning import reason  # noqa: F401  (its gin names)
-from mvhg_tf.disentanglement.steps import evaluate, postprocess, training, visualize  # noqa: F401  (their gin names)
+from mvhg_tf.disentanglement.steps import (  # noqa: F401  (their gin names)
+    evaluate,
+    postprocess,
+    training,
+    visualize,
+)
 from mvhg_tf.runs import gin_config
 from mvhg_tf.runs.errors import UserError
 

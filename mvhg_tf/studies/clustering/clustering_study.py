@@ -13,7 +13,7 @@ import os
 from collections.abc import Sequence
 
 from mvhg_tf.runs.errors import UserError
-from mvhg_tf.studies.jobs.gin_files import gin_config
+from mvhg_tf.studies.jobs.gin_files import gin_file_path
 from mvhg_tf.studies.jobs.job import Job, Step
 
 # In the order of the paper's Table 2; by name, their gin bindings.
@@ -189,7 +189,7 @@ def cluster(
     with contextlib.suppress(AlreadyFinished):
         train.train_with_gin(
             os.path.join(folder, name),
-            gin_config_files=[gin_config(config)],
+            gin_config_files=[gin_file_path(config)],
             gin_bindings=list(bindings),
             start=start,
         )

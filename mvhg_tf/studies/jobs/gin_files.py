@@ -8,7 +8,7 @@ import mvhg_tf
 from mvhg_tf.runs.errors import UserError
 
 
-def gin_config(name: str) -> str:
+def gin_file_path(name: str) -> str:
     """The path of a file of `gin_configs`.
 
     Raises:

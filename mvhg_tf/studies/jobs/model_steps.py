@@ -11,7 +11,7 @@ import contextlib
 import os
 from collections.abc import Callable, Sequence
 
-from mvhg_tf.studies.jobs.gin_files import gin_config
+from mvhg_tf.studies.jobs.gin_files import gin_file_path
 from mvhg_tf.studies.jobs.job import Step
 
 MODEL = "model"  # the folder that training makes
@@ -148,7 +148,7 @@ def config_path(config: str) -> str:
       UserError: if the repository has no such file.
     """
     if config.startswith(_OURS):
-        return gin_config(config.removeprefix(_OURS))
+        return gin_file_path(config.removeprefix(_OURS))
     # Late: it imports the library, and with it TensorFlow.
     from mvhg_tf.disentanglement import library_studies
 

@@ -9,6 +9,7 @@ import pytest
 from mvhg_tf.programs import mvhg_reproduce
 from mvhg_tf.studies.clustering.clustering_paper import TABLE_2
 from mvhg_tf.studies.clustering.clustering_study import PRESETS, PRIORS, make_jobs
+from mvhg_tf.studies.jobs.gin_files import gin_file_path
 from mvhg_tf.studies.jobs.job import Progress
 
 
@@ -32,7 +33,7 @@ def test_every_run_is_a_configuration_that_gin_takes(preset):
 
     for job in make_jobs(preset):
         for step in job.steps:
-            files = [gin_config(step.arguments["config"])]
+            files = [gin_file_path(step.arguments["config"])]
             with gin_config.configured(files, step.arguments["bindings"]):
                 assert gin.query_parameter("data.version") == job.settings["version"]
                 seed = gin.query_parameter("cluster.random_seed")

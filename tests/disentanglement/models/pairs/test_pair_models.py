@@ -11,6 +11,9 @@ from mvhg_tf.disentanglement.models.pairs import (
     selection,
 )
 from mvhg_tf.disentanglement.models.shared import gaussian
+from mvhg_tf.disentanglement.steps import (
+    training,  # noqa: F401  (loads all that the presets name)
+)
 from mvhg_tf.runs import gin_config
 from mvhg_tf.runs.errors import UserError
 from mvhg_tf.schedules import ExponentialAnnealing

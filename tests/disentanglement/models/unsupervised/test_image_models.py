@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mvhg_tf.disentanglement import compat  # noqa: F401
 from mvhg_tf.disentanglement.models.unsupervised import image_models, image_regularizers
 from mvhg_tf.disentanglement.models.unsupervised.factor_vae import FactorVAE
 from mvhg_tf.disentanglement.models.unsupervised.vae import VAE
