@@ -4,7 +4,7 @@ import inspect
 import math
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import gin
 
@@ -51,57 +51,31 @@ _TYPE_NAMES = {
 _OTHER = "something fitting made by @name or @name()"
 
 
-def check(config: dict) -> None:
-    """Compares the values with the parameters' annotations and names.
+def check(bindings: Mapping[tuple[str, str, str], object]) -> None:
+    """Compares values with their parameters' annotations and names.
 
     Args:
-      config: as gin gives it to a finalize hook.
+      bindings: values by scope, selector and parameter, without macros.
 
     Raises:
       UserError: if a value can't be right.
     """
-    _check_macros(config)
-    for (_, selector), bindings in config.items():
+    for (_, selector, parameter), value in bindings.items():
         if not selector.startswith(_PACKAGES):
             continue
         function = gin.get_configurable(selector)
-        allowed_types = _parameter_types(function)
-        for parameter, value in bindings.items():
-            allowed = allowed_types.get(parameter, ())
-            name = f"{selector.rpartition('.')[2]}.{parameter}"
-            _check_numbers(name, value)
-            _check_range(name, parameter, value)
-            _check_kind(name, value, function, parameter)
-            if type(value) in _TYPE_NAMES and allowed and not _fits(value, allowed):
-                raise UserError(
-                    f"{name} is {value!r}, but must be {_told_types(allowed)}: bind it "
-                    "to one."
-                )
-            if parameter in _COUNTS:
-                _check_counts(name, value)
-
-
-def _check_macros(config: dict) -> None:
-    """Refuses macros that stand for each other in a circle."""
-    values = {
-        scope: bindings.get("value")
-        for (scope, selector), bindings in config.items()
-        if selector == "gin.macro"
-    }
-    for first, value in values.items():
-        seen = [first]
-        while _is_macro(value):
-            seen.append(value.scoped_selector.rpartition("/")[0])
-            if seen[-1] in seen[:-1]:
-                raise UserError(
-                    f"The macro {' = %'.join(seen)} never gets a value: bind it to one."
-                )
-            value = values.get(seen[-1])
-
-
-def _is_macro(value: object) -> bool:
-    is_reference = isinstance(value, gin.config.ConfigurableReference)
-    return is_reference and value.selector == "gin.macro"
+        allowed = _parameter_types(function).get(parameter, ())
+        name = f"{selector.rpartition('.')[2]}.{parameter}"
+        _check_numbers(name, value)
+        _check_range(name, parameter, value)
+        _check_kind(name, value, function, parameter)
+        if type(value) in _TYPE_NAMES and allowed and not _fits(value, allowed):
+            raise UserError(
+                f"{name} is {value!r}, but must be {_told_types(allowed)}: bind it "
+                "to one."
+            )
+        if parameter in _COUNTS:
+            _check_counts(name, value)
 
 
 def _check_kind(name: str, value: object, owner: Callable, parameter: str) -> None:

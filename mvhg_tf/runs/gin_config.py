@@ -7,19 +7,51 @@ import os
 import re
 import sys
 import tokenize
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TextIO
 
 import gin
 
-from mvhg_tf.runs import gin_checks
+from mvhg_tf.runs import gin_checks, gin_macros
 from mvhg_tf.runs.errors import UserError, message_of
 
-gin.config.register_finalize_hook(gin_checks.check)
+_folders = [""]  # of the gin files that are being read, the innermost one last
 
-# Parsing runs only what the files and bindings say, so these are the user's.
-_PARSE_ERRORS = (
+
+@gin.config.register_finalize_hook
+def _resolve_and_check(config: Mapping) -> dict[tuple[str, str, str], object]:
+    bindings = gin_macros.resolve(config)
+    gin_checks.check(bindings)
+    return bindings
+
+
+def _place_of(path: str) -> str:
+    """A file that another one includes: beside it, or else as it is named."""
+    beside = os.path.join(_folders[-1], path)
+    return beside if os.path.isfile(beside) else path
+
+
+@contextlib.contextmanager
+def _open_gin_file(path: str) -> Iterator[TextIO]:
+    place = _place_of(path)
+    _folders.append(os.path.dirname(place))
+    try:
+        with open(place, encoding="utf-8") as file:
+            yield file
+    finally:
+        _folders.pop()
+
+
+# Before gin's own reader, which looks in the working directory alone.
+gin.config._FILE_READERS.insert(
+    0, (_open_gin_file, lambda path: os.path.isfile(_place_of(path)))
+)
+
+# Of parsing, which runs only what the files and bindings say: they are the user's.
+PARSE_ERRORS = (
     AttributeError,
     ImportError,
+    MemoryError,
     NameError,
     OSError,
     RecursionError,
@@ -113,7 +145,7 @@ def _parse_errors_explained(what: str) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except _PARSE_ERRORS as error:
+    except PARSE_ERRORS as error:
         raise UserError(f"{what} {_parse_problem(error)}.") from error
 
 

@@ -1,9 +1,7 @@
 """What is in the folder of a trained model or representation, for use in NumPy."""
 
-import ast
 import contextlib
 import os
-import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -12,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from mvhg_tf.runs import gin_config
+from mvhg_tf.runs import gin_config, gin_macros
 from mvhg_tf.runs.errors import UserError, message_of
 
 
@@ -180,7 +178,7 @@ def without_gradient_warnings() -> Iterator[None]:
 
 
 def bound_value(directory: str, step_name: str, parameter: str) -> object:
-    """The literal that a parameter had in a finished step.
+    """The value that a parameter had in a finished step.
 
     Args:
       directory: the folder of the step.
@@ -198,18 +196,14 @@ def bound_value(directory: str, step_name: str, parameter: str) -> object:
             f"{path}): run {program}, and give the folder that it made."
         )
     try:
-        with open(path, encoding="utf-8") as file:
-            # Values that are long go on in lines that are indented.
-            text = file.read().replace("\\\n", " ")
-        binding = rf"^{re.escape(parameter)} = (.*(?:\n[ \t]+.*)*)"
-        found = re.search(binding, text, re.MULTILINE)
-        if found:
-            return ast.literal_eval(found[1].strip())
-    except (MemoryError, OSError, RecursionError, SyntaxError, ValueError) as error:
+        bindings = gin_macros.read_bindings(path)
+    except gin_config.PARSE_ERRORS as error:
         raise UserError(
             f"The file {path} is damaged ({message_of(error)}): run "
             f"{program} again, or bind {parameter}."
         ) from error
+    if parameter in bindings:
+        return bindings[parameter]
     raise UserError(f"{parameter} is not in {path}: bind it.")
 
 

@@ -1,0 +1,124 @@
+"""Macros of gin files, `NAME = 3` and `%NAME`, replaced by their values.
+
+gin replaces one each time that a function is called. Here it is done once, when all
+files are read, so that whoever asks for a binding sees its value.
+"""
+
+from collections.abc import Callable, Mapping
+
+import gin
+from gin import config_parser
+
+from mvhg_tf.runs.errors import UserError
+
+_LITERALS = (bool, int, float, str, bytes, type(None), list, tuple, dict)
+
+
+def resolve(config: Mapping) -> dict[tuple[str, str, str], object]:
+    """All bindings of a configuration, their macros and literal constants replaced.
+
+    Args:
+      config: as gin gives it to a finalize hook.
+
+    Returns:
+      The values by scope, selector and parameter, as a hook may return them.
+
+    Raises:
+      UserError: if macros stand for each other in a circle.
+    """
+    values = {
+        scope: bindings["value"]
+        for (scope, selector), bindings in config.items()
+        if selector == "gin.macro"
+    }
+    return {
+        (scope, selector, parameter): _replaced(value, _name_in_gin, values)
+        for (scope, selector), bindings in config.items()
+        for parameter, value in bindings.items()
+    }
+
+
+def read_bindings(path: str) -> dict[str, object]:
+    """The values in one gin file, by names such as "dataset.name".
+
+    What the names belong to need not be known to gin. References are strings, such as
+    "@vae()".
+
+    Raises:
+      UserError: if macros stand for each other in a circle.
+      OSError, SyntaxError, ValueError and others: if the file does not parse.
+    """
+    values, bindings = {}, {}
+    with open(path, encoding="utf-8") as file:
+        for statement in config_parser.ConfigParser(file, _SavedValues()):
+            if not isinstance(statement, config_parser.BindingStatement):
+                continue
+            scope, selector, parameter, value, _ = statement
+            name = f"{scope}/{selector}" if scope else selector
+            if parameter:
+                bindings[f"{name}.{parameter}"] = value
+            else:
+                values[name] = value
+    return {
+        name: _replaced(value, _name_in_file, values)
+        for name, value in bindings.items()
+    }
+
+
+class _Macro(str):
+    """The name of a macro in a file that is only read."""
+
+
+class _SavedValues(config_parser.ParserDelegate):
+    def configurable_reference(self, name: str, evaluate: bool) -> str:
+        return f"@{name}()" if evaluate else f"@{name}"
+
+    def macro(self, name: str) -> _Macro:
+        return _Macro(name)
+
+
+def _name_in_file(value: object) -> str | None:
+    return str(value) if isinstance(value, _Macro) else None
+
+
+def _name_in_gin(value: object) -> str | None:
+    is_reference = isinstance(value, gin.config.ConfigurableReference)
+    if is_reference and value.selector == "gin.macro":
+        return value.scoped_selector.rpartition("/")[0]
+    return None
+
+
+def _replaced(
+    value: object,
+    name_of: Callable[[object], str | None],
+    values: Mapping[str, object],
+    seen: tuple[str, ...] = (),
+) -> object:
+    """A value with the macros in it replaced; `seen` are those that led to it."""
+
+    def replaced(item: object) -> object:
+        return _replaced(item, name_of, values, seen)
+
+    if isinstance(value, list | tuple):
+        return type(value)(map(replaced, value))
+    if isinstance(value, dict):
+        return {replaced(key): replaced(item) for key, item in value.items()}
+    name = name_of(value)
+    if name in seen:
+        raise UserError(
+            f"The macro {' = %'.join([*seen, name])} never gets a value: bind it to "
+            "one."
+        )
+    if name is None or name not in values:
+        return _literal_constant(value)
+    return _replaced(values[name], name_of, values, (*seen, name))
+
+
+def _literal_constant(value: object) -> object:
+    """The value of a reference to a gin constant, if a gin file can hold it."""
+    if not isinstance(value, gin.config.ConfigurableReference):
+        return value
+    if value.selector != "gin.constant":
+        return value
+    constant = gin.query_parameter(value.scoped_selector.rpartition("/")[0])
+    return constant if isinstance(constant, _LITERALS) else value
