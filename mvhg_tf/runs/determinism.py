@@ -1,7 +1,5 @@
 """The same seed on the same machine: the same weights, bit for bit."""
 
-from threadpoolctl import threadpool_limits
-
 
 def enable() -> None:
     """Makes all that this process computes repeatable; call it before anything else.
@@ -11,7 +9,9 @@ def enable() -> None:
     work by the number of threads, not by who is free. OpenMP's and BLAS's threads, of
     which scikit-learn adds up sums in the order in which they end, are cut to one.
     """
-    import tensorflow as tf  # late: the programs answer --help without it
+    # Late: the programs answer --help without them.
+    import tensorflow as tf
+    from threadpoolctl import threadpool_limits
 
     tf.config.experimental.enable_op_determinism()
     threadpool_limits(1)
