@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from mvhg_tf.distributions import (
         FisherNoncentralHypergeometric,
         MultivariateFisherNoncentralHypergeometric,
+        OrderedPartition,
+        RandomPartition,
+        random_subset,
     )
     from mvhg_tf.schedules import ExponentialAnnealing
     from mvhg_tf.sorting import neural_sort
@@ -21,7 +24,10 @@ __all__ = [
     "ExponentialAnnealing",
     "FisherNoncentralHypergeometric",
     "MultivariateFisherNoncentralHypergeometric",
+    "OrderedPartition",
+    "RandomPartition",
     "neural_sort",
+    "random_subset",
     "__version__",
 ]
 
@@ -29,7 +35,10 @@ _HOMES = {
     "ExponentialAnnealing": "mvhg_tf.schedules",
     "FisherNoncentralHypergeometric": "mvhg_tf.distributions",
     "MultivariateFisherNoncentralHypergeometric": "mvhg_tf.distributions",
+    "OrderedPartition": "mvhg_tf.distributions",
+    "RandomPartition": "mvhg_tf.distributions",
     "neural_sort": "mvhg_tf.sorting",
+    "random_subset": "mvhg_tf.distributions",
 }
 
 

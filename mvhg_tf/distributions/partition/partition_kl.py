@@ -1,0 +1,11 @@
+"""The Kullback-Leibler divergence of partitions, registered with TFP."""
+
+from tensorflow_probability.python.distributions import kullback_leibler
+
+from mvhg_tf.distributions.partition.random_partition import RandomPartition
+
+
+@kullback_leibler.RegisterKL(RandomPartition, RandomPartition)
+def _kl_partition_partition(p, q, name=None):
+    """That of the sizes exactly, of the rest by 256 draws: `kl_divergence_estimate`."""
+    return p.kl_divergence_estimate(q, name=name or "kl_partition_partition")
