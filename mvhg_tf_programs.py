@@ -36,7 +36,7 @@ def main() -> None:
     import importlib
 
     name = os.path.basename(sys.argv[0])
-    importlib.import_module(f"mvhg_tf.programs.{_PROGRAMS[name]}").main(name)
+    sys.exit(importlib.import_module(f"mvhg_tf.programs.{_PROGRAMS[name]}").main())
 
 
 def take_over() -> None:

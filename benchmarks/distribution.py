@@ -8,36 +8,35 @@ Without --authors_code nothing is compared with the authors' PyTorch code.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import sys
+import types
 from collections.abc import Sequence
 
 from benchmarks import authors_code, programs, step_memory
-from mvhg_tf.programs import command_line
 from mvhg_tf.runs.console import quiet_imports
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = programs.make_parser(
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the benchmark on the flags `argv` and returns the exit code."""
+    program = programs.make_program(
         "distribution",
         "Measures the distribution's speed, memory and graph size.",
+        _run,
         rounds=21,
     )
-    parser.add_argument(
-        "--authors_code",
-        help="a checkout of the authors' PyTorch code, to be compared with",
+    program.add_text(
+        "authors_code", "a checkout of the authors' PyTorch code, to be compared with"
     )
-    parser.add_argument(
-        "--torch_python",
-        default=sys.executable,
-        help="a Python that has PyTorch, for --authors_code",
+    program.add_text(
+        "torch_python",
+        "a Python that has PyTorch, for --authors_code (default: this one)",
     )
-    return programs.parse(parser, argv)
+    return program.run(argv)
 
 
-def _run(argv: Sequence[str] | None) -> None:
-    flags = _parse(argv)
+def _run(flags) -> None:
+    flags.torch_python = flags.torch_python or sys.executable
     with contextlib.ExitStack() as stack:
         authors = {}
         if flags.authors_code:
@@ -60,7 +59,7 @@ def _run(argv: Sequence[str] | None) -> None:
     programs.write(text, flags.output)
 
 
-def _authors_memory(flags: argparse.Namespace) -> int | None:
+def _authors_memory(flags: types.SimpleNamespace) -> int | None:
     if not flags.authors_code or not step_memory.available():
         return None
     peaks = []
@@ -73,8 +72,3 @@ def _authors_memory(flags: argparse.Namespace) -> int | None:
         ) as worker:
             peaks.append(worker.peak_memory())
     return peaks[1] - peaks[0]
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the benchmark on the flags `argv` and returns the exit code."""
-    return command_line.run_program(_run, argv)

@@ -15,18 +15,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import programs
-from mvhg_tf.programs import command_line
 from mvhg_tf.runs.console import quiet_imports
 
 
-def _run(argv: Sequence[str] | None) -> None:
-    flags = programs.parse_beside_library(
-        argv,
-        subject="pipeline",
-        description="Measures how fast pairs of images are drawn.",
-        unit="batches",
-        num_units=100,
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the benchmark on the flags `argv` and returns the exit code."""
+    program = programs.make_program(
+        "pipeline", "Measures how fast pairs of images are drawn.", _run
     )
+    programs.add_library_flags(program, unit="batches", num_units=100)
+    return program.run(argv)
+
+
+def _run(flags) -> None:
+    programs.check_library_flags(flags)
     with quiet_imports():
         from benchmarks import library_code, pipeline_timings
     with contextlib.ExitStack() as stack:
@@ -45,8 +47,3 @@ def _run(argv: Sequence[str] | None) -> None:
             )
         text = pipeline_timings.run(images, worker, flags.rounds, flags.batches)
     programs.write(text, flags.output)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the benchmark on the flags `argv` and returns the exit code."""
-    return command_line.run_program(_run, argv)

@@ -2,91 +2,104 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+import errno
+import os
+import stat
+import types
+from collections.abc import Callable
 from pathlib import Path
 
-from mvhg_tf.programs import command_line
+from mvhg_tf.programs.command_line import Program, integer
 from mvhg_tf.runs.errors import UserError
 
 
-def make_parser(subject: str, description: str, rounds: int = 9) -> command_line.Parser:
-    """A parser of --output, --overwrite and --rounds.
+def make_program(
+    subject: str,
+    purpose: str,
+    body: Callable[[types.SimpleNamespace], None],
+    rounds: int = 9,
+) -> Program:
+    """A program of --output, --overwrite and --rounds.
 
     Args:
       subject: of the benchmark.
-      description: of what it measures.
+      purpose: what it measures.
+      body: the measurement; it is called once --output is known to be writable.
       rounds: the default of --rounds.
     """
-    parser = command_line.Parser(prog=f"benchmark {subject}", description=description)
-    parser.add_argument(
-        "--output", default=f"benchmark_{subject}.md", help="the Markdown file"
+
+    def checked_body(flags: types.SimpleNamespace) -> None:
+        check_output_file(flags.output, flags.overwrite)
+        body(flags)
+
+    file = f"benchmark_{subject}.md"
+    program = Program(
+        f"benchmark {subject}",
+        purpose,
+        checked_body,
+        f"bin/benchmark {subject} --output=docs/{file} --overwrite",
+        "stopped; nothing was written.",
     )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace an earlier --output"
+    program.add_text("output", "the Markdown file", default=file)
+    program.add_switch("overwrite", "replace an earlier --output")
+    program.add_text(
+        "rounds",
+        "measurements of each thing; their median counts",
+        integer(1, 1000),
+        rounds,
     )
-    parser.add_argument(
-        "--rounds",
-        type=command_line.integer(1, 1000),
-        default=rounds,
-        help="measurements of each thing; their median counts",
-    )
-    return parser
+    return program
 
 
-def parse(
-    parser: argparse.ArgumentParser, argv: Sequence[str] | None
-) -> argparse.Namespace:
-    """The flags, of which --output can be written.
-
-    Raises:
-      UserError: for a flag that is not allowed, or an output that exists.
-    """
-    flags = parser.parse_args(argv)
-    command_line.check_output_file(flags.output, flags.overwrite)
-    return flags
-
-
-def parse_beside_library(
-    argv: Sequence[str] | None,
-    subject: str,
-    description: str,
-    unit: str,
-    num_units: int,
-) -> argparse.Namespace:
-    """The flags of a benchmark that is compared with the library's code.
+def add_library_flags(program: Program, unit: str, num_units: int) -> None:
+    """Adds the flags of a benchmark that is compared with the library's code.
 
     Args:
-      argv: the flags.
-      subject: of the benchmark.
-      description: of what it measures.
+      program: gets them.
       unit: what one measurement consists of; also the name of a flag.
       num_units: how many, by default.
+    """
+    program.add_text(unit, f"{unit} of one measurement", integer(1, 10_000), num_units)
+    program.add_text(
+        "library_source",
+        "a checkout of disentanglement_lib, whose own code is compared with",
+    )
+    program.add_text(
+        "stock_python",
+        "a Python that has TensorFlow 2.15 and gin-config 0.3, to run it",
+    )
+
+
+def check_library_flags(flags: types.SimpleNamespace) -> None:
+    """Refuses one of the two flags that belong together.
 
     Raises:
-      UserError: for a flag that is not allowed, or an output that exists.
+      UserError: if only one is given.
     """
-    parser = make_parser(subject, description)
-    parser.add_argument(
-        f"--{unit}",
-        type=command_line.integer(1, 10_000),
-        default=num_units,
-        help=f"{unit} of one measurement",
-    )
-    parser.add_argument(
-        "--library_source",
-        help="a checkout of disentanglement_lib, whose own code is compared with",
-    )
-    parser.add_argument(
-        "--stock_python",
-        help="a Python that has TensorFlow 2.15 and gin-config 0.3, to run it",
-    )
-    flags = parse(parser, argv)
     if bool(flags.library_source) != bool(flags.stock_python):
         raise UserError(
             "--library_source and --stock_python belong together; give both or none."
         )
-    return flags
+
+
+def check_output_file(path: str, overwrite: bool) -> None:
+    """Refuses a file for --output that is there already, or could not be written.
+
+    Raises:
+      UserError: if it exists and `overwrite` is false, or there is no such folder.
+    """
+    if os.path.exists(path) and not overwrite:
+        raise UserError(f"--output {path!r} exists; give another file, or --overwrite.")
+    folder = os.path.dirname(path) or "."
+    try:
+        is_possible = not stat.S_ISDIR(os.stat(path).st_mode)
+    except OSError as error:
+        is_possible = bool(path) and error.errno == errno.ENOENT
+    if not is_possible or not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(
+            f"--output {path!r} can't be written; give a file in a folder that you may "
+            "write to."
+        )
 
 
 def write(text: str, output: str) -> None:

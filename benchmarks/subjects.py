@@ -12,9 +12,6 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from mvhg_tf.programs import command_line
-from mvhg_tf.runs.errors import UserError
-
 SUBJECTS = {
     "clustering": "benchmarks.clustering",
     "distribution": "benchmarks.distribution",
@@ -36,9 +33,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if argv and argv[0] in SUBJECTS:
         return importlib.import_module(SUBJECTS[argv[0]]).main(argv[1:])
-    return command_line.run_program(_reject, argv)
-
-
-def _reject(argv: Sequence[str]) -> None:
     given = f"The subject {argv[0]!r} is unknown" if argv else "No subject was given"
-    raise UserError(f"{given}; give one of: {', '.join(SUBJECTS)}.")
+    print(f"benchmark: {given}; give one of: {', '.join(SUBJECTS)}.", file=sys.stderr)
+    return 2

@@ -14,18 +14,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import programs
-from mvhg_tf.programs import command_line
 from mvhg_tf.runs.console import quiet_imports
 
 
-def _run(argv: Sequence[str] | None) -> None:
-    flags = programs.parse_beside_library(
-        argv,
-        subject="training",
-        description="Measures the steps a second of each weakly supervised model.",
-        unit="steps",
-        num_units=10,
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the benchmark on the flags `argv` and returns the exit code."""
+    program = programs.make_program(
+        "training", "Measures the steps a second of each weakly supervised model.", _run
     )
+    programs.add_library_flags(program, unit="steps", num_units=10)
+    return program.run(argv)
+
+
+def _run(flags) -> None:
+    programs.check_library_flags(flags)
     with quiet_imports():
         from benchmarks import library_code, training_timings
     with contextlib.ExitStack() as stack:
@@ -45,8 +47,3 @@ def _run(argv: Sequence[str] | None) -> None:
                 )
         text = training_timings.run(images, workers, flags.rounds, flags.steps)
     programs.write(text, flags.output)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the benchmark on the flags `argv` and returns the exit code."""
-    return command_line.run_program(_run, argv)

@@ -6,6 +6,8 @@ from pathlib import Path
 import gin
 import pytest
 
+from mvhg_tf.programs import __main__ as programs
+
 # Before any test imports TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -140,12 +142,9 @@ def run_program(monkeypatch, capfd):
     """Runs a program in this process: its exit code, and what it wrote."""
 
     def run(name: str, *arguments: str) -> tuple[int, str, str]:
-        import mvhg_tf_programs
-
-        monkeypatch.setattr(sys, "argv", [name, *arguments])
-        code = 0
+        monkeypatch.setattr(sys, "argv", ["mvhg_tf.programs", name, *arguments])
         try:
-            mvhg_tf_programs.main()
+            code = programs.main()
         except SystemExit as error:
             code = error.code or 0
         written = capfd.readouterr()

@@ -126,7 +126,7 @@ def _check_apart(start: str, output_directory: str) -> None:
     if start and folder == os.path.realpath(output_directory):
         raise UserError(
             f"The start {start} lies in the folder {output_directory} itself, which "
-            "this run would replace: give another --output_directory."
+            "this run would replace: give another --output_dir."
         )
 
 

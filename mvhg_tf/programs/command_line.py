@@ -1,158 +1,333 @@
-"""What the `mvhg_` programs share: flags, folders, and how they fail."""
+"""The command line of every program: flags, --help, --version, and how it ends.
+
+Flags are written as disentanglement_lib's users write them: `--flag=value`,
+`--flag value`, `-flag=value`, `--switch`, `--noswitch` and `--switch=false`.
+
+A program ends with exit code 0, or says one sentence on stderr and ends with 2 (the
+user's mistake), 1 (a full disk, too little memory, failed jobs) or 130 (Ctrl-C). A
+defect of ours keeps its traceback. Where the environment variable `MVHG_TF_TRACEBACK`
+is set, the traceback behind the sentence is shown as well.
+"""
 
 from __future__ import annotations
 
-import argparse
-import errno
+import dataclasses
 import os
-import stat
 import sys
+import textwrap
+import traceback
+import types
 from collections.abc import Callable, Sequence
-from typing import NoReturn
 
-from mvhg_tf.runs import console
-from mvhg_tf.runs.errors import UserError, sentence_and_code
+from absl import flags as absl_flags
 
-__all__ = [
-    "Parser",
-    "add_output_flags",
-    "check_output_file",
-    "folder",
-    "integer",
-    "prepare_output_dir",
-    "run_program",
-]
+import mvhg_tf
+from mvhg_tf.runs import console, gin_files
+from mvhg_tf.runs.errors import RunInterrupted, UserError, sentence_and_code
+
+TRACEBACK_VARIABLE = "MVHG_TF_TRACEBACK"
+_OLD_OUTPUT_FLAGS = ("output_directory", "output")
+_WIDTH = 80
 
 
-class Parser(argparse.ArgumentParser):
-    """An `ArgumentParser` whose every complaint is one sentence (a `UserError`)."""
+@dataclasses.dataclass(frozen=True)
+class _Flag:
+    """A flag, or the word that follows the program's name.
 
-    def __init__(self, *args, **kwargs):
-        kwargs.setdefault("allow_abbrev", False)
-        kwargs.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
-        super().__init__(*args, **kwargs)
+    Attributes:
+      name: without dashes.
+      meaning: a phrase for `--help`; none for a flag that it leaves out.
+      read: the value of a text; it raises a ValueError that says what is allowed.
+      default: the value where the flag is not given, or its text.
+      is_required: whether it has to be given.
+    """
 
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message[:1].upper()}{message[1:]}; see {self.prog} --help.")
+    name: str
+    meaning: str
+    read: Callable[[str], object]
+    default: object = None
+    is_required: bool = False
+
+    @property
+    def needs_value(self) -> bool:
+        """Whether the program can't run with an empty text."""
+        return self.is_required or self.default is not None
+
+    def value_of(self, text: str | list[str] | bool | None) -> object:
+        """The value that was given.
+
+        Raises:
+          UserError: if it is missing, empty or not allowed.
+        """
+        if isinstance(text, bool):
+            return text
+        if isinstance(text, list):
+            return [self._read(item) for item in text]
+        if text is None and not self.is_required:
+            text = self.default
+            if not isinstance(text, str):
+                return text
+        if not text:
+            rest = "" if self.needs_value else ", or leave the flag out"
+            what = "missing" if self.needs_value else "empty"
+            raise UserError(
+                f"--{self.name} is {what}: give the {self.meaning.split(';')[0]}{rest}."
+            )
+        return self._read(text)
+
+    def _read(self, text: str) -> object:
+        try:
+            return self.read(text)
+        except ValueError as error:
+            raise UserError(
+                f"--{self.name} is {text!r}, but must be {error}."
+            ) from error
+
+
+class _SwitchParser(absl_flags.BooleanParser):
+    def parse(self, argument):
+        try:
+            return super().parse(argument)
+        except ValueError as error:
+            raise ValueError("it must be true or false") from error
+
+
+class Program:
+    """A program of given flags.
+
+    Args:
+      name: the script's, such as "dlib_train".
+      purpose: one sentence for `--help`.
+      body: the work, given the flags' values by name; returns the exit code, or None
+        for 0. It imports TensorFlow itself, because that takes seconds.
+      example: a command, for the end of `--help`.
+      stopped: what the program says where Ctrl-C ends it outside of a run.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        purpose: str,
+        body: Callable[[types.SimpleNamespace], int | None],
+        example: str,
+        stopped: str = "stopped; nothing was left half-done.",
+    ):
+        self.name = name
+        self._purpose = purpose
+        self._body = body
+        self._example = example
+        self._stopped = stopped
+        self._flags: list[_Flag] = []
+        self._word: _Flag | None = None
+        self._syntax = absl_flags.FlagValues()
+        self._syntax.set_gnu_getopt()
+
+    def add_text(
+        self,
+        name: str,
+        meaning: str,
+        read: Callable[[str], object] = os.path.expanduser,
+        default: object = None,
+        required: bool = False,
+        aliases: Sequence[str] = (),
+    ) -> None:
+        """A flag of one value.
+
+        Args:
+          name: without dashes.
+          meaning: a phrase, such as "folder for the results"; "" hides the flag.
+          read: the value of a text; it raises a ValueError that completes "but must
+            be". By default a text, with a user's home in place of `~`.
+          default: the value where the flag is not given, or its text.
+          required: whether it has to be given.
+          aliases: more names of it.
+        """
+        self._flags.append(_Flag(name, meaning, read, default, required))
+        absl_flags.DEFINE_string(name, None, meaning, flag_values=self._syntax)
+        for alias in aliases:
+            absl_flags.DEFINE_alias(alias, name, flag_values=self._syntax)
+
+    def add_list(
+        self,
+        name: str,
+        meaning: str,
+        read: Callable[[str], object] = os.path.expanduser,
+        required: bool = False,
+    ) -> None:
+        """A flag that may be given many times: the list of its values."""
+        meaning = f"{meaning}; may be repeated"
+        self._flags.append(_Flag(name, meaning, read, [], required))
+        absl_flags.DEFINE_multi_string(name, [], meaning, flag_values=self._syntax)
+
+    def add_switch(self, name: str, meaning: str, short: str | None = None) -> None:
+        """A flag that is on or off."""
+        self._flags.append(_Flag(name, meaning, bool, False))
+        flag = absl_flags.BooleanFlag(name, False, meaning, short_name=short)
+        flag.parser = _SwitchParser()
+        absl_flags.DEFINE_flag(flag, self._syntax)
+
+    def add_output_dir(
+        self, meaning: str, default: str | None = None, required: bool = False
+    ) -> None:
+        """The flag --output_dir, under its earlier names too."""
+        self.add_text(
+            "output_dir",
+            meaning,
+            default=default,
+            required=required,
+            aliases=_OLD_OUTPUT_FLAGS,
+        )
+
+    def add_gin(self) -> None:
+        """The flags that all programs with a configuration have."""
+        self.add_list("gin_config", "gin file, or name of one of ours", gin_files.find)
+        self.add_list("gin_bindings", "gin binding such as 'a.b = 1'", str)
+        self.add_switch("overwrite", "replace an earlier run in the folder")
+
+    def add_word(self, name: str, options: Sequence[str]) -> None:
+        """The word that has to follow the program's name."""
+        self._word = _Flag(name, "", choice(options), is_required=True)
+
+    def run(self, argv: Sequence[str] | None = None) -> int:
+        """Runs the program on the arguments after its name.
+
+        Args:
+          argv: the arguments; None for those of this process.
+
+        Returns:
+          The exit code.
+
+        Raises:
+          SystemExit: after --help and --version.
+        """
+        try:
+            with console.sigint_as_keyboard_interrupt():
+                return self._body(self.parse(argv)) or 0
+        except RunInterrupted as error:
+            overwrite = "overwrite" in self._syntax and self._syntax["overwrite"].value
+            flag = " without --overwrite" if overwrite else ""
+            return self._report(
+                str(error) or f"stopped; the same command{flag} goes on from here.", 130
+            )
+        except KeyboardInterrupt:
+            return self._report(self._stopped, 130)
+        except Exception as error:
+            found = sentence_and_code(error)
+            if found is None:
+                raise
+            return self._report(*found)
+
+    def parse(self, argv: Sequence[str] | None = None) -> types.SimpleNamespace:
+        """The flags' values by name.
+
+        Raises:
+          UserError: for a flag that is unknown, missing or not allowed.
+          SystemExit: after --help and --version.
+        """
+        self.add_switch("help", "print this and end", short="h")
+        self.add_switch("version", "print whose program this is and end")
+        try:
+            _, *words = self._syntax(
+                [self.name, *(sys.argv[1:] if argv is None else argv)]
+            )
+        except absl_flags.Error as error:
+            raise UserError(f"{error}; see {self.name} --help.") from error
+        if self._syntax.help:
+            print(self._help())
+            sys.exit()
+        if self._syntax.version:
+            print(version_line(self.name))
+            sys.exit()
+        values = {}
+        if self._word:
+            values[self._word.name] = self._read_word(words)
+            words = words[1:]
+        if words:
+            raise UserError(
+                f"{words[0]!r} is not the value of any flag; see {self.name} --help."
+            )
+        for flag in self._flags:
+            text = self._syntax[flag.name].value
+            if flag.is_required and isinstance(text, list) and not any(text):
+                text = ""
+            values[flag.name] = flag.value_of(text)
+        return types.SimpleNamespace(**values)
+
+    def _read_word(self, words: Sequence[str]) -> object:
+        try:
+            return self._word.read(words[0] if words else "")
+        except ValueError as error:
+            given = f"is {words[0]!r}, but" if words else "is missing: it"
+            raise UserError(
+                f"The {self._word.name} {given} must be {error}; see {self.name} "
+                "--help."
+            ) from error
+
+    def _help(self) -> str:
+        shown = [flag for flag in self._flags if flag.meaning]
+        required = " ".join(f"--{f.name}=..." for f in shown if f.is_required)
+        word = f" {self._word.name.upper()}" if self._word else ""
+        usage = f"usage: {self.name}{word} {required} [flags]"
+        column = max(len(flag.name) for flag in shown) + 6
+        lines = [
+            *textwrap.wrap(" ".join(usage.split()), _WIDTH, subsequent_indent="  "),
+            "",
+            *textwrap.wrap(self._purpose, _WIDTH),
+            "",
+        ]
+        for flag in shown:
+            lines += textwrap.wrap(
+                f"{f'  --{flag.name}':{column}}{flag.meaning}{_note(flag)}",
+                _WIDTH,
+                subsequent_indent=" " * column,
+                break_on_hyphens=False,
+            )
+        return "\n".join([*lines, "", "Example:", textwrap.indent(self._example, "  ")])
+
+    def _report(self, sentence: str, code: int) -> int:
+        if os.environ.get(TRACEBACK_VARIABLE):
+            traceback.print_exc()
+        print(f"{self.name}: {' '.join(sentence.split())}", file=sys.stderr)
+        return code
+
+
+def _note(flag: _Flag) -> str:
+    if flag.is_required:
+        return " (required)"
+    has_default = flag.default is not None and not isinstance(flag.default, bool | list)
+    return f" (default: {flag.default})" if has_default else ""
+
+
+def version_line(name: str) -> str:
+    """What `--version` prints: whose program this is."""
+    port = ", TensorFlow 2 port of disentanglement_lib 1.5"
+    return (
+        f"{name} (mvhg_tf {mvhg_tf.__version__}"
+        f"{port if name.startswith('dlib_') else ''})"
+    )
 
 
 def integer(at_least: int, at_most: int = 2**31 - 1) -> Callable[[str], int]:
-    """Returns the parser of a flag's integer, of `at_least` to `at_most`."""
+    """Returns what reads a flag's integer, of `at_least` to `at_most`."""
 
-    def parse(text: str) -> int:
+    def read(text: str) -> int:
         try:
             value = int(text)
         except ValueError:
             value = None
         if value is None or not at_least <= value <= at_most:
-            raise argparse.ArgumentTypeError(
-                f"got {text!r}, but it must be an integer from {at_least} to {at_most}"
-            )
+            raise ValueError(f"an integer from {at_least} to {at_most}")
         return value
 
-    return parse
+    return read
 
 
-def add_output_flags(parser: argparse.ArgumentParser, output_dir: str) -> None:
-    """Adds --output_dir, --overwrite and --seed, which every experiment has."""
-    parser.add_argument(
-        "--output_dir", default=output_dir, help="folder for the results"
-    )
-    parser.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="replace the results of an earlier run in --output_dir",
-    )
-    parser.add_argument(
-        "--seed", type=integer(0), default=0, help="seed of all random draws"
-    )
+def choice(options: Sequence[str]) -> Callable[[str], str]:
+    """Returns what reads a flag that is one of the options."""
 
+    def read(text: str) -> str:
+        if text not in options:
+            raise ValueError(f"one of {', '.join(options)}")
+        return text
 
-def prepare_output_dir(path: str, results: Sequence[str], overwrite: bool) -> None:
-    """Makes the folder `path`, free of an earlier run's results.
-
-    Args:
-      path: the folder.
-      results: names of the files that the program is going to write.
-      overwrite: whether earlier results may be replaced.
-
-    Raises:
-      UserError: if it can't be made, or holds results and `overwrite` is false.
-    """
-    try:
-        os.makedirs(path, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"--output_dir {path!r} can't be made ({error.strerror}); give a folder "
-            "that you may write to."
-        ) from error
-    if not os.access(path, os.W_OK):
-        raise UserError(
-            f"--output_dir {path!r} can't be written to; give a folder that you may "
-            "write to."
-        )
-    earlier = [name for name in results if os.path.exists(os.path.join(path, name))]
-    if earlier and not overwrite:
-        raise UserError(
-            f"--output_dir {path!r} already holds {earlier[0]} of an earlier run; "
-            "give another folder, or --overwrite to replace it."
-        )
-    for name in earlier:
-        os.remove(os.path.join(path, name))
-
-
-def check_output_file(path: str, overwrite: bool) -> None:
-    """Refuses a file for --output that is there already, or could not be written.
-
-    Raises:
-      UserError: if it exists and `overwrite` is false, or there is no such folder.
-    """
-    if os.path.exists(path) and not overwrite:
-        raise UserError(f"--output {path!r} exists; give another file, or --overwrite.")
-    folder = os.path.dirname(path) or "."
-    try:
-        is_possible = not stat.S_ISDIR(os.stat(path).st_mode)
-    except OSError as error:
-        is_possible = bool(path) and error.errno == errno.ENOENT
-    if not is_possible or not os.access(folder, os.W_OK | os.X_OK):
-        raise UserError(
-            f"--output {path!r} can't be written; give a file in a folder that you may "
-            "write to."
-        )
-
-
-def folder(text: str) -> str:
-    """Parses a flag's folder, which may be one that is yet to be made."""
-    if not text:
-        raise argparse.ArgumentTypeError("got nothing, but it must be a folder")
-    return text
-
-
-def run_program(
-    body: Callable[[Sequence[str] | None], int | None],
-    argv: Sequence[str] | None = None,
-    interrupted: str = "Interrupted; run again with --overwrite.",
-) -> int:
-    """Runs a program's body and returns its exit code, which is the body's or 0.
-
-    A mistake of the user's (`UserError`) becomes one line and exit code 2, a full disk
-    one line and exit code 1.
-
-    Args:
-      body: the program.
-      argv: its flags.
-      interrupted: what it says when it is interrupted, with exit code 130.
-    """
-    try:
-        with console.sigint_as_keyboard_interrupt():
-            return body(argv) or 0
-    except KeyboardInterrupt:
-        print(interrupted, file=sys.stderr)
-        return 130
-    except Exception as error:
-        told = sentence_and_code(error)
-        if told is None:
-            raise
-        sentence, code = told
-        print(sentence, file=sys.stderr)
-        return code
+    return read

@@ -1,32 +1,38 @@
 """`dlib_aggregate_results`."""
 
-import sys
+from collections.abc import Sequence
 
-from mvhg_tf.programs.absl_program import Program
+from mvhg_tf.programs.command_line import Program
+from mvhg_tf.runs.console import quiet_imports
+
+_PATTERN = "output/*/metrics/*/*/results/aggregate/evaluation.json"
+_EXAMPLE = """\
+dlib_aggregate_results --output_path=results.json \\
+  --result_file_pattern='scores/*/results/aggregate/evaluation.json'"""
 
 
-def main(name: str) -> None:
-    """Runs the program under the name of its script."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the program on the arguments `argv` and returns its exit code."""
     program = Program(
-        name,
+        "dlib_aggregate_results",
         "Gathers the results of many runs in one JSON file, a row each.",
-        "mvhg_tf.disentanglement.steps.aggregate_results",
         _aggregate,
+        _EXAMPLE,
     )
-    program.define_string(
-        "result_file_pattern",
-        "Pattern of JSON files, such as 'output/*/results/aggregate/evaluation.json'.",
-        default="output/*/metrics/*/*/results/aggregate/evaluation.json",
+    program.add_text(
+        "result_file_pattern", "pattern of the JSON files", default=_PATTERN
     )
-    program.define_string(
+    program.add_text(
         "output_path",
-        "File for the table; one that is there is replaced.",
+        "file for the table; one that is there is replaced",
         default="results.json",
     )
-    program.run(sys.argv[1:])
+    return program.run(argv)
 
 
-def _aggregate(aggregate_results, flags) -> None:
+def _aggregate(flags) -> None:
+    with quiet_imports():
+        from mvhg_tf.disentanglement.steps import aggregate_results
     aggregate_results.aggregate_results_to_json(
         flags.result_file_pattern, flags.output_path
     )

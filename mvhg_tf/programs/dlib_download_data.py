@@ -1,47 +1,49 @@
 """`dlib_download_data`."""
 
 import os
-import sys
+from collections.abc import Sequence
 
-from mvhg_tf.programs.absl_program import Program
+from mvhg_tf.programs.command_line import Program
 from mvhg_tf.runs import console
+from mvhg_tf.runs.console import quiet_imports
 from mvhg_tf.runs.errors import RunInterrupted, UserError
 
 
-def main(name: str) -> None:
-    """Runs the program under the name of its script."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the program on the arguments `argv` and returns its exit code."""
     program = Program(
-        name,
+        "dlib_download_data",
         "Downloads data sets to where dataset.name finds them.",
-        "mvhg_tf.disentanglement.data.downloads",
         _download,
+        "dlib_download_data --dataset=mpi3d_toy --directory=~/data",
     )
-    program.define_list("dataset", "Name of a data set; --list says which there are.")
-    program.define_switch("list", "Prints what there is: size, license, source.")
-    program.define_string(
+    program.add_list("dataset", "name of a data set")
+    program.add_switch("list", "print the names: size, license, source")
+    program.add_text(
         "directory",
-        "Folder of all data (by default that which DISENTANGLEMENT_LIB_DATA names, or "
-        "else the working directory).",
+        "folder of all data (default: that which DISENTANGLEMENT_LIB_DATA names, or "
+        "else the working directory)",
     )
-    program.define_string(
+    program.add_text(
         "base_url",
-        "Address of a mirror: a folder of the files that --list names (by default each "
-        "comes from where it is published).",
+        "address of a mirror, a folder of the files that --list names (default: where "
+        "each is published)",
+        str,
     )
-    program.define_switch(
-        "overwrite", "Replaces what is there, once there is something new."
+    program.add_switch(
+        "overwrite", "replace what is there, once there is something new"
     )
-    program.run(sys.argv[1:])
+    return program.run(argv)
 
 
-def _download(downloads, flags) -> None:
+def _download(flags) -> None:
+    with quiet_imports():
+        from mvhg_tf.disentanglement.data import downloads
     if flags.list:
         print(downloads.listing())
         return
     if not flags.dataset:
         raise UserError("--dataset is missing: give a name that --list prints.")
-    if flags.directory == "":
-        raise UserError("--directory is empty: give a folder, or leave the flag out.")
     names = [downloads.find(name).name for name in dict.fromkeys(flags.dataset)]
     for name in names:
         try:

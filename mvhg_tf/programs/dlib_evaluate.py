@@ -1,59 +1,68 @@
 """`dlib_evaluate`: one metric, or all that the files of a pattern configure."""
 
-import glob
 import os
-import sys
 from collections.abc import Sequence
 
-from mvhg_tf.programs.absl_program import Program
+from mvhg_tf.programs.command_line import Program
+from mvhg_tf.runs import gin_files
+from mvhg_tf.runs.console import quiet_imports
 from mvhg_tf.runs.errors import UserError
 from mvhg_tf.runs.progress import ProgressBar
 from mvhg_tf.runs.run_directory import AlreadyFinished
 
+_EXAMPLE = """\
+dlib_evaluate --input_dir=results/hgvae_mean --output_dir=results/hgvae_mig \\
+  --gin_config=metrics/mig.gin"""
 
-def main(name: str) -> None:
-    """Runs the program under the name of its script."""
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the program on the arguments `argv` and returns its exit code."""
     program = Program(
-        name,
+        "dlib_evaluate",
         "Computes scores of a representation.",
-        "mvhg_tf.disentanglement.steps.evaluate",
-        lambda evaluate, flags: score(evaluate, flags.input_dir, flags),
+        _evaluate,
+        _EXAMPLE,
     )
-    program.define_string("input_dir", "Folder of the representation.", required=True)
-    program.define_string("output_dir", "Folder for the scores.", required=True)
-    define_pattern(program)
-    program.define_gin()
-    program.run(sys.argv[1:])
+    program.add_text("input_dir", "folder of the representation", required=True)
+    program.add_output_dir("folder for the scores", required=True)
+    add_pattern(program)
+    program.add_gin()
+    return program.run(argv)
 
 
-def define_pattern(program: Program) -> None:
-    """Defines the flag that `score` takes a pattern of gin files from."""
-    program.define_string(
+def _evaluate(flags) -> None:
+    score(flags.input_dir, flags)
+
+
+def add_pattern(program: Program) -> None:
+    """Adds the flag that `score` takes a pattern of gin files from."""
+    program.add_text(
         "gin_evaluation_config_glob",
-        "Pattern of gin files, such as 'metrics/*.gin': each is one evaluation, in a "
-        "folder of its name.",
+        "pattern of gin files, such as 'metrics/*.gin'; each is one evaluation, in a "
+        "folder of its name",
     )
 
 
-def score(evaluate, model_dir: str | Sequence[str], flags) -> list[str]:
+def score(model_dir: str | Sequence[str], flags) -> list[str]:
     """Does what the flags ask for, and says where the scores are.
 
     Args:
-      evaluate: the module `mvhg_tf.disentanglement.steps.evaluate`.
-      model_dir: as its `evaluate_with_gin` takes it.
+      model_dir: as `evaluate_with_gin` takes it.
       flags: `output_dir`, `gin_evaluation_config_glob` and those of gin.
 
     Returns:
       The folders of the evaluations.
     """
+    with quiet_imports():
+        from mvhg_tf.disentanglement.steps import evaluate
     if flags.gin_evaluation_config_glob is not None:
         return _score_all(evaluate, model_dir, flags)
     evaluate.evaluate_with_gin(
         model_dir,
         flags.output_dir,
         flags.overwrite,
-        list(flags.gin_config),
-        list(flags.gin_bindings),
+        flags.gin_config,
+        flags.gin_bindings,
     )
     scores = os.path.join(flags.output_dir, "results", "json")
     print(f"The scores are in {os.path.join(scores, 'evaluation_results.json')}.")
@@ -62,7 +71,7 @@ def score(evaluate, model_dir: str | Sequence[str], flags) -> list[str]:
 
 def _score_all(evaluate, model_dir: str | Sequence[str], flags) -> list[str]:
     """Evaluates every metric; those that are finished already count as done."""
-    files = sorted(glob.glob(flags.gin_evaluation_config_glob))
+    files = gin_files.find_all(flags.gin_evaluation_config_glob)
     if not files:
         raise UserError(
             f"No file matches {flags.gin_evaluation_config_glob!r}: check "

@@ -1,30 +1,37 @@
 """`dlib_postprocess`."""
 
-import sys
+from collections.abc import Sequence
 
-from mvhg_tf.programs.absl_program import Program
+from mvhg_tf.programs.command_line import Program
+from mvhg_tf.runs.console import quiet_imports
+
+_EXAMPLE = """\
+dlib_postprocess --model_dir=results/hgvae --output_dir=results/hgvae_mean \\
+  --gin_config=postprocess_mean.gin"""
 
 
-def main(name: str) -> None:
-    """Runs the program under the name of its script."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the program on the arguments `argv` and returns its exit code."""
     program = Program(
-        name,
+        "dlib_postprocess",
         "Extracts a representation from a trained model.",
-        "mvhg_tf.disentanglement.steps.postprocess",
         _postprocess,
+        _EXAMPLE,
     )
-    program.define_string("model_dir", "Folder of the trained model.", required=True)
-    program.define_string("output_dir", "Folder for the representation.", required=True)
-    program.define_gin()
-    program.run(sys.argv[1:])
+    program.add_text("model_dir", "folder of the trained model", required=True)
+    program.add_output_dir("folder for the representation", required=True)
+    program.add_gin()
+    return program.run(argv)
 
 
-def _postprocess(postprocess, flags) -> None:
+def _postprocess(flags) -> None:
+    with quiet_imports():
+        from mvhg_tf.disentanglement.steps import postprocess
     postprocess.postprocess_with_gin(
         flags.model_dir,
         flags.output_dir,
         flags.overwrite,
-        list(flags.gin_config),
-        list(flags.gin_bindings),
+        flags.gin_config,
+        flags.gin_bindings,
     )
     print(f"The representation is in {flags.output_dir}.")

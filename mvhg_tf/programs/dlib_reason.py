@@ -2,32 +2,35 @@
 
 import json
 import os
-import sys
+from collections.abc import Sequence
 
-from mvhg_tf.programs.absl_program import Program
+from mvhg_tf.programs.command_line import Program
+from mvhg_tf.runs.console import quiet_imports
 
 
-def main(name: str) -> None:
-    """Runs the program under the name of its script."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the program on the arguments `argv` and returns its exit code."""
     program = Program(
-        name,
+        "dlib_reason",
         "Trains a network to solve matrices of images, and scores it.",
-        "mvhg_tf.disentanglement.reasoning.reason",
         _reason,
+        "dlib_reason --output_dir=reasoning --gin_config=reasoning.gin",
     )
-    program.define_string("input_dir", "Folder of the representation, if it needs one.")
-    program.define_string("output_dir", "Folder for the scores.", required=True)
-    program.define_gin()
-    program.run(sys.argv[1:])
+    program.add_text("input_dir", "folder of the representation, if it needs one")
+    program.add_output_dir("folder for the scores", required=True)
+    program.add_gin()
+    return program.run(argv)
 
 
-def _reason(reason, flags) -> None:
+def _reason(flags) -> None:
+    with quiet_imports():
+        from mvhg_tf.disentanglement.reasoning import reason
     reason.reason_with_gin(
-        flags.input_dir or None,
+        flags.input_dir,
         flags.output_dir,
         flags.overwrite,
-        list(flags.gin_config),
-        list(flags.gin_bindings),
+        flags.gin_config,
+        flags.gin_bindings,
     )
     path = os.path.join(
         flags.output_dir, "results", "json", "abstract_reasoning_results.json"

@@ -1,33 +1,36 @@
 """`dlib_reproduce_weakly_supervised`: a model from its gin file through to its scores.
 
-    dlib_reproduce_weakly_supervised --output_directory='weak/{pipeline_seed}' \\
-      --pipeline_seed=0-4 --gin_model_config_dir=gin_configs \\
-      --gin_model_config_name=adavae_arm3d.gin \\
-      --gin_postprocess_config_glob='gin_configs/postprocess_*.gin' \\
-      --gin_evaluation_config_glob='gin_configs/metrics_quick/*.gin'
+    dlib_reproduce_weakly_supervised --output_dir='weak/{pipeline_seed}' \
+      --pipeline_seed=0-4 --gin_model_config_name=adavae_arm3d.gin \
+      --gin_postprocess_config_glob='postprocess_*.gin' \
+      --gin_evaluation_config_glob='metrics_quick/*.gin'
 
 The model may be any: whether it is weakly supervised is a matter of its gin file.
 """
 
 from __future__ import annotations
 
-import argparse
-import glob
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 
-from mvhg_tf.programs import command_line, job_programs
+from mvhg_tf.programs import job_flags
+from mvhg_tf.programs.command_line import Program
+from mvhg_tf.runs import gin_files
 from mvhg_tf.runs.console import quiet_imports
 from mvhg_tf.runs.errors import UserError
 from mvhg_tf.studies.jobs.model_steps import MODEL
 from mvhg_tf.studies.library.placed_jobs import PlacedJob
 
 _PIPELINE_SEED = "pipeline_seed"
+_EXAMPLE = """\
+dlib_reproduce_weakly_supervised --output_dir='weak/{pipeline_seed}' \\
+  --pipeline_seed=0-4 --gin_model_config_name=adavae_arm3d.gin \\
+  --gin_postprocess_config_glob='postprocess_*.gin' \\
+  --gin_evaluation_config_glob='metrics_quick/*.gin'"""
 # The library's program takes these and does nothing with them.
 _WITHOUT_EFFECT = (
     "gin_validation_config_glob",
@@ -40,59 +43,42 @@ _WITHOUT_EFFECT = (
 _NUM_SEEDS = 2**30  # those of a model fit into 31 bits, with room for what derives
 
 
-def main(name: str) -> NoReturn:
-    """Runs the program under the name of its script, and exits."""
-    job_programs.run_and_exit(_run)
-
-
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = command_line.Parser(
-        prog="dlib_reproduce_weakly_supervised",
-        description="Trains, draws, post-processes and scores a model.",
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the program on the arguments `argv` and returns its exit code."""
+    program = Program(
+        "dlib_reproduce_weakly_supervised",
+        "Trains, draws, post-processes and scores a model.",
+        _reproduce,
+        _EXAMPLE,
+        job_flags.STOPPED,
     )
-    job_programs.add_version(parser)
-    parser.add_argument(
-        "--output_directory",
-        type=command_line.folder,
-        required=True,
-        help="folder of a model, with {pipeline_seed} put in",
-        default=argparse.SUPPRESS,
-    )
+    program.add_output_dir("folder of a model, with {pipeline_seed} put in", None, True)
     for name, meaning in {
-        "model_dir": "folder with the `model` of an earlier run, instead of training",
+        "model_dir": "folder of an earlier run, whose model is scored",
         "gin_model_config_dir": "folder of --gin_model_config_name",
-        "gin_model_config_name": "gin file of the model",
-        "gin_postprocess_config_glob": "pattern of gin files, each of a representation",
-        "gin_evaluation_config_glob": "pattern of gin files, each of a metric; those "
-        "with `unsupervised` in their name are left out, as the library does",
+        "gin_model_config_name": "gin file of the model, or name of one of ours",
     }.items():
-        parser.add_argument(
-            f"--{name}",
-            help=meaning,
-            default=argparse.SUPPRESS,
-            required="_glob" in name,
-        )
-    parser.add_argument(
-        "--gin_bindings",
-        action="append",
-        default=[],
-        help="gin binding of the training; may be repeated",
-    )
-    parser.add_argument(
-        f"--{_PIPELINE_SEED}",
-        type=job_programs.numbers,
-        default="0",
-        help="of all steps' seeds: a number, or several as in 0,5,10-19, each of which "
-        "trains a model",
+        program.add_text(name, meaning)
+    for name, meaning in {
+        "gin_postprocess_config_glob": "pattern of gin files of representations",
+        "gin_evaluation_config_glob": "pattern of gin files of metrics; unsupervised "
+        "ones are left out",
+    }.items():
+        program.add_text(name, meaning, required=True)
+    program.add_list("gin_bindings", "gin binding of the training", str)
+    program.add_text(
+        _PIPELINE_SEED,
+        "seed of all seeds, or several as in 0,5,10-19",
+        job_flags.numbers,
+        "0",
     )
     for name in _WITHOUT_EFFECT:
-        parser.add_argument(f"--{name}", help=argparse.SUPPRESS)
-    job_programs.add_pipeline_flags(parser)
-    return parser.parse_args(argv)
+        program.add_text(name, "", str)
+    job_flags.add_pipeline_flags(program)
+    return program.run(argv)
 
 
-def _run(argv: Sequence[str] | None) -> int:
-    flags = _parse(argv)
+def _reproduce(flags) -> int:
     for name in _WITHOUT_EFFECT:
         if getattr(flags, name) is not None:
             print(f"--{name} has no effect, as in the library.", file=sys.stderr)
@@ -109,9 +95,7 @@ def _run(argv: Sequence[str] | None) -> int:
         _make_job(seed, model_config, postprocess_files, metrics, flags)
         for seed in flags.pipeline_seed
     ]
-    return job_programs.do_pipelines(
-        jobs, flags.output_directory, flags, _PIPELINE_SEED
-    )
+    return job_flags.do_pipelines(jobs, flags.output_dir, flags, _PIPELINE_SEED)
 
 
 def _make_job(seed, model_config, postprocess_files, metrics, flags):
@@ -138,32 +122,30 @@ def _make_job(seed, model_config, postprocess_files, metrics, flags):
     return PlacedJob(f"{_PIPELINE_SEED}_{seed}", tuple(steps), {_PIPELINE_SEED: seed})
 
 
-def _model_config(flags: argparse.Namespace) -> str | None:
+def _model_config(flags) -> str | None:
     """The path of the model's gin file; None where the model is trained already."""
-    given = [
-        name for name in ("dir", "name") if hasattr(flags, f"gin_model_config_{name}")
-    ]
-    if hasattr(flags, "model_dir"):
-        if given or flags.gin_bindings:
+    folder, name = flags.gin_model_config_dir, flags.gin_model_config_name
+    if flags.model_dir is not None:
+        if folder or name or flags.gin_bindings:
             raise UserError(
                 "--model_dir gives a model that is trained already, and the other "
-                "flags tell how to train one: leave either out."
+                "flags say how to train one: leave either out."
             )
         return None
-    if len(given) < 2:
+    if name is None:
         raise UserError(
-            "What to train is missing: give --gin_model_config_dir and "
-            "--gin_model_config_name, or --model_dir."
+            "What to train is missing: give --gin_model_config_name, and its folder "
+            "--gin_model_config_dir, or --model_dir."
         )
-    path = os.path.join(flags.gin_model_config_dir, flags.gin_model_config_name)
+    path = gin_files.find(os.path.join(folder or "", name))
     if not os.path.isfile(path):
         raise UserError(f"There is no gin file {path}: check --gin_model_config_name.")
     return os.path.abspath(path)
 
 
-def _files_of(flags: argparse.Namespace, name: str) -> list[str]:
+def _files_of(flags, name: str) -> list[str]:
     """The files of a pattern, in order."""
-    files = sorted(glob.glob(getattr(flags, name)))
+    files = gin_files.find_all(getattr(flags, name))
     if not files:
         raise UserError(f"No file matches {getattr(flags, name)!r}: check --{name}.")
     return [os.path.abspath(path) for path in files]

@@ -5,33 +5,47 @@ Which models these are is a matter of the gin configuration.
 
 import os
 import sys
+from collections.abc import Sequence
 
-from mvhg_tf.programs.absl_program import Program
+from mvhg_tf.programs.command_line import Program
 from mvhg_tf.runs import determinism
+from mvhg_tf.runs.console import quiet_imports
 from mvhg_tf.runs.errors import UserError
 
+_OF_PAIRS = """\
+NAME --model_dir=hgvae --gin_config=hgvae_arm3d.gin \\
+  --gin_bindings='dynamics.k = 4'"""
+_EXAMPLES = {
+    "dlib_train": _OF_PAIRS,
+    "dlib_train_semi_supervised": "NAME --model_dir=s2 --gin_config=s2_vae_arm3d.gin",
+    "dlib_train_weakly_supervised": _OF_PAIRS,
+}
 
-def main(name: str) -> None:
-    """Runs the program under the name of its script."""
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the program on the arguments `argv` and returns its exit code."""
+    script = os.path.basename(sys.argv[0])
+    name = script if script in _EXAMPLES else "dlib_train"
     program = Program(
         name,
-        "Trains a model as gin files and bindings say.",
-        "mvhg_tf.disentanglement.steps.training",
+        "Trains a model as gin files and bindings say. The same command goes on with "
+        "an unfinished training.",
         _train,
+        _EXAMPLES[name].replace("NAME", name),
     )
-    program.define_string("model_dir", "Folder for the trained model.", required=True)
-    program.define_string("gin_model_dir", "Folder of the file --gin_file_name.")
-    program.define_string("gin_file_name", "One more gin file, in --gin_model_dir.")
-    program.define_gin()
-    program.define_switch(
+    program.add_text("model_dir", "folder for the trained model", required=True)
+    program.add_gin()
+    program.add_text("gin_model_dir", "folder of the file --gin_file_name")
+    program.add_text("gin_file_name", "name of one more gin file, in --gin_model_dir")
+    program.add_switch(
         "deterministic",
-        "The same seed gives the same weights on this machine, bit for bit; slower on "
-        "GPUs.",
+        "give the same weights, bit for bit, for the same seed on this machine; slower "
+        "on GPUs",
     )
-    program.run(sys.argv[1:])
+    return program.run(argv)
 
 
-def _train(training, flags) -> None:
+def _train(flags) -> None:
     files = list(flags.gin_config)
     if (flags.gin_file_name is None) != (flags.gin_model_dir is None):
         raise UserError(
@@ -39,9 +53,9 @@ def _train(training, flags) -> None:
         )
     if flags.gin_file_name is not None:
         files.append(os.path.join(flags.gin_model_dir, flags.gin_file_name))
+    with quiet_imports():
+        from mvhg_tf.disentanglement.steps import training
     if flags.deterministic:
         determinism.enable()
-    training.train_with_gin(
-        flags.model_dir, flags.overwrite, files, list(flags.gin_bindings)
-    )
+    training.train_with_gin(flags.model_dir, flags.overwrite, files, flags.gin_bindings)
     print(f"The trained model is in {flags.model_dir}.")

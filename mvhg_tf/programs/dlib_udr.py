@@ -3,35 +3,46 @@
 import glob
 import json
 import os
-import sys
+from collections.abc import Sequence
 
-from mvhg_tf.programs.absl_program import Program
-from mvhg_tf.programs.dlib_evaluate import define_pattern, score
+from mvhg_tf.programs.command_line import Program
+from mvhg_tf.programs.dlib_evaluate import add_pattern, score
+
+_EXAMPLE = """\
+dlib_udr --model_dirs='output/*/model' --output_dir=ranking \\
+  --gin_bindings='dataset.name = "auto"' \\
+  --gin_bindings='evaluation.evaluation_fn = @udr_sklearn' \\
+  --gin_bindings='evaluation.random_seed = 0' \\
+  --gin_bindings='udr_sklearn.batch_size = 100' \\
+  --gin_bindings='udr_sklearn.num_data_points = 10000'"""
 
 
-def main(name: str) -> None:
-    """Runs the program under the name of its script."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the program on the arguments `argv` and returns its exit code."""
     program = Program(
-        name,
+        "dlib_udr",
         "Ranks trained models, without labels, by how far each agrees with the others.",
-        "mvhg_tf.disentanglement.steps.evaluate",
         _rank,
+        _EXAMPLE,
     )
-    program.define_string(
+    program.add_list(
         "model_dirs",
-        "Folders of the trained models, or patterns of them, with commas between.",
+        "folders of the trained models, or patterns of them, with commas between",
+        str,
         required=True,
     )
-    program.define_string("output_dir", "Folder for the scores.", required=True)
-    define_pattern(program)
-    program.define_gin()
-    program.run(sys.argv[1:])
+    program.add_output_dir("folder for the scores", required=True)
+    add_pattern(program)
+    program.add_gin()
+    return program.run(argv)
 
 
-def _rank(evaluate, flags) -> None:
-    given = [path for path in flags.model_dirs.split(",") if path]
-    model_dirs = [m for path in given for m in sorted(glob.glob(path)) or [path]]
-    for folder in score(evaluate, model_dirs, flags):
+def _rank(flags) -> None:
+    given = [path for paths in flags.model_dirs for path in paths.split(",") if path]
+    model_dirs = []
+    for path in map(os.path.expanduser, given):
+        model_dirs += sorted(glob.glob(path)) or [path]
+    for folder in score(model_dirs, flags):
         _print_ranking(folder)
 
 

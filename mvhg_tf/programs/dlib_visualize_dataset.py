@@ -1,35 +1,34 @@
 """`dlib_visualize_dataset`."""
 
-import sys
+from collections.abc import Sequence
 
-from mvhg_tf.programs.absl_program import Program
+from mvhg_tf.programs.command_line import Program
+from mvhg_tf.runs.console import quiet_imports
 
 
-def main(name: str) -> None:
-    """Runs the program under the name of its script."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the program on the arguments `argv` and returns its exit code."""
     program = Program(
-        name,
+        "dlib_visualize_dataset",
         "Draws what each factor of a data set does.",
-        "mvhg_tf.disentanglement.steps.visualize",
         _visualize,
+        "dlib_visualize_dataset --name=arm3d --path=pictures",
     )
-    program.define_string(
-        "name", "Name of the data set, such as 'arm3d'.", default="dsprites_full"
+    program.add_text(
+        "name", "name of the data set, such as arm3d", default="dsprites_full"
     )
-    program.define_string(
+    program.add_text(
         "path",
-        "Folder for the pictures, which go to a folder of the data set's name there.",
+        "folder for the pictures, which go into a folder of the data set's name there",
         default="dataset_visualizations",
     )
-    program.define_gin()
-    program.run(sys.argv[1:])
+    program.add_gin()
+    return program.run(argv)
 
 
-def _visualize(visualize, flags) -> None:
+def _visualize(flags) -> None:
+    with quiet_imports():
+        from mvhg_tf.disentanglement.steps import visualize
     visualize.visualize_dataset_with_gin(
-        flags.name,
-        flags.path,
-        flags.overwrite,
-        list(flags.gin_config),
-        list(flags.gin_bindings),
+        flags.name, flags.path, flags.overwrite, flags.gin_config, flags.gin_bindings
     )

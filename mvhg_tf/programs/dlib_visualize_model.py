@@ -1,29 +1,32 @@
 """`dlib_visualize_model`."""
 
-import sys
+from collections.abc import Sequence
 
-from mvhg_tf.programs.absl_program import Program
+from mvhg_tf.programs.command_line import Program
+from mvhg_tf.runs.console import quiet_imports
 
 
-def main(name: str) -> None:
-    """Runs the program under the name of its script."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the program on the arguments `argv` and returns its exit code."""
     program = Program(
-        name,
+        "dlib_visualize_model",
         "Draws what a trained model has learned.",
-        "mvhg_tf.disentanglement.steps.visualize",
         _visualize,
+        "dlib_visualize_model --model_dir=results/hgvae --output_dir=pictures",
     )
-    program.define_string("model_dir", "Folder of the trained model.", required=True)
-    program.define_string("output_dir", "Folder for the pictures.", required=True)
-    program.define_gin()
-    program.run(sys.argv[1:])
+    program.add_text("model_dir", "folder of the trained model", required=True)
+    program.add_output_dir("folder for the pictures", required=True)
+    program.add_gin()
+    return program.run(argv)
 
 
-def _visualize(visualize, flags) -> None:
+def _visualize(flags) -> None:
+    with quiet_imports():
+        from mvhg_tf.disentanglement.steps import visualize
     visualize.visualize_model_with_gin(
         flags.model_dir,
         flags.output_dir,
         flags.overwrite,
-        list(flags.gin_config),
-        list(flags.gin_bindings),
+        flags.gin_config,
+        flags.gin_bindings,
     )

@@ -14,34 +14,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mvhg_tf.programs import command_line
+from mvhg_tf.programs import experiment_flags
+from mvhg_tf.programs.command_line import Program, integer
 from mvhg_tf.runs.console import quiet_imports
 
 RESULTS = ("estimators.csv", "estimators.png", "summary.md")
 
 
-def _run(argv: Sequence[str] | None) -> None:
-    parser = command_line.Parser(
-        prog="estimators",
-        description="Bias and variance of the gradient estimators.",
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the program on the arguments `argv` and returns its exit code."""
+    program = Program(
+        "estimators",
+        "Measures bias and variance of the gradient estimators.",
+        _run,
+        "python -m mvhg_tf.programs.estimators --output_dir=estimators",
+        experiment_flags.STOPPED,
     )
-    command_line.add_output_flags(parser, "estimators")
-    parser.add_argument(
-        "--num_draws",
-        type=command_line.integer(100, 1_000_000),
-        default=10_000,
-        help="draws of each setting and estimator",
+    experiment_flags.add_experiment_flags(program)
+    program.add_text(
+        "num_draws",
+        "draws of each setting and estimator",
+        integer(100, 1_000_000),
+        10_000,
     )
-    flags = parser.parse_args(argv)
-    command_line.prepare_output_dir(flags.output_dir, RESULTS, flags.overwrite)
+    return program.run(argv)
+
+
+def _run(flags) -> None:
+    experiment_flags.prepare_output_dir(flags.output_dir, RESULTS, flags.overwrite)
     with quiet_imports():
         from mvhg_tf.studies.estimators import estimators_report
     print(estimators_report.run(flags.output_dir, flags.num_draws, flags.seed))
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the program on the flags `argv` and returns its exit code."""
-    return command_line.run_program(_run, argv)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mvhg_tf.programs import command_line
+from mvhg_tf.programs import experiment_flags
+from mvhg_tf.programs.command_line import Program, integer
 from mvhg_tf.runs.console import quiet_imports
 
 RESULTS = (
@@ -27,32 +28,28 @@ RESULTS = (
 )
 
 
-def _parse(argv: Sequence[str] | None):
-    parser = command_line.Parser(
-        prog="mvhg_ks_test", description=__doc__.split("\n")[0]
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the program on the arguments `argv` and returns its exit code."""
+    program = Program(
+        "mvhg_ks_test",
+        "Compares our draws with Fisher's distribution (the paper's section 5.1).",
+        _run,
+        "mvhg_ks_test --output_dir=ks_test",
+        experiment_flags.STOPPED,
     )
-    command_line.add_output_flags(parser, "mvhg_ks_test")
-    parser.add_argument(
-        "--num_draws",
-        type=command_line.integer(100, 10_000_000),
-        default=50_000,
-        help="draws of each urn and sampler",
+    experiment_flags.add_experiment_flags(program)
+    program.add_text(
+        "num_draws", "draws of each urn and sampler", integer(100, 10_000_000), 50_000
     )
-    return parser.parse_args(argv)
+    return program.run(argv)
 
 
-def _run(argv: Sequence[str] | None) -> None:
-    flags = _parse(argv)
-    command_line.prepare_output_dir(flags.output_dir, RESULTS, flags.overwrite)
+def _run(flags) -> None:
+    experiment_flags.prepare_output_dir(flags.output_dir, RESULTS, flags.overwrite)
     with quiet_imports():
         from mvhg_tf.studies.ks import ks_report
     print(ks_report.run(flags.output_dir, flags.num_draws, flags.seed))
     print(f"The figures and ks_test.csv are in {flags.output_dir}.")
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the program on the flags `argv` and returns its exit code."""
-    return command_line.run_program(_run, argv)
 
 
 if __name__ == "__main__":

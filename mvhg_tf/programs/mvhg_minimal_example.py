@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mvhg_tf.programs import command_line
+from mvhg_tf.programs import experiment_flags
+from mvhg_tf.programs.command_line import Program, integer
 from mvhg_tf.runs.console import quiet_imports
 from mvhg_tf.runs.errors import UserError
 
@@ -31,41 +32,41 @@ TRAINING_SHARE = 0.8
 RECORDS_PER_EPOCH = 8
 
 
-def _parse(argv: Sequence[str] | None):
-    parser = command_line.Parser(
-        prog="mvhg_minimal_example",
-        description="Learns an urn's weights from draws (the paper's appendix B.5.1).",
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the program on the arguments `argv` and returns its exit code."""
+    program = Program(
+        "mvhg_minimal_example",
+        "Learns an urn's weights from draws (the paper's appendix B.5.1).",
+        _run,
+        "mvhg_minimal_example --output_dir=minimal_example",
+        experiment_flags.STOPPED,
     )
-    command_line.add_output_flags(parser, "mvhg_minimal_example")
-    for name, at_least, default, text in (
+    experiment_flags.add_experiment_flags(program)
+    for name, at_least, default, meaning in (
         ("num_samples", 50, 1000, "observations of each urn; four fifths train"),
         ("num_epochs", 1, 10, "passes over the training observations"),
         ("batch_size", 1, 1, "observations of a step"),
     ):
-        parse = command_line.integer(at_least, 1_000_000)
-        parser.add_argument(f"--{name}", type=parse, default=default, help=text)
-    flags = parser.parse_args(argv)
-    flags.num_training = int(flags.num_samples * TRAINING_SHARE)
-    if flags.batch_size * RECORDS_PER_EPOCH > flags.num_training:
+        program.add_text(name, meaning, integer(at_least, 1_000_000), default)
+    return program.run(argv)
+
+
+def _run(flags) -> None:
+    num_training = int(flags.num_samples * TRAINING_SHARE)
+    if flags.batch_size * RECORDS_PER_EPOCH > num_training:
         raise UserError(
-            f"--batch_size is {flags.batch_size}, but an epoch of {flags.num_training} "
+            f"--batch_size is {flags.batch_size}, but an epoch of {num_training} "
             f"training observations needs at least {RECORDS_PER_EPOCH} steps; give at "
-            f"most {flags.num_training // RECORDS_PER_EPOCH}, or a larger "
-            "--num_samples."
+            f"most {num_training // RECORDS_PER_EPOCH}, or a larger --num_samples."
         )
-    return flags
-
-
-def _run(argv: Sequence[str] | None) -> None:
-    flags = _parse(argv)
-    command_line.prepare_output_dir(flags.output_dir, RESULTS, flags.overwrite)
+    experiment_flags.prepare_output_dir(flags.output_dir, RESULTS, flags.overwrite)
     with quiet_imports():
         from mvhg_tf.studies.minimal import minimal_report
     print(
         minimal_report.run(
             flags.output_dir,
             flags.num_samples,
-            flags.num_training,
+            num_training,
             flags.num_epochs,
             flags.batch_size,
             RECORDS_PER_EPOCH,
@@ -73,11 +74,6 @@ def _run(argv: Sequence[str] | None) -> None:
         )
     )
     print(f"The figures and tables are in {flags.output_dir}.")
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the program on the flags `argv` and returns its exit code."""
-    return command_line.run_program(_run, argv)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Runs one of the paper's studies: `mvhg_reproduce STUDY`.
 
-    mvhg_reproduce weak --preset cpu --jobs 2 --output_directory results/weak
+    mvhg_reproduce weak --preset=cpu --jobs=2 --output_dir=results/weak
 
 The same command goes on where an earlier one was stopped. With --report, it writes what
 the jobs that are finished have shown, into the folder `report` beside them.
@@ -8,14 +8,14 @@ the jobs that are finished have shown, into the folder `report` beside them.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from mvhg_tf.programs import command_line, job_programs
+from mvhg_tf.programs import job_flags
+from mvhg_tf.programs.command_line import Program, choice
 from mvhg_tf.runs.console import quiet_imports
+from mvhg_tf.runs.errors import UserError
 from mvhg_tf.studies.clustering import clustering_study
-from mvhg_tf.studies.jobs import runner
 from mvhg_tf.studies.jobs.job import Job
 from mvhg_tf.studies.weak import weak_study
 
@@ -24,19 +24,17 @@ class Study(NamedTuple):
     """What a study gives to this program.
 
     Attributes:
-      purpose: one sentence.
-      presets: names, the default first.
+      what: a phrase.
       make_jobs: from a preset's name and, if it takes them, the data.
       write_report: from a preset's name, its jobs and the output directory; returns
         the path of the page.
-      data: what --data is, or "" if there is no choice.
+      takes_data: whether --data may be given.
     """
 
-    purpose: str
-    presets: Sequence[str]
+    what: str
     make_jobs: Callable[..., list[Job]]
     write_report: Callable[[str, list[Job], str], str]
-    data: str = ""
+    takes_data: bool
 
 
 def _write_weak_report(preset: str, jobs: list[Job], directory: str) -> str:
@@ -55,85 +53,75 @@ def _write_clustering_report(preset: str, jobs: list[Job], directory: str) -> st
 
 STUDIES = {
     "weak": Study(
-        "The weakly supervised study (section 5.2, appendix C.2).",
-        ("cpu", "paper", "smoke"),
+        "weakly supervised, section 5.2",
         weak_study.make_jobs,
         _write_weak_report,
+        takes_data=False,
     ),
     "clustering": Study(
-        "The clustering study (section 5.3, appendix C.3).",
-        ("cpu", "paper", "smoke"),
+        "section 5.3",
         clustering_study.make_jobs,
         _write_clustering_report,
-        "digits, mnist, fashion_mnist, an npz file with x and y, or a folder with "
-        "MNIST's idx files, instead of the preset's",
+        takes_data=True,
     ),
 }
-
-
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = command_line.Parser(
-        prog="mvhg_reproduce", description="Runs one of the paper's studies."
-    )
-    studies = parser.add_subparsers(
-        dest="study", metavar="STUDY", required=True, parser_class=command_line.Parser
-    )
-    for name, chosen in STUDIES.items():
-        _add_flags(studies.add_parser(name, help=chosen.purpose), name, chosen)
-    return parser.parse_args(argv)
-
-
-def _add_flags(parser: argparse.ArgumentParser, name: str, chosen: Study) -> None:
-    parser.add_argument(
-        "--output_directory",
-        type=command_line.folder,
-        default=f"{name}_study",
-        help="folder for the jobs; the same one goes on with them",
-    )
-    parser.add_argument(
-        "--preset",
-        choices=chosen.presets,
-        default=chosen.presets[0],
-        help="how large the study is",
-    )
-    if chosen.data:
-        parser.add_argument("--data", help=chosen.data, default=argparse.SUPPRESS)
-    job_programs.add_runner_flags(parser)
-    instead = parser.add_mutually_exclusive_group()
-    instead.add_argument(
-        "--list", action="store_true", help="print the jobs and how far they are"
-    )
-    instead.add_argument(
-        "--report",
-        action="store_true",
-        help="write what the finished jobs have shown into the folder's `report`",
-    )
-
-
-def _run(argv: Sequence[str] | None) -> int:
-    flags = _parse(argv)
-    chosen = STUDIES[flags.study]
-    data = (flags.data,) if hasattr(flags, "data") else ()
-    jobs = chosen.make_jobs(flags.preset, *data)
-    jobs = runner.select(jobs, flags.shard)
-    if flags.list:
-        job_programs.list_jobs(jobs, flags.output_directory)
-        return 0
-    if flags.report:
-        page = chosen.write_report(flags.preset, jobs, flags.output_directory)
-        print(f"The report is in {page}.")
-        return 0
-    return job_programs.do_jobs(
-        jobs,
-        flags.output_directory,
-        flags,
-        "the same command with --report tells what they have shown",
-    )
+PRESETS = ("cpu", "paper", "smoke")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the program on the flags `argv` and returns its exit code."""
-    return command_line.run_program(_run, argv, job_programs.STOPPED)
+    """Runs the program on the arguments `argv` and returns its exit code."""
+    program = Program(
+        "mvhg_reproduce",
+        "Runs one of the paper's studies: "
+        + ", ".join(f"{name} ({chosen.what})" for name, chosen in STUDIES.items())
+        + ".",
+        _reproduce,
+        "mvhg_reproduce weak --preset=cpu --jobs=2 --output_dir=results/weak\n"
+        "mvhg_reproduce weak --preset=cpu --output_dir=results/weak --report",
+        job_flags.STOPPED,
+    )
+    program.add_word("study", tuple(STUDIES))
+    program.add_output_dir(
+        "folder for the jobs; the same one goes on with them (default: STUDY_study)"
+    )
+    program.add_text(
+        "preset", "how large the study is: cpu, paper or smoke", choice(PRESETS), "cpu"
+    )
+    program.add_text(
+        "data",
+        "of the clustering study, instead of the preset's: digits, mnist, "
+        "fashion_mnist, an npz file with x and y, or a folder with MNIST's idx files",
+    )
+    job_flags.add_runner_flags(program)
+    program.add_switch(
+        "report",
+        "write what the finished jobs have shown into the folder's `report`",
+    )
+    return program.run(argv)
+
+
+def _reproduce(flags) -> int:
+    chosen = STUDIES[flags.study]
+    if flags.data and not chosen.takes_data:
+        raise UserError(f"--data is not for the {flags.study} study: leave it out.")
+    if flags.list and flags.report:
+        raise UserError("--list and --report are two things: leave one of them out.")
+    output_dir = flags.output_dir or f"{flags.study}_study"
+    jobs = chosen.make_jobs(flags.preset, *([flags.data] if flags.data else []))
+    jobs = job_flags.selected(jobs, flags)
+    if flags.list:
+        job_flags.list_jobs(jobs, output_dir)
+        return 0
+    if flags.report:
+        page = chosen.write_report(flags.preset, jobs, output_dir)
+        print(f"The report is in {page}.")
+        return 0
+    return job_flags.do_jobs(
+        jobs,
+        output_dir,
+        flags,
+        "the same command with --report tells what they have shown",
+    )
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 import json
 import os
-import sys
+from collections.abc import Sequence
 
+from mvhg_tf.programs.command_line import Program
 from mvhg_tf.runs.console import quiet_imports
 
 # (metric, key of its results, name, what it means)
@@ -46,12 +47,19 @@ _SCORES = [
 ]
 
 
-def main(directory: str) -> None:
-    """Draws the figures into `<directory>/figures`, and prints the scores.
+def main(argv: Sequence[str] | None = None) -> int:
+    """Draws the figures into `<output_dir>/figures`, and prints the scores."""
+    program = Program(
+        "quickstart",
+        "Draws and prints what bin/quickstart has learned.",
+        lambda flags: _show(flags.output_dir),
+        "python -m mvhg_tf.programs.quickstart --output_dir=quickstart_results",
+    )
+    program.add_output_dir("folder of `representation` and `scores`", required=True)
+    return program.run(argv)
 
-    Args:
-      directory: holds the folders `representation` and `scores`.
-    """
+
+def _show(directory: str) -> None:
     paths = draw_figures(directory)
     print(f"\n{score_table(os.path.join(directory, 'scores'))}\n\nFigures:")
     for path in paths:
@@ -107,4 +115,4 @@ def draw_figures(directory: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    raise SystemExit(main())

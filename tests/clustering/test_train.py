@@ -223,7 +223,7 @@ def test_the_gin_files_run(path, source, tmp_path):
 
 
 def test_the_program_prints_a_table_and_refuses_in_one_line(source, tmp_path, capsys):
-    flags = [f"--output_directory={tmp_path}", f"--data={source}"]
+    flags = [f"--output_dir={tmp_path}", f"--data={source}"]
     flags += [f"--gin_bindings={line}" for line in BINDINGS]
     assert mvhg_cluster.main(flags) == 0
     printed = capsys.readouterr().out

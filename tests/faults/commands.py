@@ -71,7 +71,7 @@ def evaluation(representation: Path, folder: Path) -> list[str]:
 
 
 def clustering(data: Path, folder: Path, *bindings: str) -> list[str]:
-    where = [f"--data={data}", f"--output_directory={folder}"]
+    where = [f"--data={data}", f"--output_dir={folder}"]
     return ["mvhg_cluster", *where, *flags(*CLUSTERING, *bindings)]
 
 

@@ -16,11 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 _IMPORTS = (
-    "mvhg_tf_programs",
     "mvhg_tf.clustering.train",
     "mvhg_tf.disentanglement.steps.evaluate",
     "mvhg_tf.disentanglement.steps.postprocess",
     "mvhg_tf.disentanglement.steps.training",
+    "mvhg_tf.programs.__main__",
     "mvhg_tf.programs.mvhg_cluster",
     "mvhg_tf.programs.mvhg_reproduce",
 )
@@ -102,12 +102,8 @@ class Run:
 
 def program(name: str, *flags: str) -> int | None:
     """Runs a program as its script does."""
-    sys.argv = [name, *flags]
-    if name.startswith("mvhg_"):
-        return importlib.import_module(f"mvhg_tf.programs.{name}").main()
-    import mvhg_tf_programs
-
-    return mvhg_tf_programs.main()
+    sys.argv = ["mvhg_tf.programs", name, *flags]
+    return importlib.import_module("mvhg_tf.programs.__main__").main()
 
 
 def _server() -> multiprocessing.context.ForkServerContext:

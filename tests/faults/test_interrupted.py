@@ -55,7 +55,7 @@ def test_clustering(start, finished, samples, clustered, tmp_path):
     folder, moments = tmp_path / "run", random.Random(SEED)
     command = commands.clustering(samples, folder)
     for reached in ("tensorboard", "start.npz", "checkpoints/ckpt-3.index"):
-        sentence = "Stopped; the same command without --overwrite goes on from here."
+        sentence = "mvhg_cluster: stopped; the same command goes on from here."
         seen = folder / reached
         assert_stops(start(command), seen.exists, moments.uniform(0, 0.2), sentence)
     finished(command)
@@ -63,8 +63,8 @@ def test_clustering(start, finished, samples, clustered, tmp_path):
 
 
 def test_study(start, tmp_path):
-    flags = ["--preset=smoke", "--shard=1/6", f"--output_directory={tmp_path}"]
+    flags = ["--preset=smoke", "--shard=1/6", f"--output_dir={tmp_path}"]
     command = ["mvhg_reproduce", "clustering", *flags]
     seen = tmp_path / "jobs" / "main_uniform_seed0" / "uniform" / "run.json"
-    sentence = "Stopped; the same command goes on where the jobs were."
+    sentence = "mvhg_reproduce: stopped; the same command goes on where the jobs were."
     assert_stops(start(command), seen.exists, 0.5, sentence)

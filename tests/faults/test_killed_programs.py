@@ -174,7 +174,7 @@ def test_clustering_while_it_writes(start, finished, samples, clustered, tmp_pat
 
 def test_study(start, finished, tmp_path):
     def command(folder):
-        where = f"--output_directory={folder}"
+        where = f"--output_dir={folder}"
         return ["mvhg_reproduce", "clustering", "--preset=smoke", "--shard=1/6", where]
 
     whole, folder = tmp_path / "whole", tmp_path / "study"

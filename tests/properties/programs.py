@@ -1,7 +1,6 @@
 """Runs the programs in this process, and looks at what they say and change."""
 
 import contextlib
-import functools
 import hashlib
 import io
 import os
@@ -12,30 +11,8 @@ from typing import NamedTuple
 
 import gin
 
-import mvhg_tf_programs
 from benchmarks import subjects
-from mvhg_tf.programs import (
-    mvhg_cluster,
-    mvhg_ks_test,
-    mvhg_minimal_example,
-    mvhg_reproduce,
-)
-
-
-def _benchmark(subject: str, arguments: list[str]) -> int:
-    return subjects.main([subject, *arguments])
-
-
-EXPERIMENTS = {
-    **{
-        f"benchmark {subject}": functools.partial(_benchmark, subject)
-        for subject in subjects.SUBJECTS
-    },
-    "mvhg_cluster": mvhg_cluster.main,
-    "mvhg_ks_test": mvhg_ks_test.main,
-    "mvhg_minimal_example": mvhg_minimal_example.main,
-    "mvhg_reproduce": mvhg_reproduce.main,
-}
+from mvhg_tf.programs import __main__ as programs
 
 
 class Run(NamedTuple):
@@ -47,14 +24,13 @@ class Run(NamedTuple):
 def run(name: str, *arguments: str) -> Run:
     """A program's end. What it does not catch is raised."""
     out, err, argv = io.StringIO(), io.StringIO(), sys.argv
-    code = 0
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            if name in EXPERIMENTS:
-                code = EXPERIMENTS[name](list(arguments))
+            if name.startswith("benchmark "):
+                code = subjects.main([*name.split()[1:], *arguments])
             else:
-                sys.argv = [name, *arguments]
-                mvhg_tf_programs.main()
+                sys.argv = ["mvhg_tf.programs", name, *arguments]
+                code = programs.main()
     except SystemExit as end:
         code = end.code or 0
     finally:

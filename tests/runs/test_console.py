@@ -24,20 +24,16 @@ def call_library():
     except KeyboardInterrupt:
         raise AttributeError("'NoneType' object has no attribute 'shape'") from None
 """
-LIBRARYS_PROGRAM = """
-from mvhg_tf.programs.absl_program import Program
+PROGRAM = """
+from mvhg_tf.programs.command_line import Program
 from mvhg_tf.runs.run_directory import open_run
 
-def body(module, flags):
+def body(flags):
     {body}
 
-program = Program("dlib_train", "Trains.", "json", body)
-program.define_gin()
-program.run([])
-"""
-EXPERIMENT = """
-from mvhg_tf.programs.command_line import run_program
-sys.exit(run_program(lambda argv: call_library(), [], "Stopped; go on."))
+program = Program("dlib_train", "Trains.", body, "dlib_train"{stopped})
+program.add_gin()
+sys.exit(program.run([]))
 """
 IN_A_RUN = """with open_run("model", "train"):
         os.mkdir("model/checkpoints")
@@ -70,12 +66,15 @@ def turn_into(error):
 @pytest.mark.parametrize(
     "program, said",
     [
-        (LIBRARYS_PROGRAM.format(body="call_library()"), NOTHING),
-        (LIBRARYS_PROGRAM.format(body=IN_A_RUN), GOES_ON),
-        (LIBRARYS_PROGRAM.format(body=AGAIN), NOTHING),
-        (EXPERIMENT, "Stopped; go on.\n"),
+        (PROGRAM.format(body="call_library()", stopped=""), NOTHING),
+        (PROGRAM.format(body=IN_A_RUN, stopped=""), GOES_ON),
+        (PROGRAM.format(body=AGAIN, stopped=""), NOTHING),
+        (
+            PROGRAM.format(body="call_library()", stopped=", stopped='stopped; go.'"),
+            "dlib_train: stopped; go.\n",
+        ),
     ],
-    ids=["no run", "run", "twice", "experiment"],
+    ids=["no run", "run", "twice", "own sentence"],
 )
 def test_a_program_stops_with_its_sentence(tmp_path, program, said):
     started = time.monotonic()

@@ -13,7 +13,7 @@ import os
 from collections.abc import Sequence
 
 from mvhg_tf.runs.errors import UserError
-from mvhg_tf.studies.jobs.gin_files import gin_file_path
+from mvhg_tf.runs.gin_files import gin_file_path
 from mvhg_tf.studies.jobs.job import Job, Step
 
 # In the order of the paper's Table 2; by name, their gin bindings.

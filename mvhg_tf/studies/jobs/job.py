@@ -191,7 +191,7 @@ def unfinished(jobs: Sequence[Job], output_directory: str) -> list[Job]:
         if progress.is_foreign:
             raise UserError(
                 f"{folder} holds a job of other settings: give the flags that it was "
-                "made with, or another --output_directory."
+                "made with, or another --output_dir."
             )
         if not progress.is_finished:
             todo.append(job)

@@ -11,7 +11,7 @@ import contextlib
 import os
 from collections.abc import Callable, Sequence
 
-from mvhg_tf.studies.jobs.gin_files import gin_file_path
+from mvhg_tf.runs.gin_files import gin_file_path
 from mvhg_tf.studies.jobs.job import Step
 
 MODEL = "model"  # the folder that training makes

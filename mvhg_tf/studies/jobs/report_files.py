@@ -140,13 +140,13 @@ def _claim(folder: str, title: str, names: Sequence[str]) -> list[str]:
         if not of_this:
             raise UserError(
                 f"{path} is not of this report ({title!r}): move that folder away, "
-                "or give another --output_directory."
+                "or give another --output_dir."
             )
     present = {name for name in names if os.path.exists(os.path.join(folder, name))}
     if foreign := sorted(present - set(earlier)):
         raise UserError(
             f"{os.path.join(folder, foreign[0])} is in the report's way and not its "
-            "own: move it away, or give another --output_directory."
+            "own: move it away, or give another --output_dir."
         )
     kept = [name for name in earlier if os.path.exists(os.path.join(folder, name))]
     _write_manifest(folder, title, sorted({*kept, *names}))

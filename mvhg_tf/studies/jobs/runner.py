@@ -228,5 +228,5 @@ def _make_folder(folder: str) -> None:
     except OSError as error:
         raise UserError(
             f"The folder {folder} can't be made ({error.strerror}): give an "
-            "--output_directory that you may write to."
+            "--output_dir that you may write to."
         ) from error

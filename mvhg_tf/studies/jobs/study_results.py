@@ -33,7 +33,7 @@ class StudyResults:
         if set(self.states) <= {"to do"}:
             raise UserError(
                 f"{output_directory} holds no job of this study: give the --preset "
-                "and the --output_directory that it was run with."
+                "and the --output_dir that it was run with."
             )
 
     def path(self, job: Job, *names: str) -> str:

@@ -45,7 +45,7 @@ def check_apart(jobs: Sequence[Job], output_directory: str, setting: str) -> Non
     folders = {job.folder(output_directory) for job in jobs}
     if len(folders) < len(jobs):
         raise UserError(
-            f"--output_directory {output_directory} is one folder for {len(jobs)} "
+            f"--output_dir {output_directory} is one folder for {len(jobs)} "
             f"jobs: put {{{setting}}} into it, which each job replaces by its own."
         )
 
@@ -69,5 +69,5 @@ def discard(jobs: Iterable[Job], output_directory: str) -> None:
         except BlockingIOError as error:
             raise UserError(
                 f"Another process is at work in {folder}: wait for it to end, or give "
-                "another --output_directory."
+                "another --output_dir."
             ) from error

@@ -7,9 +7,9 @@ import gin
 import pytest
 
 from mvhg_tf.programs import mvhg_reproduce
+from mvhg_tf.runs.gin_files import gin_file_path
 from mvhg_tf.studies.clustering.clustering_paper import TABLE_2
 from mvhg_tf.studies.clustering.clustering_study import PRESETS, PRIORS, make_jobs
-from mvhg_tf.studies.jobs.gin_files import gin_file_path
 from mvhg_tf.studies.jobs.job import Progress
 
 
@@ -52,7 +52,9 @@ def test_data_take_the_place_of_the_presets(tmp_path, monkeypatch):
 
 def test_missing_data_are_told_in_one_sentence(capsys):
     assert mvhg_reproduce.main(["clustering", "--data=nowhere", "--list"]) == 2
-    assert capsys.readouterr().err.startswith("--data is 'nowhere', but must be")
+    assert capsys.readouterr().err.startswith(
+        "mvhg_reproduce: --data is 'nowhere', but must be"
+    )
 
 
 ACCURACIES = {"uniform": 0.80, "categorical": 0.85, "hypergeometric": 0.90}
@@ -94,7 +96,7 @@ def made_up(tmp_path):
 
 
 def report_of(folder):
-    flags = ["clustering", "--preset=smoke", f"--output_directory={folder}"]
+    flags = ["clustering", "--preset=smoke", f"--output_dir={folder}"]
     assert mvhg_reproduce.main([*flags, "--report"]) == 0
     return folder / "report"
 
@@ -153,7 +155,7 @@ def test_the_papers_table_is_whole():
 
 @pytest.mark.slow
 def test_a_job_of_the_smoke_preset_runs_to_its_scores(tmp_path):
-    flags = ["clustering", "--preset=smoke", f"--output_directory={tmp_path}"]
+    flags = ["clustering", "--preset=smoke", f"--output_dir={tmp_path}"]
     assert mvhg_reproduce.main([*flags, "--shard=6/6"]) == 0
     job = make_jobs("smoke")[-1]
     for step in job.steps:

@@ -184,7 +184,7 @@ def test_a_backend_that_is_not_installed_is_told(tmp_path, backend, monkeypatch)
 @pytest.mark.parametrize(
     "flags, said",
     [
-        ([], "STUDY"),
+        ([], "The study is missing"),
         (["strong"], "'strong'"),
         (["weak", "--shard=3/2"], "I from 1 to N"),
         (["weak", "--shard=two"], "I/N"),
@@ -202,7 +202,7 @@ def test_bad_flags_get_one_sentence(flags, said, capsys):
 def test_an_output_directory_that_is_a_file_is_refused(tmp_path, capsys):
     path = tmp_path / "file"
     path.touch()
-    assert mvhg_reproduce.main(["weak", f"--output_directory={path}"]) == 2
+    assert mvhg_reproduce.main(["weak", f"--output_dir={path}"]) == 2
     assert "can't be made" in capsys.readouterr().err
 
 

@@ -113,7 +113,7 @@ def test_a_second_run_needs_overwrite(output, capsys):
         (["--num_draws=many"], "'many'"),
         (["--num_draws=5"], "from 100"),
         (["--seed=-1"], "from 0"),
-        (["--draws=5"], "--draws=5"),
+        (["--draws=5"], "'draws'"),
         (["--output_dir=/dev/null/x"], "give a folder"),
     ],
 )

@@ -8,7 +8,6 @@ import shutil
 import numpy as np
 import pytest
 
-import mvhg_tf
 from mvhg_tf.disentanglement import library_studies
 from mvhg_tf.studies.jobs import runner
 from mvhg_tf.studies.jobs.job import Progress, do_steps
@@ -122,7 +121,7 @@ def gin_folder(tmp_path):
 
 def pipeline_flags(gin_folder, output):
     return [
-        f"--output_directory={output}",
+        f"--output_dir={output}",
         f"--gin_postprocess_config_glob={gin_folder}/posts/*.gin",
         f"--gin_evaluation_config_glob={gin_folder}/metrics/*.gin",
     ]
@@ -147,8 +146,9 @@ def test_weakly_supervised_seeds_follow_the_pipeline_s(
         "--pipeline_seed=3,5-6",
         "--eval_seed=1",
     ]
-    code, _, error = run_program(WEAKLY, *flags)
+    code, out, error = run_program(WEAKLY, *flags)
     assert (code, error) == (0, "--eval_seed has no effect, as in the library.\n")
+    assert out == f"All 3 jobs are finished; they are in {tmp_path}/out.\n"
     assert [job.settings["pipeline_seed"] for job in done] == [3, 5, 6]
     assert done[1].folder("out/{pipeline_seed}") == "out/5"
     train, _, mean, mig = done[1].steps
@@ -192,16 +192,10 @@ def test_a_trained_model_is_scored(
     assert (tmp_path / "earlier" / "model" / "tfhub").exists()
 
 
-@pytest.mark.parametrize("name", ["dlib_reproduce", WEAKLY])
-def test_help_and_version(run_program, name):
-    code, out, _ = run_program(name, "--version")
-    assert code == 0
-    assert out.startswith(f"{name} (mvhg_tf {mvhg_tf.__version__}, ")
-    assert out.count("\n") == 1
-    code, out, _ = run_program(name, "--help")
-    assert code == 0
-    for flag in ("jobs", "threads", "backend", "shard", "list", "overwrite"):
-        assert f"--{flag} " in out
+@pytest.mark.usefixtures("done")
+def test_one_job_says_its_folder(run_program):
+    _, out, _ = run_program("dlib_reproduce", "--model_num=7")
+    assert out == "The job is finished; it is in output/unsupervised_study_v1/7.\n"
 
 
 def test_a_study_is_listed_and_printed(run_program, tmp_path, monkeypatch):
@@ -227,15 +221,15 @@ def test_a_study_is_listed_and_printed(run_program, tmp_path, monkeypatch):
         (["--study=strong"], "no study 'strong': name one of unsupervised_study_v1, "),
         (["--model_num=12600"], "no model 12600 in unsupervised_study_v1: its models"),
         (["--study=weak_smoke", "--model_num=6"], "its models are 0 to 5"),
-        (["--model_num=3-1"], "'3-1', but it must be a number, several as in"),
+        (["--model_num=3-1"], "'3-1', but must be a number, several as in"),
         (["--model_num=0-999999999"], "several as in"),
         (["--model_num=-1"], "several as in"),
         (["--study=weak_cpu", "--gin_bindings=a.b=1"], "takes no --gin_bindings"),
         (["--model_dir=a", "--gin_bindings=a.b=1"], "leave one of them out"),
-        (["--model_num=0-1", "--output_directory=x"], "put {model_num} into it"),
-        (["--output_directory=/dev/null/x"], "can't be made"),
+        (["--model_num=0-1", "--output_dir=x"], "put {model_num} into it"),
+        (["--output_dir=/dev/null/x"], "can't be made"),
         (["--jobs=0"], "from 1"),
-        (["--overwrite=maybe"], "'maybe', but it must be true or false"),
+        (["--overwrite=maybe"], "--overwrite=maybe: it must be true or false"),
     ],
 )
 def test_mistakes_get_one_sentence(run_program, tmp_path, monkeypatch, flags, sentence):
@@ -250,7 +244,8 @@ def test_mistakes_get_one_sentence(run_program, tmp_path, monkeypatch, flags, se
     "flags, sentence",
     [
         ([], "What to train is missing"),
-        (["--gin_model_config_name=model.gin"], "What to train is missing"),
+        (["--gin_model_config_dir=a"], "What to train is missing"),
+        (["--gin_model_config_name=model.gin"], "no gin file model.gin"),
         (["--model_dir=a", "--gin_bindings=a.b=1"], "leave either out"),
         (
             ["--gin_model_config_dir=a", "--gin_model_config_name=b.gin"],
@@ -278,7 +273,7 @@ def test_mistakes_in_a_pipeline_get_one_sentence(
 @pytest.mark.slow
 def test_the_library_s_test_study_runs_to_its_scores(run_program, tmp_path):
     output = tmp_path / "{study}" / "{model_num}"
-    flags = ["--study=test", f"--output_directory={output}"]
+    flags = ["--study=test", f"--output_dir={output}"]
     code, _, error = run_program("dlib_reproduce", *flags)
     assert code == 0, error
     folder = tmp_path / "test" / "0"

@@ -77,7 +77,7 @@ def write_events(folder, tag, values):
 
 
 def report_of(folder, preset="cpu"):
-    flags = ["weak", f"--preset={preset}", f"--output_directory={folder}", "--report"]
+    flags = ["weak", f"--preset={preset}", f"--output_dir={folder}", "--report"]
     assert mvhg_reproduce.main(flags) == 0
     return (folder / "report" / "report.md").read_text(encoding="utf-8")
 
@@ -243,12 +243,12 @@ def error_of(flags, capsys):
 
 
 def test_a_folder_without_the_study_is_told_in_a_line(tmp_path, capsys):
-    flags = [f"--output_directory={tmp_path}"]
+    flags = [f"--output_dir={tmp_path}"]
     assert f"{tmp_path} holds no job of this study" in error_of(flags, capsys)
     assert list(tmp_path.iterdir()) == []
     write_job(tmp_path, "hgvae_s1_seed0", {"train": {}}, preset="smoke")
     assert "holds a job of other settings" in error_of(flags, capsys)
-    assert "not allowed with" in error_of([*flags, "--list"], capsys)
+    assert "leave one of them out" in error_of([*flags, "--list"], capsys)
 
 
 class MadeUpScores:

@@ -53,7 +53,7 @@ def test_counts_are_of_pairs_as_trained():
 
 
 def test_list_prints_each_job(tmp_path, capsys):
-    flags = ["weak", "--preset=cpu", "--list", f"--output_directory={tmp_path}"]
+    flags = ["weak", "--preset=cpu", "--list", f"--output_dir={tmp_path}"]
     assert mvhg_reproduce.main(flags) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [x.name for x in make_jobs("cpu")]
@@ -63,7 +63,7 @@ def test_list_prints_each_job(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_a_job_of_the_smoke_preset_runs_to_its_scores(tmp_path, capsys):
-    flags = ["weak", "--preset=smoke", "--shard=6/6", f"--output_directory={tmp_path}"]
+    flags = ["weak", "--preset=smoke", "--shard=6/6", f"--output_dir={tmp_path}"]
     assert mvhg_reproduce.main(flags) == 0
     job = make_jobs("smoke")[-1]
     path = tmp_path / "jobs" / job.name / job.steps[-1].result

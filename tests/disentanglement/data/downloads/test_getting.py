@@ -589,7 +589,7 @@ class TestStopped:
     def process(self, server, folder):
         """One that downloads, and has half of the file."""
         server.stall_after = 200_000
-        command = [sys.executable, "-m", "mvhg_tf_programs", "dlib_download_data"]
+        command = [sys.executable, "-m", "mvhg_tf.programs", "dlib_download_data"]
         command += ["--dataset=scream", f"--base_url={server.url}"]
         with subprocess.Popen(
             command,
@@ -681,9 +681,9 @@ class TestFlags:
 
     def test_needs_no_tensorflow_to_list(self, repository):
         code = (
-            "import sys; sys.argv = ['dlib_download_data', '--list']\n"
-            "import mvhg_tf_programs\n"
-            "mvhg_tf_programs.main()\n"
+            "import sys\n"
+            "from mvhg_tf.programs.dlib_download_data import main\n"
+            "main(['--list'])\n"
             "sys.exit('tensorflow' in sys.modules)"
         )
         done = subprocess.run(

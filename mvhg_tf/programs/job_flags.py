@@ -1,0 +1,136 @@
+"""What the programs that do a study's jobs share: flags, and what they do.
+
+`mvhg_reproduce` does a whole study; `dlib_reproduce` and
+`dlib_reproduce_weakly_supervised` the pipelines of single models.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import types
+from collections.abc import Sequence
+
+from mvhg_tf.programs.command_line import Program, choice, integer
+from mvhg_tf.studies.jobs import runner
+from mvhg_tf.studies.jobs.job import Job, Progress
+from mvhg_tf.studies.library.placed_jobs import check_apart, discard
+
+STOPPED = "stopped; the same command goes on where the jobs were."
+_MOST_NUMBERS = 100_000
+
+
+def add_runner_flags(program: Program) -> None:
+    """Adds --jobs, --threads, --backend, --shard and --list."""
+    program.add_text("jobs", "jobs that run side by side", integer(1, 10_000), 1)
+    program.add_text(
+        "threads",
+        "threads of each job (default: an even share)",
+        integer(1, 10_000),
+    )
+    program.add_text(
+        "backend",
+        "loky (this machine), dask or ray (a cluster)",
+        choice(runner.BACKENDS),
+        runner.BACKENDS[0],
+    )
+    program.add_text("shard", "only part I/N of the jobs, such as 1/4", shard)
+    program.add_switch("list", "print the jobs and how far they are")
+
+
+def shard(text: str) -> tuple[int, int]:
+    """Reads "I/N"."""
+    first, _, second = text.partition("/")
+    if not re.fullmatch(r"\d{1,9}/\d{1,9}", text, re.ASCII) or not (
+        1 <= int(first) <= int(second)
+    ):
+        raise ValueError("I/N with I from 1 to N, such as 1/4")
+    return int(first), int(second)
+
+
+def selected(jobs: Sequence[Job], flags: types.SimpleNamespace) -> list[Job]:
+    """The jobs of the part that --shard chooses."""
+    return runner.select(jobs, flags.shard or (1, 1))
+
+
+def list_jobs(jobs: Sequence[Job], output_dir: str) -> None:
+    """Prints the jobs and how far they are."""
+    for job in jobs:
+        state = Progress(job, job.folder(output_dir)).state
+        print(f"{job.name:40} {state}")
+
+
+def do_jobs(
+    jobs: Sequence[Job],
+    output_dir: str,
+    flags: types.SimpleNamespace,
+    what_next: str,
+) -> int:
+    """Does the jobs as the runner's flags say; returns the program's exit code."""
+    failed = runner.run(
+        jobs,
+        output_dir,
+        flags.jobs,
+        flags.backend,
+        flags.threads,
+    )
+    if failed:
+        print(
+            f"{len(failed)} of {len(jobs)} jobs failed; the same command tries them "
+            "again.",
+            file=sys.stderr,
+        )
+        return 1
+    many = f"All {len(jobs)} jobs are" if len(jobs) > 1 else "The job is"
+    print(f"{many} finished; {what_next}.")
+    return 0
+
+
+def add_pipeline_flags(program: Program) -> None:
+    """Adds the runner's flags and --overwrite."""
+    add_runner_flags(program)
+    program.add_switch("overwrite", "remove the same jobs' earlier results first")
+
+
+def do_pipelines(
+    jobs: Sequence[Job],
+    output_dir: str,
+    flags: types.SimpleNamespace,
+    setting: str,
+) -> int:
+    """Lists or does jobs that are placed by a setting; returns the exit code."""
+    check_apart(jobs, output_dir, setting)
+    jobs = selected(jobs, flags)
+    if flags.list:
+        list_jobs(jobs, output_dir)
+        return 0
+    if flags.overwrite:
+        discard(jobs, output_dir)
+    return do_jobs(jobs, output_dir, flags, _where(jobs, output_dir))
+
+
+def _where(jobs: Sequence[Job], output_dir: str) -> str:
+    """Says which folder the jobs are in."""
+    folders = [job.folder(output_dir) for job in jobs]
+    if len(folders) == 1:
+        return f"it is in {folders[0]}"
+    return f"they are in {os.path.commonpath(folders) or os.curdir}"
+
+
+def numbers(text: str) -> list[int] | None:
+    """Parses numbers such as "3", "0,5,10-19"; "all" is None."""
+    if text == "all":
+        return None
+    found = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        last = last if "-" in part else first
+        is_number = re.fullmatch(r"\d{1,10},\d{1,10}", f"{first},{last}", re.ASCII)
+        if not is_number or not 0 <= int(last) - int(first) < _MOST_NUMBERS:
+            raise ValueError(
+                f"a number, several as in 0,5,10-19 (at most {_MOST_NUMBERS} in a "
+                "row), or all"
+            )
+        found += range(int(first), int(last) + 1)
+    return list(dict.fromkeys(found))

@@ -1,0 +1,54 @@
+"""The gin files that come with mvhg_tf, found by their names.
+
+In an installation they lie in the package; in a checkout `mvhg_tf/gin_configs` is a
+link to the folder `gin_configs` beside the package.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from pathlib import Path
+
+import mvhg_tf
+from mvhg_tf.runs.errors import UserError
+
+FOLDER = Path(mvhg_tf.__file__).parent / "gin_configs"
+
+
+def gin_file_path(name: str) -> str:
+    """The path of one of our files, such as "hgvae_arm3d.gin" or "metrics/mig.gin".
+
+    Raises:
+      UserError: if there is none of that name.
+    """
+    path = FOLDER / name
+    if not path.is_file():
+        raise UserError(
+            f"There is no {path}: this installation of mvhg_tf is not whole, so "
+            "install it again."
+        )
+    return str(path)
+
+
+def find(path: str) -> str:
+    """The path of a gin file that a user named.
+
+    Args:
+      path: of a file, where `~` is the user's home; if there is no such file, the name
+        of one of ours.
+    """
+    path = os.path.expanduser(path)
+    ours = os.path.join(FOLDER, path)
+    return ours if not os.path.exists(path) and os.path.isfile(ours) else path
+
+
+def find_all(pattern: str) -> list[str]:
+    """The sorted paths of the gin files that match a pattern.
+
+    Args:
+      pattern: such as "~/metrics/*.gin"; if nothing matches it, one of the names of
+        our files, such as "metrics/*.gin".
+    """
+    pattern = os.path.expanduser(pattern)
+    return sorted(glob.glob(pattern) or glob.glob(os.path.join(FOLDER, pattern)))
