@@ -11,11 +11,11 @@ import tensorflow as tf
 
 from benchmarks import library_code, measuring
 from mvhg_tf.disentanglement.data.arm3d import Arm3D
-from mvhg_tf.disentanglement.sources.pairs import PairSource
-from mvhg_tf.runs import gin_config
+from mvhg_tf.disentanglement.sources.pairs import Dynamics, PairSource
 from mvhg_tf.studies import machine, text_tables
 
 BATCH_SIZE = 64
+DYNAMICS = Dynamics(k=2)
 _LIBRARY = "the library, one pair at a time"
 
 
@@ -33,15 +33,14 @@ def run(
     in_memory = library_code.StoredImages(images)
     mapped = library_code.StoredImages(images, mapped=True)
     library = worker.seconds_of if worker else _one_at_a_time(in_memory)
-    with gin_config.configured(bindings=["dynamics.k = 2"]):
-        contestants = {
-            # Many batches, of which those that lay ready are a small part.
-            _LIBRARY: lambda: library(batches) / batches,
-            "from memory": _from_host(in_memory, batches),
-            "from a memory-mapped file": _from_host(mapped, batches),
-            "arm3d, drawn on the device": _on_device(),
-        }
-        medians = measuring.medians(measuring.in_turns(contestants, rounds))
+    contestants = {
+        # Many batches, of which those that lay ready are a small part.
+        _LIBRARY: lambda: library(batches) / batches,
+        "from memory": _from_host(in_memory, batches),
+        "from a memory-mapped file": _from_host(mapped, batches),
+        "arm3d, drawn on the device": _on_device(),
+    }
+    medians = measuring.medians(measuring.in_turns(contestants, rounds))
     return _text(medians, rounds, bool(worker))
 
 
@@ -65,7 +64,7 @@ def _one_at_a_time(data: library_code.StoredImages) -> Callable[[int], float]:
 
 def _from_host(data: library_code.StoredImages, batches: int) -> Callable[[], float]:
     """A call that reads some more batches; returns the seconds for one."""
-    iterator = iter(PairSource(data, BATCH_SIZE, 0).dataset(0))
+    iterator = iter(PairSource(data, BATCH_SIZE, 0, DYNAMICS).dataset(0))
 
     @tf.function
     def read():
@@ -77,7 +76,7 @@ def _from_host(data: library_code.StoredImages, batches: int) -> Callable[[], fl
 
 
 def _on_device() -> Callable[[], float]:
-    source = PairSource(Arm3D(), BATCH_SIZE, 0)
+    source = PairSource(Arm3D(), BATCH_SIZE, 0, DYNAMICS)
 
     @tf.function(autograph=False)
     def read(step: tf.Tensor):

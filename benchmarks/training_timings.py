@@ -11,7 +11,7 @@ import tensorflow as tf
 from benchmarks import library_code, measuring
 from mvhg_tf.disentanglement.models.pairs import pair_models
 from mvhg_tf.disentanglement.models.shared import reconstruction
-from mvhg_tf.disentanglement.sources.pairs import PairSource
+from mvhg_tf.disentanglement.sources.pairs import Dynamics, PairSource
 from mvhg_tf.disentanglement.steps import optimizers
 from mvhg_tf.disentanglement.steps.training_loop import compiled_loop
 from mvhg_tf.runs import gin_config
@@ -69,11 +69,9 @@ def _training(
     """A call that trains some more steps and returns the seconds they took."""
     keras.utils.set_random_seed(0)
     model = getattr(pair_models, name)()(tuple(data.observation_shape), 0)
-    model.compile(
-        optimizers.make_vae_optimizer(), reconstruction.make_reconstruction_loss
-    )
+    model.compile(optimizers.make_vae_optimizer(), reconstruction.ReconstructionLoss())
     model.build_optimizers()
-    run_steps = compiled_loop(model, PairSource(data, BATCH_SIZE, 0), 0)
+    run_steps = compiled_loop(model, PairSource(data, BATCH_SIZE, 0, Dynamics()), 0)
     num_steps = tf.constant(steps)
     return lambda: measuring.seconds_of(lambda: run_steps(num_steps))
 

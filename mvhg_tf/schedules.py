@@ -6,7 +6,7 @@ import gin
 import keras
 import tensorflow as tf
 
-from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.limits import Positive, PositiveInt, checked
 
 __all__ = ["ExponentialAnnealing"]
 
@@ -29,20 +29,14 @@ class ExponentialAnnealing(keras.optimizers.schedules.LearningRateSchedule):
       UserError: a ValueError, if an argument is not positive.
     """
 
+    @checked("ExponentialAnnealing")
     def __init__(
-        self, initial: float = 10.0, final: float = 0.01, num_steps: int = 50_000
+        self,
+        initial: Positive = 10.0,
+        final: Positive = 0.01,
+        num_steps: PositiveInt = 50_000,
     ):
         super().__init__()
-        for name, value in (
-            ("initial", initial),
-            ("final", final),
-            ("num_steps", num_steps),
-        ):
-            if not value > 0:
-                raise UserError(
-                    f"ExponentialAnnealing's {name} is {value}, but must be positive: "
-                    "give a number above 0."
-                )
         self.initial = float(initial)
         self.final = float(final)
         self.num_steps = int(num_steps)

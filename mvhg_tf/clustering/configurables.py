@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from typing import Annotated
 
 import gin
 import keras
@@ -19,10 +20,17 @@ import tensorflow as tf
 from mvhg_tf import schedules  # noqa: F401  (for gin)
 from mvhg_tf.clustering import likelihoods, priors
 from mvhg_tf.clustering.architectures import UNITS, make_decoder, make_encoder
-from mvhg_tf.clustering.checks import check_batch_size, check_whole
+from mvhg_tf.clustering.checks import check_batch_size
 from mvhg_tf.clustering.start.jiang_weights import load_jiang_weights
 from mvhg_tf.clustering.vade import VaDE
+from mvhg_tf.runs import gin_config
 from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.limits import (
+    Positive,
+    PositiveInt,
+    PositiveInts,
+    at_least,
+)
 
 _PARTS = {
     "vade.prior": {
@@ -66,18 +74,18 @@ def check_all_used(command_bindings: Sequence[str]) -> None:
             )
 
 
-@gin.configurable("vade", denylist=["num_features", "num_clusters", "seed"])
+@gin_config.configurable("vade", denylist=["num_features", "num_clusters", "seed"])
 def vade(
     num_features: int,
     num_clusters: int,
     seed: int,
     prior: str | priors.ClusterPrior = "hypergeometric",
     likelihood="bernoulli",
-    units: Sequence[int] = UNITS,
-    latent_dim: int = 10,
-    temperature: float | Callable[[tf.Tensor], tf.Tensor] = 0.5,
-    learning_rate: float | Callable[[tf.Tensor], tf.Tensor] = 1e-3,
-    prior_rate: float = 10.0,
+    units: PositiveInts = UNITS,
+    latent_dim: PositiveInt = 10,
+    temperature: Positive | Callable[[tf.Tensor], tf.Tensor] = 0.5,
+    learning_rate: Positive | Callable[[tf.Tensor], tf.Tensor] = 1e-3,
+    prior_rate: Positive = 10.0,
     prior_weight: float = 1.0,
 ) -> VaDE:
     """A compiled VaDE.
@@ -98,10 +106,6 @@ def vade(
     Raises:
       UserError: a ValueError, if an argument is not allowed.
     """
-    check_whole("num_features", num_features, 1)
-    check_whole("latent_dim", latent_dim, 1)
-    for size in units:
-        check_whole("A number in units", size, 1)
     model = VaDE(
         num_features,
         num_clusters,
@@ -112,11 +116,6 @@ def vade(
         temperature=temperature,
         seed=seed,
     )
-    if not callable(learning_rate) and not learning_rate > 0:
-        raise UserError(
-            f"learning_rate is {learning_rate!r}, but must be positive: pass a number "
-            "above 0 or a schedule."
-        )
     model.compile(
         learning_rate=learning_rate, prior_rate=prior_rate, prior_weight=prior_weight
     )
@@ -171,9 +170,12 @@ def pretrain(
     )
 
 
-@gin.configurable("fit", denylist=["num_samples"])
+@gin_config.configurable("fit", denylist=["num_samples"])
 def fit_arguments(
-    num_samples: int, epochs: int = 10, batch_size: int = 128, held_epochs: int = 4
+    num_samples: int,
+    epochs: PositiveInt = 10,
+    batch_size: PositiveInt = 128,
+    held_epochs: Annotated[int, at_least(0)] = 4,
 ) -> dict[str, int]:
     """Arguments of `VaDE.fit`, which has checks of its own: these come before it all.
 
@@ -186,7 +188,5 @@ def fit_arguments(
     Raises:
       UserError: a ValueError, if an argument is not allowed.
     """
-    check_whole("fit.epochs", epochs, 1)
-    check_whole("fit.held_epochs", held_epochs, 0)
     check_batch_size(batch_size, num_samples)
     return {"epochs": epochs, "batch_size": batch_size, "held_epochs": held_epochs}

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import platform
+from typing import Annotated, Literal
 
 import gin
 import keras
@@ -18,17 +19,16 @@ from sklearn.manifold import TSNE
 import mvhg_tf
 from mvhg_tf.clustering import callbacks, configurables, figures
 from mvhg_tf.clustering import data as data_sets
-from mvhg_tf.clustering.checks import check_choice, check_whole
 from mvhg_tf.clustering.evaluation import Evaluation, evaluate, table
 from mvhg_tf.clustering.start import start_file
 from mvhg_tf.clustering.vade import VaDE
 from mvhg_tf.runs import checkpoints, gin_config, run_directory
 from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.limits import PositiveInt, between
 
 RESULTS = os.path.join("results", "results.json")
 START = "start.npz"
 MODEL = "model.keras"
-EMBEDDINGS = ("tsne", "pca")
 _MOST_POINTS = 2000  # of the picture of the embedding
 _NUM_SAMPLES = 10  # of each cluster
 _LARGEST_SEED = 2**31 - 1
@@ -61,15 +61,15 @@ def train_with_gin(
         return train(output_directory, overwrite, start)
 
 
-@gin.configurable("cluster", denylist=["output_directory", "overwrite", "start"])
+@gin_config.configurable("cluster", denylist=["output_directory", "overwrite", "start"])
 def train(
     output_directory: str,
     overwrite: bool = False,
     start: str = "",
     num_clusters: int | None = None,
-    random_seed: int = 0,
-    checkpoint_epochs: int = 1,
-    embedding: str = "tsne",
+    random_seed: Annotated[int, between(0, _LARGEST_SEED)] = 0,
+    checkpoint_epochs: PositiveInt = 1,
+    embedding: Literal["tsne", "pca"] = "tsne",
 ) -> str:
     """Pretrains, trains and scores a VaDE on the data that `data.source` names.
 
@@ -93,7 +93,6 @@ def train(
       UserError: for a value that is not allowed, a folder that is not free, or a
         loss that is no longer finite.
     """
-    _check_choices(random_seed, checkpoint_epochs, embedding)
     _check_apart(start, output_directory)
     with run_directory.open_run(output_directory, "cluster", overwrite, start):
         data, model = _make(num_clusters, random_seed)
@@ -108,16 +107,6 @@ def train(
         _write_results(data, at_start, evaluation, output_directory)
         checkpoints.remove_all(os.path.join(output_directory, "checkpoints"))
     return table(evaluation, data.classes)
-
-
-def _check_choices(random_seed: int, checkpoint_epochs: int, embedding: str) -> None:
-    if not 0 <= random_seed <= _LARGEST_SEED:
-        raise UserError(
-            f"cluster.random_seed is {random_seed}, but must be an integer from 0 to "
-            f"{_LARGEST_SEED}: bind it to one."
-        )
-    check_whole("cluster.checkpoint_epochs", checkpoint_epochs, 1)
-    check_choice("cluster.embedding", embedding, EMBEDDINGS)
 
 
 def _check_apart(start: str, output_directory: str) -> None:

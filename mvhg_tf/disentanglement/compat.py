@@ -27,6 +27,7 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import inspect
 import json
 import multiprocessing.pool
 import shutil
@@ -41,6 +42,7 @@ import PIL.Image
 import tensorflow as tf
 
 from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.limits import PositiveInt, PositiveInts, Seed
 
 _LIBRARY = "disentanglement_lib"
 # Examples that a model is given at a time: the library hands over 10 000 images at
@@ -70,6 +72,18 @@ _REPLACED = {
     f"{_LIBRARY}.{theirs}": f"mvhg_tf.disentanglement.{ours}"
     for theirs, ours in (_REPLACED_FUNCTIONS | _REPLACED_MODELS).items()
 }
+
+# With none of these there is nothing to do, and the library may do it for ever.
+_COUNTS = (
+    "batch_size",
+    "n_experiment",
+    "num_bins",
+    "num_eval",
+    "num_test",
+    "num_test_points_per_class",
+    "num_train",
+    "num_variance_estimate",
+)
 
 # Packages that the wheel lacks, though modules of them are replaced.
 _MISSING = {f"{_LIBRARY}.evaluation.udr", f"{_LIBRARY}.evaluation.udr.metrics"}
@@ -106,7 +120,31 @@ def _configurable(name_or_function=None, blacklist=None, whitelist=None, **argum
         arguments["denylist"] = blacklist
     if whitelist is not None:
         arguments["allowlist"] = whitelist
-    return gin.configurable(name_or_function, **arguments)
+    if callable(name_or_function):
+        return gin.configurable(_annotated(name_or_function), **arguments)
+    decorate = gin.configurable(name_or_function, **arguments)
+    return lambda function: decorate(_annotated(function))
+
+
+def _annotated(function):
+    """A function of the library, which annotates nothing but names its counts alike."""
+    if not function.__module__.startswith(f"{_LIBRARY}."):
+        return function
+    several = "downstream_task" in function.__name__  # numbers of examples
+    for name, parameter in inspect.signature(function).parameters.items():
+        hint = None
+        if name == "num_train" and several:
+            hint = PositiveInts
+        elif name in _COUNTS:
+            hint = PositiveInt
+        elif name == "random_seed":
+            hint = Seed
+        elif name.startswith("num_"):
+            hint = int
+        if hint is not None:
+            is_optional = parameter.default is None
+            function.__annotations__[name] = hint | None if is_optional else hint
+    return function
 
 
 @contextlib.contextmanager

@@ -23,17 +23,6 @@ _SHAPE = re.compile(r"shape ?[\[(]([\d, ]*\d)")
 _GIN_NOTE = re.compile(r"\n  In (?:call to configurable|bindings string)")
 
 
-def check_positive_integer(parameter: str, value: object) -> None:
-    """Raises a UserError that names the parameter if the value is none of int32."""
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    if not is_whole or not 0 < value < 2**31:
-        limit = " below 2**31" if is_whole and value > 0 else ""
-        raise UserError(
-            f"{parameter} is {value!r}, but must be a positive integer{limit}: bind it "
-            "to one."
-        )
-
-
 def full_disk_sentence(error: BaseException) -> str | None:
     """What a program says of an error that a full disk made; None of any other."""
     reason = next((words for words in _NO_ROOM if words in str(error)), None)

@@ -2,17 +2,18 @@
 
 import contextlib
 import importlib.util  # noqa: F401  (gin uses it without importing it)
+import inspect
 import logging
 import os
 import re
 import sys
 import tokenize
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TextIO
 
 import gin
 
-from mvhg_tf.runs import gin_checks, gin_macros
+from mvhg_tf.runs import gin_checks, gin_macros, limits
 from mvhg_tf.runs.errors import UserError, message_of
 
 _folders = [""]  # of the gin files that are being read, the innermost one last
@@ -82,6 +83,33 @@ def configured(
             yield
     finally:
         gin.clear_config()
+
+
+def configurable(name: str, **arguments: object) -> Callable:
+    """`gin.configurable`, whose calls are checked as bindings are.
+
+    So what Python code passes is told by the same sentences.
+
+    Args:
+      name: of the configurable.
+      **arguments: as gin takes them; what it can't bind is not checked.
+    """
+
+    def decorate(target: Callable) -> Callable:
+        allowed = arguments.get("allowlist")
+        denied = arguments.get("denylist", ())
+        if allowed is None:
+            allowed = [
+                p for p in inspect.signature(target).parameters if p not in denied
+            ]
+        check = limits.checked(name, allowed)
+        if inspect.isclass(target):
+            target.__init__ = check(target.__init__)
+        else:
+            target = check(target)
+        return gin.configurable(name, **arguments)(target)
+
+    return decorate
 
 
 def query(parameter: str, default: object = None) -> object:

@@ -55,7 +55,7 @@ def _agrees(given: object, wanted: object) -> bool:
                 _agrees(member, wanted) if is_given else _agrees(given, member)
                 for member in members
             )
-    kinds = [typing.get_origin(hint) or hint for hint in (given, wanted)]
+    kinds = [_kind(hint) for hint in (given, wanted)]
     if not all(inspect.isclass(kind) for kind in kinds):
         return True  # nothing is known
     if kinds[1] is not collections.abc.Callable:
@@ -63,6 +63,13 @@ def _agrees(given: object, wanted: object) -> bool:
     if kinds[0] is not collections.abc.Callable:
         return "__call__" in dir(kinds[0])
     return _functions_agree(typing.get_args(given), typing.get_args(wanted))
+
+
+def _kind(hint: object) -> object:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Annotated:
+        return _kind(arguments[0])
+    return type(arguments[0]) if origin is typing.Literal else origin or hint
 
 
 def _functions_agree(given: tuple, wanted: tuple) -> bool:

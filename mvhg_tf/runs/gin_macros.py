@@ -10,8 +10,7 @@ import gin
 from gin import config_parser
 
 from mvhg_tf.runs.errors import UserError
-
-_LITERALS = (bool, int, float, str, bytes, type(None), list, tuple, dict)
+from mvhg_tf.runs.limits import LITERALS
 
 
 def resolve(config: Mapping) -> dict[tuple[str, str, str], object]:
@@ -121,4 +120,4 @@ def _literal_constant(value: object) -> object:
     if value.selector != "gin.constant":
         return value
     constant = gin.query_parameter(value.scoped_selector.rpartition("/")[0])
-    return constant if isinstance(constant, _LITERALS) else value
+    return constant if isinstance(constant, LITERALS) else value

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import library_code
-from mvhg_tf.disentanglement.sources.pairs import PairSource
-from mvhg_tf.runs import gin_config
+from mvhg_tf.disentanglement.sources.pairs import Dynamics, PairSource
 from mvhg_tf.runs.errors import UserError
 
 SIZES = (2, 3)
@@ -33,11 +32,10 @@ def test_stored_images_are_those_of_their_factors(images, mapped):
 
 
 def test_mapped_pairs_are_those_in_memory(images):
-    with gin_config.configured(bindings=["dynamics.k = 1"]):
-        batches = [
-            next(iter(PairSource(data, 4, seed=0).dataset(3)))
-            for data in map(library_code.StoredImages, [images] * 2, [False, True])
-        ]
+    batches = [
+        next(iter(PairSource(data, 4, 0, Dynamics(k=1)).dataset(3)))
+        for data in map(library_code.StoredImages, [images] * 2, [False, True])
+    ]
     assert batches[0]["images_1"].dtype == np.uint8
     for name, value in batches[0].items():
         np.testing.assert_array_equal(value, batches[1][name])

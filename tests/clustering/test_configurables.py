@@ -69,14 +69,14 @@ def test_pretraining_and_training_take_what_is_bound():
     ("binding", "message"),
     [
         ("vade.learning_rate = 0", "learning_rate is 0, but must be positive"),
-        ("vade.units = (8, -1)", "units is -1, but must be"),
+        ("vade.units = (8, -1)", "vade.units is .8, -1., but must be"),
         ("vade.latent_dim = 0", "latent_dim is 0, but must be"),
         ("vade.prior = 'even'", "prior is 'even', but must be"),
     ],
 )
 def test_values_that_are_not_allowed_are_refused(binding, message):
-    with gin_config.configured(bindings=[binding]):
-        with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=message):
+        with gin_config.configured(bindings=[binding]):
             configurables.vade(num_features=6, num_clusters=3, seed=0)
 
 
@@ -89,8 +89,8 @@ def test_values_that_are_not_allowed_are_refused(binding, message):
     ],
 )
 def test_arguments_of_training_are_refused_before_it(binding, message):
-    with gin_config.configured(bindings=[binding]):
-        with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=message):
+        with gin_config.configured(bindings=[binding]):
             configurables.fit_arguments(60)
 
 

@@ -210,7 +210,7 @@ def test_a_file_that_macros_were_saved_in_is_read(made, run, model):
 @pytest.mark.parametrize(
     "program, flags, binding, value, sentence",
     [
-        ("dlib_train", ["--model_dir={out}"], "vae.beta", "-1", "must not be negative"),
+        ("dlib_train", ["--model_dir={out}"], "vae.beta", "-1", "must be at least 0"),
         (
             "dlib_train",
             ["--model_dir={out}"],

@@ -71,7 +71,7 @@ def test_the_configuration_is_cleared_after_an_error():
         ("session_test.name = 3", "must be a string"),
         ("mig.num_train = 'x'", "mig.num_train is 'x', but must be an integer"),
         ("mig.num_train = [10]", "mig.num_train is .10., but must be an integer"),
-        ("downstream_task.num_train = 'x'", "must be a list or a tuple: bind"),
+        ("downstream_task.num_train = 'x'", "must be a list: bind"),
     ],
 )
 def test_mistakes_are_told_in_one_sentence(binding, sentence):

@@ -6,14 +6,14 @@ The downstream task of Sutter et al. (2023), section 5.2 and appendix C.2.5.
 import warnings
 from typing import NamedTuple
 
-import gin
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from threadpoolctl import threadpool_limits
 
-from mvhg_tf.disentanglement.sources.pairs import sample_pairs
-from mvhg_tf.runs.errors import check_positive_integer
+from mvhg_tf.disentanglement.sources.pairs import Dynamics, sample_pairs
+from mvhg_tf.runs import gin_config
+from mvhg_tf.runs.limits import PositiveInt
 
 # lbfgs needs some hundred iterations for standardised inputs.
 _MAX_ITERATIONS = 5_000
@@ -45,7 +45,7 @@ class EncodedPairs(NamedTuple):
         return self.factors[0] == self.factors[1]
 
 
-@gin.configurable(
+@gin_config.configurable(
     "shared_independent_downstream",
     denylist=[
         "ground_truth_data",
@@ -59,9 +59,9 @@ def compute_shared_independent(
     representation_function,
     random_state: np.random.RandomState,
     artifact_dir: str | None = None,
-    num_train: int = 10_000,
-    num_test: int = 5_000,
-    batch_size: int = 128,
+    num_train: PositiveInt = 10_000,
+    num_test: PositiveInt = 5_000,
+    batch_size: PositiveInt = 128,
 ) -> dict[str, object]:
     """Scores the split of the latents of pairs into shared and independent ones.
 
@@ -109,16 +109,16 @@ def compute_shared_independent(
       UserError: if a size is not positive, or the model was not trained on pairs.
     """
     del artifact_dir
-    for name, value in (
-        ("num_train", num_train),
-        ("num_test", num_test),
-        ("batch_size", batch_size),
-    ):
-        check_positive_integer(f"shared_independent_downstream.{name}", value)
+    dynamics = Dynamics()
 
     def encode(num: int) -> EncodedPairs:
         return encode_pairs(
-            ground_truth_data, representation_function, random_state, num, batch_size
+            ground_truth_data,
+            representation_function,
+            random_state,
+            num,
+            batch_size,
+            dynamics,
         )
 
     train, test = encode(num_train), encode(num_test)
@@ -132,12 +132,13 @@ def encode_pairs(
     random_state: np.random.RandomState,
     num: int,
     batch_size: int,
+    dynamics: Dynamics,
 ) -> EncodedPairs:
     """Draws `num` pairs, `batch_size` at a time, and encodes them."""
     batches = []
     # Full batches, as TensorFlow compiles for each size anew; the rest is cut off.
     for _ in range(0, num, batch_size):
-        pairs = sample_pairs(ground_truth_data, batch_size, random_state)
+        pairs = sample_pairs(ground_truth_data, batch_size, random_state, dynamics)
         outputs = representation.pair(pairs.images_1, pairs.images_2, pairs.labels)
         batches.append(
             EncodedPairs(

@@ -13,24 +13,26 @@ lacks). Here a model's regressions on all others are one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import gin
 import numpy as np
 from scipy import stats
 from sklearn import linear_model
 
-from mvhg_tf.runs.errors import UserError, check_positive_integer
+from mvhg_tf.runs import gin_config
+from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.limits import PositiveInt
 
 # Images `[N, H, W, C]` to posterior means `[N, d]` and their mean KL divergences `[d]`.
 Encoder = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
-CORRELATIONS = ("lasso", "spearman")
 _PENALTY = 0.1  # of the Lasso
 # A latent that says less is no predictor, whatever the threshold of the filter is.
 _SILENT_KL = 0.01  # nats
 
 
-@gin.configurable(
+@gin_config.configurable(
     "udr_sklearn",
     denylist=["ground_truth_data", "representation_functions", "random_state"],
 )
@@ -38,9 +40,9 @@ def compute_udr_sklearn(
     ground_truth_data,
     representation_functions: Sequence[Encoder],
     random_state: np.random.RandomState,
-    batch_size: int = gin.REQUIRED,
-    num_data_points: int = gin.REQUIRED,
-    correlation_matrix: str = "lasso",
+    batch_size: PositiveInt = gin.REQUIRED,
+    num_data_points: PositiveInt = gin.REQUIRED,
+    correlation_matrix: Literal["lasso", "spearman"] = "lasso",
     filter_low_kl: bool = True,
     include_raw_correlations: bool = True,
     kl_filter_threshold: float = 0.01,
@@ -68,7 +70,12 @@ def compute_udr_sklearn(
       UserError: for fewer than two models, models of different numbers of latents, or
         a value that is not allowed.
     """
-    _check(batch_size, num_data_points, correlation_matrix, representation_functions)
+    check_number(len(representation_functions))
+    if num_data_points % batch_size:
+        raise UserError(
+            f"udr_sklearn.num_data_points is {num_data_points}, but must be a multiple "
+            f"of udr_sklearn.batch_size, which is {batch_size}: bind one to another."
+        )
     points, divergences = _encode(
         ground_truth_data,
         representation_functions,
@@ -156,24 +163,6 @@ def check_number(num_models: int) -> None:
             f"A ranking compares models, but only {num_models} was given: give two or "
             "more."
         )
-
-
-def _check(
-    batch_size: int, num_data_points: int, correlation_matrix: str, models: Sequence
-) -> None:
-    check_positive_integer("udr_sklearn.batch_size", batch_size)
-    check_positive_integer("udr_sklearn.num_data_points", num_data_points)
-    if num_data_points % batch_size:
-        raise UserError(
-            f"udr_sklearn.num_data_points is {num_data_points}, but must be a multiple "
-            f"of udr_sklearn.batch_size, which is {batch_size}: bind one to another."
-        )
-    if correlation_matrix not in CORRELATIONS:
-        raise UserError(
-            f"udr_sklearn.correlation_matrix is {correlation_matrix!r}, but must be "
-            f"{' or '.join(map(repr, CORRELATIONS))}: bind it to one."
-        )
-    check_number(len(models))
 
 
 def _encode(

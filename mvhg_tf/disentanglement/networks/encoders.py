@@ -6,15 +6,16 @@ import gin
 import keras
 from keras import layers
 
-from mvhg_tf.runs.errors import check_positive_integer
+from mvhg_tf.runs import gin_config
+from mvhg_tf.runs.limits import PositiveInt
 
 Shape = tuple[int, int, int]
 
 
-@gin.configurable("encoder", allowlist=["num_latent", "encoder_fn"])
+@gin_config.configurable("encoder", allowlist=["num_latent", "encoder_fn"])
 def make_gaussian_encoder(
     observation_shape: Shape,
-    num_latent: int = gin.REQUIRED,
+    num_latent: PositiveInt = gin.REQUIRED,
     encoder_fn: Callable[[Shape, int], keras.Model] = gin.REQUIRED,
 ) -> keras.Model:
     """The encoder: images `[B, H, W, C]` -> mean and log variance, `[B, d]` each.
@@ -27,7 +28,6 @@ def make_gaussian_encoder(
     Raises:
       UserError: if `num_latent` is not a positive integer.
     """
-    check_positive_integer("encoder.num_latent", num_latent)
     return encoder_fn(tuple(observation_shape), num_latent)
 
 

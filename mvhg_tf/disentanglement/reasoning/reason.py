@@ -20,10 +20,10 @@ from mvhg_tf.runs import gin_config, run_directory
 from mvhg_tf.runs.checkpoints import open_manager, restore_newest
 from mvhg_tf.runs.errors import (
     UserError,
-    check_positive_integer,
     message_of,
     sentence_and_code,
 )
+from mvhg_tf.runs.limits import PositiveInt, Seed
 from mvhg_tf.runs.progress import ProgressBar
 
 _LOG_STEPS = 50
@@ -55,7 +55,7 @@ def reason_with_gin(
         reason(input_dir, output_dir, overwrite)
 
 
-@gin.configurable(
+@gin_config.configurable(
     "abstract_reasoning", denylist=["input_dir", "output_dir", "overwrite"]
 )
 def reason(
@@ -63,11 +63,11 @@ def reason(
     output_dir: str,
     overwrite: bool = False,
     model: TwoStageModel = gin.REQUIRED,
-    num_iterations: int = gin.REQUIRED,
-    training_steps_per_iteration: int = gin.REQUIRED,
-    eval_steps_per_iteration: int = gin.REQUIRED,
-    random_seed: int = gin.REQUIRED,
-    batch_size: int = gin.REQUIRED,
+    num_iterations: PositiveInt = gin.REQUIRED,
+    training_steps_per_iteration: PositiveInt = gin.REQUIRED,
+    eval_steps_per_iteration: PositiveInt = gin.REQUIRED,
+    random_seed: Seed = gin.REQUIRED,
+    batch_size: PositiveInt = gin.REQUIRED,
     name: str = "",
 ) -> None:
     """Trains a network on matrices without end, and scores it again and again.
@@ -98,13 +98,6 @@ def reason(
         not free, or the loss is not finite.
     """
     del name
-    for parameter, value in {
-        "num_iterations": num_iterations,
-        "training_steps_per_iteration": training_steps_per_iteration,
-        "eval_steps_per_iteration": eval_steps_per_iteration,
-        "batch_size": batch_size,
-    }.items():
-        check_positive_integer(f"abstract_reasoning.{parameter}", value)
     _bind_representation(input_dir)
     data = get_pgm_dataset(inputs=model.inputs)
     keras.utils.set_random_seed(random_seed)

@@ -13,7 +13,9 @@ import keras
 import tensorflow as tf
 
 from mvhg_tf.disentanglement.steps import optimizers, saved_model
+from mvhg_tf.runs import gin_config
 from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.limits import PositiveInts, Probability
 
 _OF_FACTORS = ("values", "onehot")
 
@@ -188,11 +190,11 @@ class PanelEmbedding(_Composite):
         return tuple(tf.split(embeddings, [kind.shape[1] for kind in inputs], axis=1))
 
 
-@gin.configurable("OptimizedWildRelNet")
+@gin_config.configurable("OptimizedWildRelNet")
 def wild_relation_network(
-    edge_mlp: Sequence[int] = gin.REQUIRED,
-    graph_mlp: Sequence[int] = gin.REQUIRED,
-    dropout_in_last_graph_layer: float | None = gin.REQUIRED,
+    edge_mlp: PositiveInts = gin.REQUIRED,
+    graph_mlp: PositiveInts = gin.REQUIRED,
+    dropout_in_last_graph_layer: Probability | None = gin.REQUIRED,
 ) -> WildRelationNetwork:
     """A wild relation network.
 
@@ -206,14 +208,7 @@ def wild_relation_network(
     Raises:
       UserError: if a list is empty, or the share is not in [0, 1].
     """
-    _check_units("edge_mlp", edge_mlp)
-    _check_units("graph_mlp", graph_mlp)
     kept = dropout_in_last_graph_layer or 1.0
-    if not 0 < kept <= 1:
-        raise UserError(
-            f"OptimizedWildRelNet.dropout_in_last_graph_layer is {kept}, but must be "
-            "from 0 to 1, or None: bind it to such a number."
-        )
     edge = [PairLayer(edge_mlp[0]), *_dense_layers(edge_mlp[1:])]
     graph = _dense_layers(graph_mlp)
     if kept < 1:
@@ -304,11 +299,3 @@ def _dense_layers(all_units: Sequence[int]) -> list[keras.layers.Layer]:
         )
         for units in all_units
     ]
-
-
-def _check_units(parameter: str, all_units: Sequence[int]) -> None:
-    if not all_units or not all(type(u) is int and u > 0 for u in all_units):
-        raise UserError(
-            f"OptimizedWildRelNet.{parameter} is {all_units!r}, but must be a list of "
-            "one or more positive integers: bind it to one such as [256, 256]."
-        )

@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from mvhg_tf.disentanglement.sources.images import ImageSource
 from mvhg_tf.disentanglement.sources.labellers import make_labels
-from mvhg_tf.runs.errors import UserError, check_positive_integer
 
 
 class LabelledImages(NamedTuple):
@@ -27,16 +26,7 @@ class LabelledImages(NamedTuple):
     def split(
         self, train_percentage: float
     ) -> tuple["LabelledImages", "LabelledImages"]:
-        """The first images, a fraction of them rounded up, and those held out.
-
-        Raises:
-          UserError: if the fraction is not in (0, 1].
-        """
-        if not 0 < train_percentage <= 1:
-            raise UserError(
-                f"model.train_percentage is {train_percentage!r}, but must be a "
-                "fraction: bind it to a number above 0 and up to 1."
-            )
+        """The first images, a fraction in (0, 1] rounded up, and those held out."""
         num = math.ceil(len(self.images) * train_percentage)
         images, labels, sizes = self
         return (
@@ -50,10 +40,9 @@ def sample_labelled_images(dataset, num: int, seed: int) -> LabelledImages:
 
     Args:
       dataset: a disentanglement_lib `GroundTruthData`.
-      num: N, bound to `model.num_labelled_samples`.
+      num: N.
       seed: the draw depends on it alone.
     """
-    check_positive_integer("model.num_labelled_samples", num)
     random_state = np.random.RandomState(seed)
     factors = dataset.sample_factors(num, random_state)
     images = dataset.sample_observations_from_factors(factors, random_state)

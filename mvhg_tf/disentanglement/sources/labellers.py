@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 import gin
 import numpy as np
 
+from mvhg_tf.runs import gin_config
 from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.limits import PositiveInt, Probability
 
 Labels = tuple[np.ndarray, list[int]]
 Labeller = Callable[[np.ndarray, object, np.random.RandomState], Labels]
@@ -34,9 +36,9 @@ def perfect_labeller(factors: np.ndarray, dataset, random_state) -> Labels:
     return factors, dataset.factors_num_values
 
 
-@gin.configurable("bin_labeller", allowlist=["num_bins"])
+@gin_config.configurable("bin_labeller", allowlist=["num_bins"])
 def bin_labeller(
-    factors: np.ndarray, dataset, random_state, num_bins: int = 5
+    factors: np.ndarray, dataset, random_state, num_bins: PositiveInt = 5
 ) -> Labels:
     """Rough labels: a factor of more than `num_bins` values is cut into that many."""
     del random_state
@@ -45,23 +47,18 @@ def bin_labeller(
     return np.where(sizes > num_bins, binned, factors), np.minimum(sizes, num_bins)
 
 
-@gin.configurable("noisy_labeller", allowlist=["prob_random"])
+@gin_config.configurable("noisy_labeller", allowlist=["prob_random"])
 def noisy_labeller(
     factors: np.ndarray,
     dataset,
     random_state: np.random.RandomState,
-    prob_random: float = 0.1,
+    prob_random: Probability = 0.1,
 ) -> Labels:
     """Each label is, with probability `prob_random`, a uniform one instead.
 
     Raises:
       UserError: if `prob_random` is not in [0, 1].
     """
-    if not 0 <= prob_random <= 1:
-        raise UserError(
-            f"noisy_labeller.prob_random is {prob_random!r}, but must be a "
-            "probability: bind it to a number from 0 to 1."
-        )
     is_random = random_state.uniform(size=factors.shape) < prob_random
     values = random_state.randint(dataset.factors_num_values, size=factors.shape)
     return np.where(is_random, values, factors), dataset.factors_num_values
@@ -80,12 +77,12 @@ def permuted_labeller(
     return np.stack(columns, axis=1), sizes
 
 
-@gin.configurable("partial_labeller", allowlist=["num_observed_factors"])
+@gin_config.configurable("partial_labeller", allowlist=["num_observed_factors"])
 def partial_labeller(
     factors: np.ndarray,
     dataset,
     random_state: np.random.RandomState,
-    num_observed_factors: int = 2,
+    num_observed_factors: PositiveInt = 2,
 ) -> Labels:
     """Some factors alone, chosen at random, in a random order.
 
@@ -93,7 +90,7 @@ def partial_labeller(
       UserError: if there are not as many factors as `num_observed_factors`.
     """
     num_factors = factors.shape[1]
-    if not 1 <= num_observed_factors <= num_factors:
+    if num_observed_factors > num_factors:
         raise UserError(
             f"partial_labeller.num_observed_factors is {num_observed_factors!r}, but "
             f"this data set has {num_factors} factors: bind it to an integer from 1 "

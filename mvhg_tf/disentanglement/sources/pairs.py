@@ -3,16 +3,20 @@
 The library draws one pair at a time in Python. Here a batch is drawn at once.
 """
 
-from typing import NamedTuple
+import dataclasses
+from collections.abc import Sequence
+from typing import Annotated, Literal, NamedTuple
 
 import gin
 import numpy as np
 import tensorflow as tf
 
 from mvhg_tf.disentanglement.sources.images import Source, uniform_values
+from mvhg_tf.runs import gin_config
 from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.limits import Limit
 
-DYNAMICS_MODES = ("exact", "dlib")
+_ALLOWED_K = "an integer from 0 {}, or -1 to draw it for each pair"
 
 
 class FactorPairs(NamedTuple):
@@ -54,15 +58,10 @@ class ImagePairs(NamedTuple):
     labels: np.ndarray
 
 
-@gin.configurable("dynamics", allowlist=["k", "mode"])
-def sample_factor_pairs(
-    factors_num_values: list[int],
-    num: int,
-    seed: tf.Tensor,
-    k: int = gin.REQUIRED,
-    mode: str = "exact",
-) -> FactorPairs:
-    """Draws the factors of `num` pairs.
+@gin_config.configurable("dynamics")
+@dataclasses.dataclass(frozen=True)
+class Dynamics:
+    """Which factors differ in a pair, as gin's `dynamics` says.
 
     The first image's factors are uniform. Then some factors are redrawn:
 
@@ -71,10 +70,7 @@ def sample_factor_pairs(
     - mode "dlib" (the library's): 1 or k factors with equal probability, each
       redrawn uniformly, so that it may keep its value.
 
-    Args:
-      factors_num_values: number of values of each of the F factors.
-      num: B, the number of pairs.
-      seed: int32 `[2]`, a stateless seed.
+    Attributes:
       k: how many factors differ: 0 to F; -1 draws it for each pair uniformly from 1
         to F - 1, as the library does. F counts the factors with several values.
       mode: "exact" or "dlib".
@@ -82,14 +78,43 @@ def sample_factor_pairs(
     Raises:
       UserError: if `k` or `mode` is none of those.
     """
+
+    k: Annotated[int, Limit(_ALLOWED_K.format("on"), lambda k: k >= -1)] = gin.REQUIRED
+    mode: Literal["exact", "dlib"] = "exact"
+
+    def check_factors(self, factors_num_values: Sequence[int]) -> None:
+        """Raises a UserError if so many factors of a data set can't differ."""
+        num_varying = int(np.sum(np.asarray(factors_num_values) > 1))
+        if self.k > num_varying:
+            raise UserError(
+                f"dynamics.k is {self.k}, but must be "
+                f"{_ALLOWED_K.format(f'to {num_varying}')}: {num_varying} factors of "
+                "this data set have several values."
+            )
+
+
+def sample_factor_pairs(
+    factors_num_values: Sequence[int], num: int, seed: tf.Tensor, dynamics: Dynamics
+) -> FactorPairs:
+    """Draws the factors of `num` pairs.
+
+    Args:
+      factors_num_values: number of values of each of the F factors.
+      num: B, the number of pairs.
+      seed: int32 `[2]`, a stateless seed.
+      dynamics: which of them differ.
+
+    Raises:
+      UserError: if so many factors can't differ.
+    """
+    dynamics.check_factors(factors_num_values)
     sizes = np.asarray(factors_num_values, np.int32)
-    _check_dynamics(k, mode, num_varying=int(np.sum(sizes > 1)))
     seeds = tf.random.split(seed, 5)
     first = uniform_values(seeds[0], num, sizes)
     rank = _random_rank(seeds[1], num, sizes)
-    num_redrawn = _num_redrawn(seeds[2:4], num, sizes, k, mode)
+    num_redrawn = _num_redrawn(seeds[2:4], num, sizes, dynamics)
     redrawn = rank < num_redrawn[:, None]
-    if mode == "exact":
+    if dynamics.mode == "exact":
         step = 1 + uniform_values(seeds[4], num, np.maximum(sizes - 1, 1))
         values = (first + step) % sizes
     else:
@@ -105,19 +130,22 @@ def sample_factor_pairs(
 
 
 def sample_pairs(
-    ground_truth_data, num: int, random_state, **dynamics: object
+    ground_truth_data, num: int, random_state, dynamics: Dynamics
 ) -> ImagePairs:
-    """Draws `num` pairs of images and their truth, as `dynamics` is configured.
+    """Draws `num` pairs of images and their truth.
 
     Args:
       ground_truth_data: a disentanglement_lib `GroundTruthData`.
       num: B, the number of pairs.
       random_state: `np.random.RandomState`; the draw depends on it alone.
-      **dynamics: `k` and `mode`, in place of the configured ones.
+      dynamics: which factors differ.
+
+    Raises:
+      UserError: if so many factors can't differ.
     """
     seed = tf.constant(random_state.randint(2**31, size=2), tf.int32)
     pairs = sample_factor_pairs(
-        ground_truth_data.factors_num_values, num, seed, **dynamics
+        ground_truth_data.factors_num_values, num, seed, dynamics
     )
     first, second = pairs.factors_1.numpy(), pairs.factors_2.numpy()
     observe = ground_truth_data.sample_observations_from_factors
@@ -135,14 +163,22 @@ def sample_pairs(
 class PairSource(Source):
     """Batches of pairs, see `Source`; its batch size counts pairs.
 
+    Args:
+      ground_truth_data: see `Source`.
+      batch_size: B.
+      seed: of the whole stream.
+      dynamics: which factors differ.
+
     Raises:
-      UserError: if `dynamics` is configured wrongly for the data set.
+      UserError: if so many factors can't differ.
     """
 
-    def __init__(self, ground_truth_data, batch_size: int, seed: int):
+    def __init__(
+        self, ground_truth_data, batch_size: int, seed: int, dynamics: Dynamics
+    ):
         super().__init__(ground_truth_data, batch_size, seed)
-        # Draws a pair so that a mistake shows here, and not inside a trace.
-        sample_factor_pairs(ground_truth_data.factors_num_values, 1, [seed, 0])
+        dynamics.check_factors(ground_truth_data.factors_num_values)
+        self._dynamics = dynamics
 
     def draw(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
         """The batch of `step` (int scalar).
@@ -153,7 +189,7 @@ class PairSource(Source):
         """
         seed = self._seed_of(step)
         pairs = sample_factor_pairs(
-            self._data.factors_num_values, self._batch_size, seed
+            self._data.factors_num_values, self._batch_size, seed, self._dynamics
         )
         factors = tf.concat([pairs.factors_1, pairs.factors_2], axis=0)
         images_1, images_2 = tf.split(self._images_of(factors, seed), 2)
@@ -163,20 +199,6 @@ class PairSource(Source):
             "labels": pairs.labels,
             "k": pairs.k,
         }
-
-
-def _check_dynamics(k: int, mode: str, num_varying: int) -> None:
-    if mode not in DYNAMICS_MODES:
-        raise UserError(
-            f'dynamics.mode is {mode!r}, but must be "exact" or "dlib": bind it to one '
-            "of these."
-        )
-    if not isinstance(k, int) or not -1 <= k <= num_varying:
-        raise UserError(
-            f"dynamics.k is {k!r}, but must be an integer from 0 to {num_varying} (the "
-            "factors of this data set that have several values), or -1 to draw it for "
-            "each pair."
-        )
 
 
 def _random_rank(seed: tf.Tensor, num: int, sizes: np.ndarray) -> tf.Tensor:
@@ -190,16 +212,16 @@ def _random_rank(seed: tf.Tensor, num: int, sizes: np.ndarray) -> tf.Tensor:
 
 
 def _num_redrawn(
-    seeds: tf.Tensor, num: int, sizes: np.ndarray, k: int, mode: str
+    seeds: tf.Tensor, num: int, sizes: np.ndarray, dynamics: Dynamics
 ) -> tf.Tensor:
     """How many factors of each pair are redrawn, int32 `[num]`."""
     num_varying = int(np.sum(sizes > 1))
-    if k == -1:
+    if dynamics.k == -1:
         upper = np.array([max(num_varying - 1, 1)], np.int32)
         count = 1 + uniform_values(seeds[0], num, upper)[:, 0]
     else:
-        count = tf.fill([num], k)
-    if mode == "dlib":
+        count = tf.fill([num], dynamics.k)
+    if dynamics.mode == "dlib":
         coin = tf.random.stateless_uniform([num], seeds[1]) < 0.5
         count = tf.where(coin, tf.minimum(count, 1), count)
     return count

@@ -25,6 +25,7 @@ from mvhg_tf.disentanglement.steps.saved_model import (
 )
 from mvhg_tf.runs import gin_config, run_directory
 from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.limits import Seed
 
 # Importing a metric's module makes its name known to gin.
 for _name in (
@@ -68,13 +69,15 @@ def evaluate_with_gin(
         evaluate(model_dir, output_dir, overwrite)
 
 
-@gin.configurable("evaluation", denylist=["model_dir", "output_dir", "overwrite"])
+@gin_config.configurable(
+    "evaluation", denylist=["model_dir", "output_dir", "overwrite"]
+)
 def evaluate(
     model_dir: str | Sequence[str],
     output_dir: str,
     overwrite: bool = False,
     evaluation_fn: Callable = gin.REQUIRED,
-    random_seed: int = gin.REQUIRED,
+    random_seed: Seed = gin.REQUIRED,
     name: str = "",
 ) -> None:
     """Computes one metric of a representation, or of several models side by side.

@@ -12,6 +12,8 @@ import gin
 from keras.optimizers import schedules
 from keras.optimizers.schedules import LearningRateSchedule
 
+from mvhg_tf.runs.limits import NotNegative, PositiveInt
+
 
 @gin.configurable("piecewise_constant")
 def piecewise_constant(
@@ -23,7 +25,10 @@ def piecewise_constant(
 
 @gin.configurable("exponential_decay")
 def exponential_decay(
-    learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool = False
+    learning_rate: NotNegative,
+    decay_steps: PositiveInt,
+    decay_rate: float,
+    staircase: bool = False,
 ) -> LearningRateSchedule:
     """`decay_rate` times as much after each `decay_steps`, in jumps if `staircase`."""
     return schedules.ExponentialDecay(
@@ -33,7 +38,10 @@ def exponential_decay(
 
 @gin.configurable("natural_exp_decay")
 def natural_exp_decay(
-    learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool = False
+    learning_rate: NotNegative,
+    decay_steps: PositiveInt,
+    decay_rate: float,
+    staircase: bool = False,
 ) -> LearningRateSchedule:
     """exp(-`decay_rate`) times as much after each `decay_steps`."""
     return exponential_decay(
@@ -43,7 +51,10 @@ def natural_exp_decay(
 
 @gin.configurable("inverse_time_decay")
 def inverse_time_decay(
-    learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool = False
+    learning_rate: NotNegative,
+    decay_steps: PositiveInt,
+    decay_rate: float,
+    staircase: bool = False,
 ) -> LearningRateSchedule:
     """Divided by 1 + `decay_rate` t, where t counts in `decay_steps`."""
     return schedules.InverseTimeDecay(
@@ -53,9 +64,9 @@ def inverse_time_decay(
 
 @gin.configurable("polynomial_decay")
 def polynomial_decay(
-    learning_rate: float,
-    decay_steps: int,
-    end_learning_rate: float = 0.0001,
+    learning_rate: NotNegative,
+    decay_steps: PositiveInt,
+    end_learning_rate: NotNegative = 0.0001,
     power: float = 1.0,
     cycle: bool = False,
 ) -> LearningRateSchedule:
@@ -70,7 +81,7 @@ def polynomial_decay(
 
 @gin.configurable("cosine_decay")
 def cosine_decay(
-    learning_rate: float, decay_steps: int, alpha: float = 0.0
+    learning_rate: NotNegative, decay_steps: PositiveInt, alpha: float = 0.0
 ) -> LearningRateSchedule:
     """To `alpha` times as much in `decay_steps`, by half a cosine."""
     return schedules.CosineDecay(float(learning_rate), decay_steps, alpha)

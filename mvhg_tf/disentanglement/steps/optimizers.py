@@ -14,9 +14,10 @@ from keras.optimizers.schedules import LearningRateSchedule
 from keras.saving import register_keras_serializable
 
 from mvhg_tf.disentanglement.steps import learning_rates  # noqa: F401  (for gin)
+from mvhg_tf.runs.limits import Decay, NotNegative
 
 OptimizerFn = Callable[..., keras.optimizers.Optimizer]
-LearningRate = float | LearningRateSchedule
+LearningRate = NotNegative | LearningRateSchedule
 
 
 @gin.configurable("vae_optimizer")
@@ -71,9 +72,9 @@ def _as_keras(learning_rate: LearningRate) -> LearningRate:
 @gin.configurable("AdamOptimizer")
 def adam_optimizer(
     learning_rate: LearningRate = 0.001,
-    beta1: float = 0.9,
-    beta2: float = 0.999,
-    epsilon: float = 1e-8,
+    beta1: Decay = 0.9,
+    beta2: Decay = 0.999,
+    epsilon: NotNegative = 1e-8,
     use_locking: bool = False,
     name: str = "Adam",
 ) -> keras.optimizers.Adam:
@@ -102,7 +103,7 @@ def gradient_descent_optimizer(
 @gin.configurable("MomentumOptimizer")
 def momentum_optimizer(
     learning_rate: LearningRate,
-    momentum: float,
+    momentum: Decay,
     use_locking: bool = False,
     name: str = "Momentum",
     use_nesterov: bool = False,
@@ -117,7 +118,7 @@ def momentum_optimizer(
 @gin.configurable("AdagradOptimizer")
 def adagrad_optimizer(
     learning_rate: LearningRate,
-    initial_accumulator_value: float = 0.1,
+    initial_accumulator_value: NotNegative = 0.1,
     use_locking: bool = False,
     name: str = "Adagrad",
 ) -> keras.optimizers.Adagrad:
@@ -131,8 +132,8 @@ def adagrad_optimizer(
 @gin.configurable("AdadeltaOptimizer")
 def adadelta_optimizer(
     learning_rate: LearningRate = 0.001,
-    rho: float = 0.95,
-    epsilon: float = 1e-8,
+    rho: Decay = 0.95,
+    epsilon: NotNegative = 1e-8,
     use_locking: bool = False,
     name: str = "Adadelta",
 ) -> keras.optimizers.Adadelta:
@@ -144,9 +145,9 @@ def adadelta_optimizer(
 @gin.configurable("RMSPropOptimizer")
 def rmsprop_optimizer(
     learning_rate: LearningRate,
-    decay: float = 0.9,
-    momentum: float = 0.0,
-    epsilon: float = 1e-10,
+    decay: Decay = 0.9,
+    momentum: Decay = 0.0,
+    epsilon: NotNegative = 1e-10,
     use_locking: bool = False,
     centered: bool = False,
     name: str = "RMSProp",

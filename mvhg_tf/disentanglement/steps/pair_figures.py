@@ -8,7 +8,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from mvhg_tf.disentanglement.models.shared import reconstruction
-from mvhg_tf.disentanglement.sources.pairs import ImagePairs, sample_pairs
+from mvhg_tf.disentanglement.sources.pairs import Dynamics, ImagePairs, sample_pairs
 from mvhg_tf.disentanglement.steps.saved_model import Representation
 
 _CELL = 0.9  # inches an image
@@ -29,7 +29,7 @@ def pairs_figure(
     """
     num_factors = dataset.num_factors
     pairs = [
-        sample_pairs(dataset, 1, random_state, k=k, mode="exact")
+        sample_pairs(dataset, 1, random_state, Dynamics(k, "exact"))
         for k in range(num_factors + 1)
     ]
     pairs = ImagePairs(*(np.concatenate(field) for field in zip(*pairs, strict=True)))
@@ -106,7 +106,7 @@ def counts_figure(
     figure = Figure(figsize=(2.2 * len(true_counts), 2.8), layout="constrained")
     axes = figure.subplots(1, len(true_counts), sharey=True)
     for axis, k in zip(axes, true_counts, strict=True):
-        pairs = sample_pairs(dataset, num_pairs, random_state, k=k, mode="exact")
+        pairs = sample_pairs(dataset, num_pairs, random_state, Dynamics(k, "exact"))
         outputs = model.pair(pairs.images_1, pairs.images_2, pairs.labels)
         counts = np.arange(outputs.shared.shape[-1] + 1)
         share = np.bincount(outputs.k_hat, minlength=len(counts)) / num_pairs

@@ -21,6 +21,7 @@ from mvhg_tf.disentanglement.steps.saved_model import (
     resolve_dataset,
 )
 from mvhg_tf.runs import gin_config, run_directory
+from mvhg_tf.runs.limits import Seed
 
 Transform = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
@@ -55,13 +56,15 @@ def postprocess_with_gin(
         postprocess(model_dir, output_dir, overwrite)
 
 
-@gin.configurable("postprocess", denylist=["model_dir", "output_dir", "overwrite"])
+@gin_config.configurable(
+    "postprocess", denylist=["model_dir", "output_dir", "overwrite"]
+)
 def postprocess(
     model_dir: str,
     output_dir: str,
     overwrite: bool = False,
     postprocess_fn: Callable = gin.REQUIRED,
-    random_seed: int = gin.REQUIRED,
+    random_seed: Seed = gin.REQUIRED,
     name: str = "",
 ) -> None:
     """Extracts a representation from a trained Gaussian encoder.

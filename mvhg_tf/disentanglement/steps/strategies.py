@@ -4,6 +4,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import tensorflow as tf
 
@@ -12,7 +13,7 @@ from mvhg_tf.disentanglement.models.shared.autoencoder import Autoencoder
 from mvhg_tf.disentanglement.sources.images import Source
 from mvhg_tf.runs.errors import UserError
 
-STRATEGIES = ("none", "mirrored", "multi_worker")
+Name = Literal["none", "mirrored", "multi_worker"]
 _OF_LOST_MACHINES = (
     tf.errors.AbortedError,
     tf.errors.CancelledError,
@@ -21,7 +22,7 @@ _OF_LOST_MACHINES = (
 )
 
 
-def make_strategy(name: str, batch_size: int) -> tf.distribute.Strategy | None:
+def make_strategy(name: Name, batch_size: int) -> tf.distribute.Strategy | None:
     """The strategy of that name, None for "none".
 
     Args:
@@ -31,14 +32,9 @@ def make_strategy(name: str, batch_size: int) -> tf.distribute.Strategy | None:
       batch_size: of the whole batch.
 
     Raises:
-      UserError: for another name, without a TF_CONFIG that "multi_worker" needs, or if
+      UserError: without a TF_CONFIG that "multi_worker" needs, or if
         the replicas can't share the batch evenly.
     """
-    if name not in STRATEGIES:
-        names = ", ".join(f'"{name}"' for name in STRATEGIES)
-        raise UserError(
-            f"train.strategy is {name!r}, but must be one of {names}: bind it to one."
-        )
     if name == "none":
         return None
     strategy = _mirrored() if name == "mirrored" else _multi_worker()

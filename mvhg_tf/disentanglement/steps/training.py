@@ -5,6 +5,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Sequence
+from typing import Annotated
 
 import gin
 import keras
@@ -15,8 +16,8 @@ from mvhg_tf.disentanglement.models.pairs import pair_models
 from mvhg_tf.disentanglement.models.pairs.group_vae import GroupVAE
 from mvhg_tf.disentanglement.models.semi_supervised import labelled_models
 from mvhg_tf.disentanglement.models.semi_supervised.mine_vae import MineVAE
-from mvhg_tf.disentanglement.models.shared import reconstruction
 from mvhg_tf.disentanglement.models.shared.autoencoder import Autoencoder
+from mvhg_tf.disentanglement.models.shared.reconstruction import ReconstructionLoss
 from mvhg_tf.disentanglement.models.unsupervised import image_models
 from mvhg_tf.disentanglement.models.unsupervised.factor_vae import FactorVAE
 from mvhg_tf.disentanglement.sources.images import ImageSource, Source
@@ -24,7 +25,7 @@ from mvhg_tf.disentanglement.sources.labelled_images import (
     LabelledImages,
     LabelledSource,
 )
-from mvhg_tf.disentanglement.sources.pairs import PairSource
+from mvhg_tf.disentanglement.sources.pairs import Dynamics, PairSource
 from mvhg_tf.disentanglement.steps import (
     export,
     optimizers,
@@ -34,12 +35,20 @@ from mvhg_tf.disentanglement.steps import (
 )
 from mvhg_tf.disentanglement.steps.labelling import Labelling
 from mvhg_tf.runs import gin_config, run_directory
-from mvhg_tf.runs.errors import UserError, check_positive_integer
+from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.limits import Limit, PositiveInt
 from mvhg_tf.runs.progress import ProgressBar
 
 # A stream of data that training never reaches, for the losses after training.
 _EVALUATION_SEED_OFFSET = 1_000_003
-_LARGEST_SEED = 2**31 - _EVALUATION_SEED_OFFSET  # both fit into int32
+_NUM_SEEDS = 2**31 - _EVALUATION_SEED_OFFSET  # both fit into int32
+_Seed = Annotated[
+    int,
+    Limit(
+        f"an integer from 0 to {_NUM_SEEDS - 1}", lambda seed: 0 <= seed < _NUM_SEEDS
+    ),
+]
+_Share = Annotated[float, Limit("above 0 and at most 1", lambda share: 0 < share <= 1)]
 
 
 def train_with_gin(
@@ -63,24 +72,24 @@ def train_with_gin(
         train(model_dir, overwrite)
 
 
-@gin.configurable("model", denylist=["model_dir", "overwrite"])
+@gin_config.configurable("model", denylist=["model_dir", "overwrite"])
 def train(
     model_dir: str,
     overwrite: bool = False,
     model: pair_models.ModelBuilder
     | image_models.ModelBuilder
     | labelled_models.LabelledBuilder = gin.REQUIRED,
-    training_steps: int = gin.REQUIRED,
-    random_seed: int | None = None,
-    batch_size: int = gin.REQUIRED,
-    eval_steps: int = 1000,
+    training_steps: PositiveInt = gin.REQUIRED,
+    random_seed: _Seed | None = None,
+    batch_size: PositiveInt = gin.REQUIRED,
+    eval_steps: PositiveInt = 1000,
     name: str = "",
     model_num: int | None = None,
-    model_seed: int | None = None,
-    unsupervised_data_seed: int | None = None,
-    supervised_data_seed: int | None = None,
-    num_labelled_samples: int | None = None,
-    train_percentage: float | None = None,
+    model_seed: _Seed | None = None,
+    unsupervised_data_seed: _Seed | None = None,
+    supervised_data_seed: _Seed | None = None,
+    num_labelled_samples: PositiveInt | None = None,
+    train_percentage: _Share | None = None,
 ) -> None:
     """Trains a model on the data set that `dataset.name` names, or on pairs of it.
 
@@ -112,9 +121,6 @@ def train(
         loss that is no longer finite.
     """
     del name, model_num
-    check_positive_integer("model.training_steps", training_steps)
-    check_positive_integer("model.batch_size", batch_size)
-    check_positive_integer("model.eval_steps", eval_steps)
     labelling = Labelling(
         model_seed,
         unsupervised_data_seed,
@@ -124,12 +130,8 @@ def train(
     )
     has_labels = labelled_models.needs_labels(model)
     seeds = labelling.seeds_of(random_seed, has_labels)
-    for parameter, seed in seeds.items():
-        _check_seed(parameter, seed)
     model_seed, data_seed, *_ = (*seeds.values(), random_seed)
-    reconstruction.check_activation(
-        gin_config.query("reconstruction_loss.activation", "logits")
-    )
+    reconstruction_loss = ReconstructionLoss()
     options = training_loop.Options()
     strategy = strategies.make_strategy(options.strategy, batch_size)
     is_chief = strategies.is_chief(strategy)
@@ -142,21 +144,20 @@ def train(
         _check_memory(batch_size, dataset.observation_shape)
         labelled = labelling.sample(dataset) if has_labels else None
         builder = model(labelled[0].label_sizes) if has_labels else model
-        vae = _build(builder, dataset, model_seed, options.precision, strategy)
+        vae = _build(
+            builder,
+            dataset,
+            model_seed,
+            reconstruction_loss,
+            options.precision,
+            strategy,
+        )
         source, held_out = _sources(vae, dataset, labelled, batch_size, data_seed)
         training_loop.run_training_loop(
             vae, source, training_steps, model_dir, options, strategy
         )
         if is_chief:
             _write_results(vae, held_out, eval_steps, model_dir, started)
-
-
-def _check_seed(parameter: str, seed: int) -> None:
-    if not 0 <= seed < _LARGEST_SEED:
-        raise UserError(
-            f"model.{parameter} is {seed}, but must be an integer from 0 to "
-            f"{_LARGEST_SEED - 1}: bind it to one."
-        )
 
 
 def _check_memory(batch_size: int, observation_shape: Sequence[int]) -> None:
@@ -175,6 +176,7 @@ def _build(
     model: pair_models.ModelBuilder | image_models.ModelBuilder,
     dataset,
     random_seed: int,
+    reconstruction_loss: ReconstructionLoss,
     precision: str,
     strategy: tf.distribute.Strategy | None,
 ) -> Autoencoder:
@@ -182,7 +184,7 @@ def _build(
     keras.utils.set_random_seed(random_seed)
     with strategies.scope(strategy), _precision(precision):
         vae = model(tuple(dataset.observation_shape), random_seed)
-        _compile(vae, precision)
+        _compile(vae, reconstruction_loss, precision)
     return vae
 
 
@@ -201,8 +203,16 @@ def _sources(
             LabelledSource(dataset, batch_size, seed, learned),
             LabelledSource(dataset, batch_size, later, held_out),
         )
-    kind = PairSource if isinstance(model, GroupVAE) else ImageSource
-    return kind(dataset, batch_size, seed), kind(dataset, batch_size, later)
+    if isinstance(model, GroupVAE):
+        dynamics = Dynamics()
+        return (
+            PairSource(dataset, batch_size, seed, dynamics),
+            PairSource(dataset, batch_size, later, dynamics),
+        )
+    return (
+        ImageSource(dataset, batch_size, seed),
+        ImageSource(dataset, batch_size, later),
+    )
 
 
 @contextlib.contextmanager
@@ -216,7 +226,9 @@ def _precision(policy: str) -> Iterator[None]:
         keras.config.set_dtype_policy(previous)
 
 
-def _compile(model: Autoencoder, precision: str) -> None:
+def _compile(
+    model: Autoencoder, reconstruction_loss: ReconstructionLoss, precision: str
+) -> None:
     def scaled(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
         if precision != "mixed_float16":
             return optimizer
@@ -231,7 +243,7 @@ def _compile(model: Autoencoder, precision: str) -> None:
         others["adversary_optimizer"] = scaled(optimizers.make_mine_optimizer())
     model.compile(
         scaled(optimizers.make_vae_optimizer()),
-        reconstruction.make_reconstruction_loss,
+        reconstruction_loss,
         **others,
     )
     model.build_optimizers()

@@ -6,28 +6,28 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
+from typing import Annotated, Literal
 
-import gin
 import tensorflow as tf
 from tensorflow.python.ops.summary_ops_v2 import import_event
 
-from mvhg_tf.disentanglement.models.shared import reconstruction, replicas
+from mvhg_tf.disentanglement.models.shared import replicas
 from mvhg_tf.disentanglement.models.shared.autoencoder import Autoencoder
 from mvhg_tf.disentanglement.sources.images import Source
 from mvhg_tf.disentanglement.steps import strategies
 from mvhg_tf.runs import gin_config
 from mvhg_tf.runs.checkpoints import open_manager, restore_newest
-from mvhg_tf.runs.errors import UserError, check_positive_integer
+from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.limits import PositiveInt, at_least
 from mvhg_tf.runs.progress import ProgressBar
 
-PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 _NUM_PICTURES = 8  # rows of TensorBoard's pictures
 # Tries of a step in float16. Each halves the loss's scale, so that no finite gradient
 # overflows that often.
 _MOST_IDLE = 100
 
 
-@gin.configurable("train")
+@gin_config.configurable("train")
 @dataclasses.dataclass(frozen=True)
 class Options:
     """How training runs, as gin's `train` says; what is trained is in `model`.
@@ -47,30 +47,22 @@ class Options:
       UserError: for a value that is not allowed.
     """
 
-    log_steps: int = 50
-    checkpoint_steps: int = 1000
-    image_steps: int | None = None
-    strategy: str = "none"
+    log_steps: PositiveInt = 50
+    checkpoint_steps: PositiveInt = 1000
+    image_steps: Annotated[int, at_least(0)] | None = None
+    strategy: strategies.Name = "none"
     jit_compile: bool = False
-    precision: str = "float32"
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
 
     def __post_init__(self):
-        check_positive_integer("train.log_steps", self.log_steps)
-        check_positive_integer("train.checkpoint_steps", self.checkpoint_steps)
         for parameter in ("checkpoint_steps", "image_steps"):
             value = getattr(self, parameter)
-            if value is not None and (value < 0 or value % self.log_steps):
+            if value is not None and value % self.log_steps:
                 raise UserError(
                     f"train.{parameter} is {value}, but must be a multiple of "
                     f"train.log_steps, which is {self.log_steps}: change one of the "
                     "two."
                 )
-        if self.precision not in PRECISIONS:
-            names = ", ".join(f'"{name}"' for name in PRECISIONS)
-            raise UserError(
-                f"train.precision is {self.precision!r}, but must be one of {names}: "
-                "bind it to one."
-            )
         if self.strategy != "none" and self.jit_compile:
             raise UserError(
                 f'train.strategy is "{self.strategy}" and train.jit_compile is True, '
@@ -243,7 +235,7 @@ class _Log:
         self._source = source
         self._batch: dict[str, tf.Tensor] | None = None
         self._reconstruct = tf.function(model.reconstructions_of, autograph=False)
-        self._activation = gin_config.query("reconstruction_loss.activation", "logits")
+        self._to_pixels = model.reconstruction_loss.to_pixels
         start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
         event = tf.compat.v1.Event(
             wall_time=time.time(), step=step + 1, session_log=start
@@ -269,7 +261,7 @@ class _Log:
             self._batch = {k: v[:_NUM_PICTURES] for k, v in batch.items()}
         columns = []
         for images, logits in self._reconstruct(self._batch):
-            columns += [images, reconstruction.to_pixels(logits, self._activation)]
+            columns += [images, self._to_pixels(logits)]
         # One picture: a row for each example.
         rows = tf.concat(columns, axis=2)
         picture = tf.reshape(rows, [1, -1, *rows.shape[2:]])

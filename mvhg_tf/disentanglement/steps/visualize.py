@@ -9,6 +9,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Iterator
+from typing import Annotated
 
 import gin
 
@@ -22,6 +23,7 @@ from mvhg_tf.disentanglement.steps.saved_model import (
 )
 from mvhg_tf.runs import gin_config, run_directory
 from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.limits import PositiveInt, at_least, between
 
 from disentanglement_lib.visualize import (  # isort: skip
     visualize_dataset as library_dataset,
@@ -54,15 +56,17 @@ def visualize_model_with_gin(
         visualize_model(model_dir, output_dir, overwrite)
 
 
-@gin.configurable("visualize_model", denylist=["model_dir", "output_dir", "overwrite"])
+@gin_config.configurable(
+    "visualize_model", denylist=["model_dir", "output_dir", "overwrite"]
+)
 def visualize_model(
     model_dir: str,
     output_dir: str,
     overwrite: bool = False,
-    num_animations: int = 5,
-    num_frames: int = 20,
-    fps: int = 10,
-    num_points_irs: int = 10000,
+    num_animations: Annotated[int, between(0, _NUM_CODES)] = 5,
+    num_frames: PositiveInt = 20,
+    fps: PositiveInt = 10,
+    num_points_irs: Annotated[int, at_least(2)] = 10000,
 ) -> None:
     """Draws what a model has learned of the data that it was trained on.
 
@@ -83,10 +87,6 @@ def visualize_model(
       UserError: if there is no trained model, the folder is not free, or a number is
         out of range.
     """
-    _check_range("visualize_model.num_animations", num_animations, 0, _NUM_CODES)
-    _check_range("visualize_model.num_frames", num_frames, 1)
-    _check_range("visualize_model.fps", fps, 1)
-    _check_range("visualize_model.num_points_irs", num_points_irs, 2)
     _check_model(model_dir)
     with (
         run_directory.open_run(output_dir, "visualization", overwrite, model_dir),
@@ -135,16 +135,16 @@ def visualize_dataset_with_gin(
         visualize_dataset(dataset_name, output_path, overwrite)
 
 
-@gin.configurable(
+@gin_config.configurable(
     "visualize_dataset", denylist=["dataset_name", "output_path", "overwrite"]
 )
 def visualize_dataset(
     dataset_name: str,
     output_path: str,
     overwrite: bool = False,
-    num_animations: int = 5,
-    num_frames: int = 20,
-    fps: int = 10,
+    num_animations: Annotated[int, at_least(0)] = 5,
+    num_frames: PositiveInt = 20,
+    fps: PositiveInt = 10,
 ) -> None:
     """Draws what each factor of a data set does.
 
@@ -162,9 +162,6 @@ def visualize_dataset(
       UserError: if there is no such data set, its files are missing, the folder is
         not free, or a number is out of range.
     """
-    _check_range("visualize_dataset.num_animations", num_animations, 0)
-    _check_range("visualize_dataset.num_frames", num_frames, 1)
-    _check_range("visualize_dataset.fps", fps, 1)
     if dataset_name not in named_data.NAMES:
         raise UserError(
             f"There is no data set {dataset_name!r}: the name is one of "
@@ -199,16 +196,6 @@ def _check_dataset_binding(dataset_name: object) -> None:
         raise UserError(
             f"dataset.name is {bound!r}, but the pictures are of {dataset_name!r}: "
             "leave it out."
-        )
-
-
-def _check_range(
-    name: str, value: int, lowest: int, highest: float = float("inf")
-) -> None:
-    if not lowest <= value <= highest:
-        top = f" and at most {highest}" if highest < float("inf") else ""
-        raise UserError(
-            f"{name} is {value}, but must be at least {lowest}{top}: bind it to that."
         )
 
 

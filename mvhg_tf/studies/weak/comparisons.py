@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -23,7 +23,6 @@ from mvhg_tf.studies.weak.weak_study import (
 _CHANGES = {
     "hgvae_dlib": ("pairs", "exactly k differ", "the library's: 1 or k are redrawn"),
     "hgvae_uncharged": ("choice of the subset", "costs log C(d, k)", "free"),
-    "hgvae_merged": ("distribution", "exact", "merged"),
     "hgvae_gumbel": ("gradient", "mean", "gumbel_softmax"),
 }
 _SCORES = (
@@ -128,40 +127,16 @@ def _scores_of(scores: WeakScores, group: str, shared: int) -> list[Cell]:
     return [scores.number(job, step, key) for _, step, key in _SCORES]
 
 
-def _agreement(scores: WeakScores) -> Iterator[str | Table]:
+def _agreement(scores: WeakScores) -> Iterator[str]:
     """Merging is no approximation where there are two groups: nothing is merged."""
     num_latents = scores.num_latents()
-    if num_latents is None:
-        return
-    rows = [
-        [
-            f"log-probability of each count, d = {num_latents}, log-odds from -8 to 8",
-            f"{largest_difference(num_latents):.1e}",
-        ]
-    ]
-    [merged] = (c for c in COMPARISONS if c.group == "hgvae_merged")
-    for shared in merged.shared:
-        jobs = [scores.first(group, shared) for group in ("hgvae", "hgvae_merged")]
-        for tag, name in (("k_hat", "k̂"), ("loss", "loss")):
-            difference = _largest_gap([scores.curve(job, tag) for job in jobs])
-            of = f"{name} of the trainings at s = {shared}, step by step"
-            rows.append([of, None if difference is None else f"{difference:.1e}"])
-    yield (
-        "For two groups the merged distribution is the exact one, as the last group "
-        "is the only one left to merge. The largest differences:"
-    )
-    yield Table("exact_and_merged", ["of", "largest difference"], rows)
-
-
-def _largest_gap(curves: Sequence[weak_figures.Curve | None]) -> float | None:
-    """Between two curves, at the steps that both have."""
-    if None in curves:
-        return None
-    (steps, values), (other_steps, other_values) = curves
-    _, ours, others = np.intersect1d(steps, other_steps, return_indices=True)
-    if not ours.size:
-        return None
-    return float(np.max(np.abs(values[ours] - other_values[others])))
+    if num_latents is not None:
+        yield (
+            "For two groups the merged distribution is the exact one, as the last "
+            "group is the only one left to merge. The largest difference between "
+            f"their log-probabilities, for d = {num_latents} and log-odds from -8 to "
+            f"8, is {largest_difference(num_latents):.1e}."
+        )
 
 
 def largest_difference(num_latents: int) -> float:

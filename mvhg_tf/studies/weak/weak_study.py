@@ -115,7 +115,6 @@ _ANNEALED = ("hgvae.temperature_steps = 1500",)
 COMPARISONS = (
     Comparison("hgvae_dlib", ('dynamics.mode = "dlib"',), (1, 3, 5)),
     Comparison("hgvae_uncharged", ("hgvae.charge_subset = False",), (1, 3, 5)),
-    Comparison("hgvae_merged", ('hgvae.method = "merged"',)),
     Comparison("hgvae_gumbel", _GUMBEL + _ANNEALED, (1, 3, 5)),
     *(
         Comparison(

@@ -75,7 +75,7 @@ def expected_scores(kind, threshold):
     ]
 
 
-@pytest.mark.parametrize("kind", udr.CORRELATIONS)
+@pytest.mark.parametrize("kind", ["lasso", "spearman"])
 @pytest.mark.parametrize("is_filtered, threshold", [(True, 0.1), (False, -1)])
 def test_scores_are_the_formula_s(kind, is_filtered, threshold):
     scores = udr.compute_udr_sklearn(
@@ -99,7 +99,7 @@ def test_scores_are_the_formula_s(kind, is_filtered, threshold):
         assert np.argmin(scores["model_scores"]) == 3  # the most entangled
 
 
-@pytest.mark.parametrize("kind", udr.CORRELATIONS)
+@pytest.mark.parametrize("kind", ["lasso", "spearman"])
 def test_order_and_sign_do_not_count(kind):
     """The library's test, on its data."""
     permutation = np.random.RandomState(1).permutation(10)
@@ -176,7 +176,10 @@ def test_relative_strength(matrix, score):
 @pytest.mark.parametrize(
     "changes, sentence",
     [
-        ({"correlation_matrix": "pearson"}, "'pearson', but must be 'lasso' or 'spea"),
+        (
+            {"correlation_matrix": "pearson"},
+            '\'pearson\', but must be "lasso" or "spea',
+        ),
         ({"num_data_points": 101}, "101, but must be a multiple of .*, which is 10"),
         ({"batch_size": 0}, "batch_size is 0, but must be a positive integer"),
         ({"representation_functions": four_models()[:1]}, "only 1 was given"),

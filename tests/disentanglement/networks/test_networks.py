@@ -107,7 +107,9 @@ def test_networks_take_the_library_s_batches(name):
 
 @pytest.mark.parametrize("num_latent", [0, -1, 2.5, "ten"])
 def test_a_wrong_number_of_latents_is_one_clear_sentence(num_latent):
-    with pytest.raises(UserError, match="encoder.num_latent is .* positive integer"):
+    with pytest.raises(
+        UserError, match="encoder.num_latent is .*, but must be a.* integer"
+    ):
         networks.make_gaussian_encoder(
             SHAPE, num_latent=num_latent, encoder_fn=networks.conv_encoder
         )

@@ -15,7 +15,8 @@ ALPHA = 1e-5
 
 
 def draw(num=20_000, sizes=SIZES, seed=(1, 2), **dynamics):
-    drawn = pairs.sample_factor_pairs(sizes, num, tf.constant(seed), **dynamics)
+    dynamics = pairs.Dynamics(**dynamics)
+    drawn = pairs.sample_factor_pairs(sizes, num, tf.constant(seed), dynamics)
     return pairs.FactorPairs(*(x.numpy() for x in drawn))
 
 
@@ -77,9 +78,11 @@ def test_factors_with_one_value_never_count():
 
 def test_a_seed_fixes_the_pairs_and_the_graph_agrees_with_eager():
     eager = draw(num=50, k=-1)
-    graph = tf.function(lambda seed: pairs.sample_factor_pairs(SIZES, 50, seed, k=-1))(
-        tf.constant([1, 2])
+    dynamics = pairs.Dynamics(k=-1)
+    sample = tf.function(
+        lambda seed: pairs.sample_factor_pairs(SIZES, 50, seed, dynamics)
     )
+    graph = sample(tf.constant([1, 2]))
     for a, b in zip(eager, graph, strict=True):
         np.testing.assert_array_equal(a, b)
     other = draw(num=50, k=-1, seed=(1, 3))
@@ -100,8 +103,7 @@ class CountingData:
 
 
 def test_host_stream_is_a_function_of_the_step():
-    gin.bind_parameter("dynamics.k", 1)
-    source = pairs.PairSource(CountingData(), batch_size=5, seed=3)
+    source = pairs.PairSource(CountingData(), 5, 3, pairs.Dynamics(k=1))
     assert not source.on_device
     from_start = list(source.dataset(0).take(4))
     resumed = list(source.dataset(2).take(2))
@@ -116,20 +118,19 @@ def test_host_stream_is_a_function_of_the_step():
 
 def test_the_data_are_not_drawn_from_the_model_s_stream():
     """A model splits [seed, step] for its noise, which must not be the data's."""
-    gin.bind_parameter("dynamics.k", 1)
-    batch = pairs.PairSource(CountingData(), batch_size=50, seed=3).batch(7)
+    batch = pairs.PairSource(CountingData(), 50, 3, pairs.Dynamics(k=1)).batch(7)
     same_stream = draw(num=50, sizes=[3, 4], seed=(3, 7), k=1)
     found = batch["images_1"].numpy()[:, 0, 0, :2]
     assert (found != same_stream.factors_1).mean() > 0.4  # 0.71 if independent
 
 
 def test_sample_pairs_tells_the_truth_of_the_images():
-    gin.bind_parameter("dynamics.k", 1)
-    drawn = pairs.sample_pairs(CountingData(), 100, np.random.RandomState(0))
+    dynamics = pairs.Dynamics(k=1)
+    drawn = pairs.sample_pairs(CountingData(), 100, np.random.RandomState(0), dynamics)
     np.testing.assert_array_equal(drawn.images_1[:, 0, 0, :2], drawn.factors_1)
     np.testing.assert_array_equal(drawn.images_2[:, 0, 0, :2], drawn.factors_2)
     np.testing.assert_array_equal(drawn.shared, drawn.factors_1 == drawn.factors_2)
-    again = pairs.sample_pairs(CountingData(), 100, np.random.RandomState(0))
+    again = pairs.sample_pairs(CountingData(), 100, np.random.RandomState(0), dynamics)
     np.testing.assert_array_equal(drawn.images_2, again.images_2)
 
 
@@ -142,3 +143,16 @@ def test_a_wrong_k_is_one_clear_sentence(k):
 def test_a_wrong_mode_is_one_clear_sentence():
     with pytest.raises(UserError, match='dynamics.mode is .approx., but must be "ex'):
         draw(k=1, mode="approx")
+
+
+def test_a_k_beyond_the_factors_is_told_before_anything_is_drawn():
+    with pytest.raises(UserError, match="dynamics.k is 3, but must be .* 0 to 2"):
+        pairs.PairSource(CountingData(), 5, 3, pairs.Dynamics(k=3))
+
+
+def test_dynamics_are_read_once():
+    """What gin holds later changes no pair of a source."""
+    gin.bind_parameter("dynamics.k", 1)
+    source = pairs.PairSource(CountingData(), 5, 3, pairs.Dynamics())
+    gin.bind_parameter("dynamics.k", 2)
+    np.testing.assert_array_equal(source.batch(0)["k"], 1)

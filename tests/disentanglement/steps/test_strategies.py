@@ -167,17 +167,10 @@ def test_the_others_are_told_of_a_mistake_that_the_chief_alone_sees(tmp_path):
     assert "no run of mvhg_tf made" in errors
 
 
-@pytest.mark.parametrize(
-    "name, message",
-    [
-        ("tpu", 'train.strategy is \'tpu\', but must be one of "none", "mirrored"'),
-        ("multi_worker", "the environment variable TF_CONFIG is not set: set it"),
-    ],
-)
-def test_mistakes_are_told(name, message, monkeypatch):
+def test_a_missing_description_of_the_machines_is_told(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
-    with pytest.raises(UserError, match=message):
-        strategies.make_strategy(name, 4)
+    with pytest.raises(UserError, match="variable TF_CONFIG is not set: set it"):
+        strategies.make_strategy("multi_worker", 4)
 
 
 def test_a_batch_that_devices_cannot_share_is_told(monkeypatch):

@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing import plugin_event_accumulator
 from mvhg_tf.disentanglement.data import named_data
 from mvhg_tf.disentanglement.models.pairs.selection import HypergeometricSelection
 from mvhg_tf.disentanglement.models.shared import gaussian, reconstruction
-from mvhg_tf.disentanglement.sources.pairs import PairSource
+from mvhg_tf.disentanglement.sources.pairs import Dynamics, PairSource
 from mvhg_tf.disentanglement.steps import training
 from mvhg_tf.runs.errors import UserError
 
@@ -183,7 +183,7 @@ def test_pictures_show_the_first_batch_beside_its_reconstructions(trained, tmp_p
     with gin.unlock_config():
         gin.parse_config("dynamics.k = 2")
     dataset = named_data.get_named_ground_truth_data("arm3d")
-    batch = PairSource(dataset, 4, 3).batch(tf.constant(0))
+    batch = PairSource(dataset, 4, 3, Dynamics()).batch(tf.constant(0))
     picture = shown[9].reshape(4, 64, 4, 64, 3) / 255
     for column, name in ((0, "images_1"), (2, "images_2")):
         np.testing.assert_allclose(picture[:, :, column], batch[name], atol=1 / 254)
@@ -305,13 +305,14 @@ def test_what_is_not_finite_is_told_and_stops_the_run(tmp_path, steps, lost):
 def test_gradients_that_never_become_finite_are_told_in_half_precision(
     tmp_path, monkeypatch
 ):
-    loss_of = reconstruction.make_reconstruction_loss
+    loss_of = reconstruction.ReconstructionLoss.__call__
 
-    def without_gradient(images, logits):
+    def without_gradient(self, images, logits):
         nothing = tf.reduce_sum(logits - logits, axis=[1, 2, 3])
-        return loss_of(images, logits) + tf.sqrt(nothing)  # whose derivative is NaN
+        # The root's derivative is NaN.
+        return loss_of(self, images, logits) + tf.sqrt(nothing)
 
-    monkeypatch.setattr(reconstruction, "make_reconstruction_loss", without_gradient)
+    monkeypatch.setattr(reconstruction.ReconstructionLoss, "__call__", without_gradient)
     with pytest.raises(UserError, match="Gradients were NaN or infinite in 120 tries"):
         train(
             tmp_path / "m",
@@ -344,8 +345,11 @@ def test_options_that_do_not_go_together_are_told(tmp_path, other, message):
         ("model.training_steps = -5", "training_steps is -5, but must be a positive"),
         ("train.checkpoint_steps = 5", "checkpoint_steps is 5, but must be a multiple"),
         ("train.image_steps = 3", "image_steps is 3, but must be a multiple"),
-        ("train.precision = 'half'", "train.precision is 'half', but must be one of"),
-        ("train.strategy = 'tpu'", "train.strategy is 'tpu', but must be one of"),
+        (
+            "train.precision = 'half'",
+            'train.precision is \'half\', but must be "float32", "mix',
+        ),
+        ("train.strategy = 'tpu'", "train.strategy is 'tpu', but must be"),
         ("model.random_seed = -1", "model.random_seed is -1, but must be an integer"),
         ("dynamics.k = 9", "dynamics.k is 9, but must be an integer from 0 to 7"),
         ("dataset.name = 'mnist'", "mnist"),

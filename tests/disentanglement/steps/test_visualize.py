@@ -174,7 +174,10 @@ class TestModel:
     @pytest.mark.parametrize(
         "binding, sentence",
         [
-            ("visualize_model.num_frames = 0", "num_frames is 0, .* at least 1: bind"),
+            (
+                "visualize_model.num_frames = 0",
+                "frames is 0, but must be a positive",
+            ),
             ("visualize_model.num_animations = 65", "at least 0 and at most 64"),
             ("visualize_model.fps = 'fast'", "fps is 'fast', but must be an integer"),
             ("visualize_model.num_points_irs = 1", "at least 2"),

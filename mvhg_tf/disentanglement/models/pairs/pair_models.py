@@ -6,6 +6,7 @@ builder with the data set's image shape and a seed once both are known.
 
 import functools
 from collections.abc import Callable
+from typing import Literal
 
 import gin
 from keras.optimizers.schedules import LearningRateSchedule
@@ -24,7 +25,8 @@ from mvhg_tf.disentanglement.networks import (
     make_decoder,
     make_gaussian_encoder,
 )
-from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs import gin_config
+from mvhg_tf.runs.limits import NotNegative, Positive, PositiveInt
 from mvhg_tf.schedules import ExponentialAnnealing
 
 ModelBuilder = Callable[[Shape, int], GroupVAE]
@@ -38,11 +40,6 @@ def _build(
     regularizer: Callable[..., object],
     beta: float | LearningRateSchedule,
 ) -> GroupVAE:
-    if not callable(beta) and not beta >= 0:
-        raise UserError(
-            f"The model's beta is {beta}, but must not be negative: bind "
-            "group_vae.beta or mlvae.beta to a number from 0 on, or to a schedule."
-        )
     encoder = make_gaussian_encoder(observation_shape)
     num_latent = encoder.outputs[0].shape[-1]
     return GroupVAE(
@@ -56,13 +53,13 @@ def _build(
     )
 
 
-@gin.configurable("group_vae", allowlist=["beta"])
+@gin_config.configurable("group_vae", allowlist=["beta"])
 def build_group_vae(
     observation_shape: Shape,
     seed: int,
     make_selection: Callable[[int], PairSelection],
     regularizer: Callable[..., object] = pair_regularizers.paper,
-    beta: float | LearningRateSchedule = gin.REQUIRED,
+    beta: NotNegative | LearningRateSchedule = gin.REQUIRED,
 ) -> GroupVAE:
     """A GroupVAE that averages moments (Hosoya 2018).
 
@@ -78,13 +75,13 @@ def build_group_vae(
     return _build(observation_shape, seed, make_selection, average, regularizer, beta)
 
 
-@gin.configurable("mlvae", allowlist=["beta"])
+@gin_config.configurable("mlvae", allowlist=["beta"])
 def build_mlvae(
     observation_shape: Shape,
     seed: int,
     make_selection: Callable[[int], PairSelection],
     regularizer: Callable[..., object] = pair_regularizers.paper,
-    beta: float | LearningRateSchedule = gin.REQUIRED,
+    beta: NotNegative | LearningRateSchedule = gin.REQUIRED,
 ) -> GroupVAE:
     """The same with ML-VAE's average (Bouchacourt et al. 2018)."""
     average = gaussian.average_precisions
@@ -127,19 +124,18 @@ def mlvae_hypergeometric() -> ModelBuilder:
     return hgvae(build_mlvae)
 
 
-@gin.configurable("hgvae", denylist=["build"])
+@gin_config.configurable("hgvae", denylist=["build"])
 def hgvae(
     build: Callable[..., GroupVAE],
-    objective: str = "pair_elbo",
-    gradient_estimator: str = "mean",
+    objective: Literal["pair_elbo", "paper"] = "pair_elbo",
+    gradient_estimator: Literal["mean", "gumbel_softmax"] = "mean",
     log_divergences: bool = True,
     initial_log_odds: float = -3.0,
     learn_prior: bool = True,
     charge_subset: bool = True,
-    initial_temperature: float = 10.0,
-    final_temperature: float = 0.01,
-    temperature_steps: int = 50_000,
-    method: str = "exact",
+    initial_temperature: Positive = 10.0,
+    final_temperature: Positive = 0.01,
+    temperature_steps: PositiveInt = 50_000,
 ) -> ModelBuilder:
     """What the hypergeometric models share, under the gin name `hgvae`.
 
@@ -155,19 +151,11 @@ def hgvae(
       initial_temperature: tau at step 0.
       final_temperature: tau from `temperature_steps` on.
       temperature_steps: steps of the exponential annealing (eq. 52).
-      method: "exact", or "merged" for the paper's way to draw; they agree here.
 
     Raises:
-      UserError: if `objective`, `gradient_estimator` or `method` is unknown, or a
-        temperature or `temperature_steps` is not positive.
+      UserError: if `objective` or `gradient_estimator` is unknown, or a temperature
+        or `temperature_steps` is not positive.
     """
-    _check_choice("objective", objective, pair_regularizers.OBJECTIVES)
-    estimators = ("mean", "gumbel_softmax")
-    _check_choice("gradient_estimator", gradient_estimator, estimators)
-    _check_choice("method", method, ("exact", "merged"))
-    _check_positive("initial_temperature", initial_temperature)
-    _check_positive("final_temperature", final_temperature)
-    _check_positive("temperature_steps", temperature_steps)
     selection = functools.partial(
         HypergeometricSelection,
         temperature=ExponentialAnnealing(
@@ -178,27 +166,9 @@ def hgvae(
         initial_log_odds=initial_log_odds,
         learn_prior=learn_prior and objective == "pair_elbo",
         charge_subset=charge_subset,
-        method=method,
     )
     return functools.partial(
         build,
         make_selection=selection,
         regularizer=pair_regularizers.OBJECTIVES[objective],
     )
-
-
-def _check_positive(parameter: str, value: float) -> None:
-    if not value > 0:
-        raise UserError(
-            f"hgvae.{parameter} is {value}, but must be positive: bind it to a number "
-            "above 0."
-        )
-
-
-def _check_choice(parameter: str, value: object, allowed) -> None:
-    if value not in allowed:
-        names = " or ".join(f'"{name}"' for name in allowed)
-        raise UserError(
-            f"hgvae.{parameter} is {value!r}, but must be {names}: bind it to one of "
-            "these."
-        )

@@ -133,7 +133,6 @@ class HypergeometricSelection(PairSelection):
       learn_prior: whether the prior's log-odds is a trainable weight.
       charge_subset: whether the choice of the subset is charged for; without it the
         objective is no bound of the likelihood.
-      method: "exact" or "merged", of the distribution; for its two groups they agree.
     """
 
     def __init__(
@@ -145,7 +144,6 @@ class HypergeometricSelection(PairSelection):
         initial_log_odds: float = -3.0,
         learn_prior: bool = True,
         charge_subset: bool = True,
-        method: str = "exact",
         **kwargs,
     ):
         super().__init__(num_latent, **kwargs)
@@ -155,7 +153,6 @@ class HypergeometricSelection(PairSelection):
         self.initial_log_odds = initial_log_odds
         self.learn_prior = learn_prior
         self.charge_subset = charge_subset
-        self.method = method
         self.log_weights = layers.Dense(2, name="log_weights", dtype="float32")
         self.log_weights.build((None, num_latent))
         self.log_weights.bias.assign([initial_log_odds, 0.0])
@@ -211,7 +208,6 @@ class HypergeometricSelection(PairSelection):
             total_count=float(self.num_latent),
             group_sizes=[float(self.num_latent)] * 2,
             log_weights=log_weights,
-            method=self.method,
             gradient_estimator=self.gradient_estimator,
             temperature=temperature,
         )
@@ -225,7 +221,6 @@ class HypergeometricSelection(PairSelection):
             "initial_log_odds": self.initial_log_odds,
             "learn_prior": self.learn_prior,
             "charge_subset": self.charge_subset,
-            "method": self.method,
         }
 
     @classmethod

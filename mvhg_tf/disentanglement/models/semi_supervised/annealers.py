@@ -7,7 +7,8 @@ import gin
 import tensorflow as tf
 from keras.saving import register_keras_serializable
 
-from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs import gin_config
+from mvhg_tf.runs.limits import Positive
 
 
 @register_keras_serializable(package="mvhg_tf")
@@ -44,10 +45,10 @@ class SupervisedWeight:
         return cls(**config)
 
 
-@gin.configurable("annealer", allowlist=["iteration_threshold", "anneal_fn"])
+@gin_config.configurable("annealer", allowlist=["iteration_threshold", "anneal_fn"])
 def make_annealer(
     gamma_sup: float,
-    iteration_threshold: float = gin.REQUIRED,
+    iteration_threshold: Positive = gin.REQUIRED,
     anneal_fn: Callable[[float, float], SupervisedWeight] = gin.REQUIRED,
 ) -> SupervisedWeight:
     """The configured way, `@fixed`, `@anneal` or `@fine_tune`, to a final weight.
@@ -55,11 +56,6 @@ def make_annealer(
     Raises:
       UserError: if `iteration_threshold` is not positive.
     """
-    if not iteration_threshold > 0:
-        raise UserError(
-            f"annealer.iteration_threshold is {iteration_threshold!r}, but must be "
-            "positive: bind it to a number of steps."
-        )
     return anneal_fn(gamma_sup, iteration_threshold)
 
 

@@ -36,6 +36,8 @@ from mvhg_tf.disentanglement.networks import (
     make_discriminator,
     make_networks,
 )
+from mvhg_tf.runs import gin_config
+from mvhg_tf.runs.limits import NotNegative
 
 ModelBuilder = Callable[[Shape, int], SemiSupervisedVAE]
 LabelledBuilder = Callable[[Sequence[int]], ModelBuilder]
@@ -46,11 +48,11 @@ def needs_labels(model: Callable) -> bool:
     return "label_sizes" in inspect.signature(model).parameters
 
 
-@gin.configurable("s2_vae", denylist=["label_sizes"])
+@gin_config.configurable("s2_vae", denylist=["label_sizes"])
 def s2_vae(
     label_sizes: Sequence[int],
-    beta: float = gin.REQUIRED,
-    gamma_sup: float = gin.REQUIRED,
+    beta: NotNegative = gin.REQUIRED,
+    gamma_sup: NotNegative = gin.REQUIRED,
 ) -> ModelBuilder:
     """beta-VAE; `gamma_sup` weights the labels, as in all of these."""
     return _with_regularizer(
@@ -58,13 +60,13 @@ def s2_vae(
     )
 
 
-@gin.configurable("s2_dip_vae", denylist=["label_sizes"])
+@gin_config.configurable("s2_dip_vae", denylist=["label_sizes"])
 def s2_dip_vae(
     label_sizes: Sequence[int],
-    lambda_od: float = gin.REQUIRED,
-    lambda_d_factor: float = gin.REQUIRED,
-    gamma_sup: float = gin.REQUIRED,
-    dip_type: str = "i",
+    lambda_od: NotNegative = gin.REQUIRED,
+    lambda_d_factor: NotNegative = gin.REQUIRED,
+    gamma_sup: NotNegative = gin.REQUIRED,
+    dip_type: image_regularizers.DipType = "i",
 ) -> ModelBuilder:
     """DIP-VAE, see `unsupervised.dip_vae`."""
     regularizer = image_regularizers.MomentMatching(
@@ -73,22 +75,22 @@ def s2_dip_vae(
     return _with_regularizer(regularizer, label_sizes, gamma_sup)
 
 
-@gin.configurable("s2_beta_tc_vae", denylist=["label_sizes"])
+@gin_config.configurable("s2_beta_tc_vae", denylist=["label_sizes"])
 def s2_beta_tc_vae(
     label_sizes: Sequence[int],
-    beta: float = gin.REQUIRED,
-    gamma_sup: float = gin.REQUIRED,
+    beta: NotNegative = gin.REQUIRED,
+    gamma_sup: NotNegative = gin.REQUIRED,
 ) -> ModelBuilder:
     """beta-TC-VAE, see `unsupervised.beta_tc_vae`."""
     regularizer = image_regularizers.WeightedTotalCorrelation(beta)
     return _with_regularizer(regularizer, label_sizes, gamma_sup)
 
 
-@gin.configurable("s2_factor_vae", denylist=["label_sizes"])
+@gin_config.configurable("s2_factor_vae", denylist=["label_sizes"])
 def s2_factor_vae(
     label_sizes: Sequence[int],
-    gamma: float = gin.REQUIRED,
-    gamma_sup: float = gin.REQUIRED,
+    gamma: NotNegative = gin.REQUIRED,
+    gamma_sup: NotNegative = gin.REQUIRED,
 ) -> ModelBuilder:
     """FactorVAE, see `unsupervised.factor_vae`."""
     weight = make_annealer(gamma_sup)
@@ -105,11 +107,11 @@ def s2_factor_vae(
     return build
 
 
-@gin.configurable("s2_mine_vae", denylist=["label_sizes"])
+@gin_config.configurable("s2_mine_vae", denylist=["label_sizes"])
 def s2_mine_vae(
     label_sizes: Sequence[int],
-    gamma_sup: float = gin.REQUIRED,
-    beta: float = gin.REQUIRED,
+    gamma_sup: NotNegative = gin.REQUIRED,
+    beta: NotNegative = gin.REQUIRED,
 ) -> ModelBuilder:
     """beta-VAE whose labels ask another thing, see `MineVAE`; no `supervised_loss`."""
     regularizer = image_regularizers.WeightedKL(beta)

@@ -7,6 +7,7 @@ larger batch.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import gin
 import tensorflow as tf
@@ -14,7 +15,9 @@ from keras import layers
 from keras.saving import register_keras_serializable
 
 from mvhg_tf.disentanglement.models.shared import replicas
+from mvhg_tf.runs import gin_config
 from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.limits import Positive
 
 
 class SupervisedLoss(layers.Layer):
@@ -199,10 +202,10 @@ def cov(label_sizes: Sequence[int]) -> SupervisedLoss:
     return CrossCovariance(label_sizes)
 
 
-@gin.configurable("embed", allowlist=["sigma", "use_order"])
+@gin_config.configurable("embed", allowlist=["sigma", "use_order"])
 def embed(
     label_sizes: Sequence[int],
-    sigma: float | str = gin.REQUIRED,
+    sigma: Positive | Literal["learn"] = gin.REQUIRED,
     use_order: bool = False,
 ) -> SupervisedLoss:
     """Places on a line.
@@ -210,9 +213,4 @@ def embed(
     Raises:
       UserError: if `sigma` is neither a positive number nor "learn".
     """
-    if sigma != "learn" and (isinstance(sigma, str) or not sigma > 0):
-        raise UserError(
-            f'embed.sigma is {sigma!r}, but must be a positive number or "learn": bind '
-            "it to one of these."
-        )
     return Embedding(label_sizes, sigma, use_order)

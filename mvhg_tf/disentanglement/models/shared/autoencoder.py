@@ -1,12 +1,11 @@
 """What the autoencoders of pairs and of single images have in common."""
 
-from collections.abc import Callable
-
 import keras
 import tensorflow as tf
 
 from mvhg_tf.disentanglement.models.shared import replicas
 from mvhg_tf.disentanglement.models.shared.gaussian import Gaussian
+from mvhg_tf.disentanglement.models.shared.reconstruction import ReconstructionLoss
 
 
 class Autoencoder(keras.Model):
@@ -32,7 +31,7 @@ class Autoencoder(keras.Model):
     def compile(
         self,
         optimizer: keras.optimizers.Optimizer,
-        reconstruction_loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+        reconstruction_loss: ReconstructionLoss,
         **kwargs,
     ) -> None:
         """Sets the optimizer and the loss of images against logits, `[B]`."""

@@ -1,55 +1,57 @@
 """Reconstruction losses under disentanglement_lib's gin names."""
 
+import dataclasses
 from collections.abc import Callable
+from typing import Literal
 
 import gin
 import tensorflow as tf
 
-from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs import gin_config
+from mvhg_tf.runs.limits import check
+
+Activation = Literal["logits", "tanh"]
 
 _EPSILON = 1e-6  # of the library: keeps probabilities off 0 and 1
 
 
-@gin.configurable("reconstruction_loss", denylist=["images", "logits"])
-def make_reconstruction_loss(
-    images: tf.Tensor,
-    logits: tf.Tensor,
-    loss_fn: Callable[[tf.Tensor, tf.Tensor, str], tf.Tensor] = gin.REQUIRED,
-    activation: str = "logits",
-) -> tf.Tensor:
-    """Loss of each reconstruction, summed over its pixels, in nats for Bernoulli.
+@gin_config.configurable("reconstruction_loss")
+@dataclasses.dataclass(frozen=True)
+class ReconstructionLoss:
+    """Loss of each reconstruction, as gin's `reconstruction_loss` says.
 
-    Args:
-      images: `[B, H, W, C]` in [0, 1].
-      logits: `[B, H, W, C]`, what the decoder gives.
+    Called with images `[B, H, W, C]` in [0, 1] and what the decoder gives, `logits`
+    `[B, H, W, C]`, it is summed over the pixels, `[B]`; in nats for Bernoulli.
+
+    Attributes:
       loss_fn: `@bernoulli_loss` or `@l2_loss`.
       activation: "logits" (sigmoid) or "tanh", from `logits` to pixels.
 
-    Returns:
-      `[B]`.
+    Raises:
+      UserError: if `activation` is none of these.
     """
-    return loss_fn(images, logits, activation)
+
+    loss_fn: Callable[[tf.Tensor, tf.Tensor, str], tf.Tensor] = gin.REQUIRED
+    activation: Activation = "logits"
+
+    def __call__(self, images: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        return self.loss_fn(images, logits, self.activation)
+
+    def to_pixels(self, logits: tf.Tensor) -> tf.Tensor:
+        """Pixels in [0, 1] of the decoder's output, of the same shape."""
+        return to_pixels(logits, self.activation)
 
 
-def to_pixels(logits: tf.Tensor, activation: str = "logits") -> tf.Tensor:
+def to_pixels(logits: tf.Tensor, activation: Activation = "logits") -> tf.Tensor:
     """Pixels in [0, 1] of the decoder's output, of the same shape.
 
     Raises:
       UserError: if `activation` is neither "logits" nor "tanh".
     """
-    check_activation(activation)
+    check("reconstruction_loss.activation", activation, Activation)
     if activation == "logits":
         return tf.sigmoid(logits)
     return tf.tanh(logits) / 2 + 0.5
-
-
-def check_activation(activation: str) -> None:
-    """Raises a UserError unless it is "logits" or "tanh"."""
-    if activation not in ("logits", "tanh"):
-        raise UserError(
-            f'reconstruction_loss.activation is {activation!r}, but must be "logits" '
-            'or "tanh": bind it to one of these.'
-        )
 
 
 @gin.configurable("bernoulli_loss", allowlist=["subtract_true_image_entropy"])

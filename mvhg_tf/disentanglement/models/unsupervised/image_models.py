@@ -21,12 +21,14 @@ from mvhg_tf.disentanglement.networks import (
     make_discriminator,
     make_networks,
 )
+from mvhg_tf.runs import gin_config
+from mvhg_tf.runs.limits import NotNegative, Positive
 
 ModelBuilder = Callable[[Shape, int], VAE]
 
 
-@gin.configurable("vae")
-def vae(beta: float = gin.REQUIRED) -> ModelBuilder:
+@gin_config.configurable("vae")
+def vae(beta: NotNegative = gin.REQUIRED) -> ModelBuilder:
     """beta-VAE (Higgins et al. 2017).
 
     Args:
@@ -35,11 +37,11 @@ def vae(beta: float = gin.REQUIRED) -> ModelBuilder:
     return _with_regularizer(image_regularizers.WeightedKL(beta))
 
 
-@gin.configurable("annealed_vae")
+@gin_config.configurable("annealed_vae")
 def annealed_vae(
-    gamma: float = gin.REQUIRED,
-    c_max: float = gin.REQUIRED,
-    iteration_threshold: float = gin.REQUIRED,
+    gamma: NotNegative = gin.REQUIRED,
+    c_max: NotNegative = gin.REQUIRED,
+    iteration_threshold: Positive = gin.REQUIRED,
 ) -> ModelBuilder:
     """AnnealedVAE (Burgess et al. 2018).
 
@@ -53,11 +55,11 @@ def annealed_vae(
     )
 
 
-@gin.configurable("dip_vae")
+@gin_config.configurable("dip_vae")
 def dip_vae(
-    lambda_od: float = gin.REQUIRED,
-    lambda_d_factor: float = gin.REQUIRED,
-    dip_type: str = "i",
+    lambda_od: NotNegative = gin.REQUIRED,
+    lambda_d_factor: NotNegative = gin.REQUIRED,
+    dip_type: image_regularizers.DipType = "i",
 ) -> ModelBuilder:
     """DIP-VAE (Kumar et al. 2018).
 
@@ -71,8 +73,8 @@ def dip_vae(
     )
 
 
-@gin.configurable("beta_tc_vae")
-def beta_tc_vae(beta: float = gin.REQUIRED) -> ModelBuilder:
+@gin_config.configurable("beta_tc_vae")
+def beta_tc_vae(beta: NotNegative = gin.REQUIRED) -> ModelBuilder:
     """beta-TC-VAE (Chen et al. 2018).
 
     Args:
@@ -81,8 +83,8 @@ def beta_tc_vae(beta: float = gin.REQUIRED) -> ModelBuilder:
     return _with_regularizer(image_regularizers.WeightedTotalCorrelation(beta))
 
 
-@gin.configurable("factor_vae")
-def factor_vae(gamma: float = gin.REQUIRED) -> ModelBuilder:
+@gin_config.configurable("factor_vae")
+def factor_vae(gamma: NotNegative = gin.REQUIRED) -> ModelBuilder:
     """FactorVAE (Kim and Mnih 2018).
 
     Args:

@@ -9,14 +9,16 @@ the mean of the replicas' penalties is that of the whole batch.
 
 import dataclasses
 import math
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import tensorflow as tf
 from keras.saving import register_keras_serializable
 
 from mvhg_tf.disentanglement.models.shared import replicas
 from mvhg_tf.disentanglement.models.shared.gaussian import Gaussian
-from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.limits import Positive, check_fields
+
+DipType = Literal["i", "ii"]
 
 
 class ImageTerms(NamedTuple):
@@ -39,9 +41,16 @@ class ImageTerms(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Regularizer:
-    """Base class: a subclass gives `penalty`."""
+    """Base class: a subclass gives `penalty`.
+
+    Raises:
+      UserError: if a field is not what its annotation allows.
+    """
 
     log_names: ClassVar[tuple[str, ...]] = ("regularizer",)
+
+    def __post_init__(self):
+        check_fields(self)
 
     def penalty(self, terms: ImageTerms) -> tf.Tensor:
         """What is added to the reconstruction loss, a scalar."""
@@ -77,22 +86,11 @@ class AnnealedCapacity(Regularizer):
 
     The capacity C grows linearly from 0 to `c_max` nats in the first
     `iteration_threshold` steps.
-
-    Raises:
-      UserError: if `iteration_threshold` is not positive.
     """
 
     gamma: float
     c_max: float
-    iteration_threshold: float
-
-    def __post_init__(self):
-        if not self.iteration_threshold > 0:
-            raise UserError(
-                "annealed_vae.iteration_threshold is "
-                f"{self.iteration_threshold!r}, but must be positive: bind it to a "
-                "number of steps."
-            )
+    iteration_threshold: Positive
 
     def capacity(self, step: int | tf.Tensor) -> tf.Tensor:
         """C at a step, in nats, a float32 scalar."""
@@ -112,21 +110,11 @@ class MomentMatching(Regularizer):
     The distance from the identity, of the covariance of the posterior means (type
     "i") or of the latents (type "ii"), is the sum of squares, weighted by `lambda_od`
     off the diagonal and by `lambda_d_factor * lambda_od` on it.
-
-    Raises:
-      UserError: if `dip_type` is neither "i" nor "ii".
     """
 
     lambda_od: float
     lambda_d_factor: float
-    dip_type: str = "i"
-
-    def __post_init__(self):
-        if self.dip_type not in ("i", "ii"):
-            raise UserError(
-                f'dip_vae.dip_type is {self.dip_type!r}, but must be "i" or "ii": '
-                "bind it to one of these."
-            )
+    dip_type: DipType = "i"
 
     def penalty(self, terms: ImageTerms) -> tf.Tensor:
         mean, log_variance = terms.posterior

@@ -104,7 +104,7 @@ def test_beta_may_be_a_schedule():
             "final_temperature is 0, but must be positive",
         ),
         ("hgvae.temperature_steps = -1", "hgvae.temperature_steps is -1, but must be"),
-        ("group_vae.beta = -1.0", "beta is -1.0, but must not be negative"),
+        ("group_vae.beta = -1.0", "group_vae.beta is -1.0, but must be at least 0"),
     ],
 )
 def test_a_value_out_of_range_is_one_clear_sentence(binding, message):

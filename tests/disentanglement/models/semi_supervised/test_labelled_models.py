@@ -28,7 +28,6 @@ from mvhg_tf.disentanglement.networks import test_decoder as small_decoder
 from mvhg_tf.disentanglement.networks import test_encoder as small_encoder
 from mvhg_tf.disentanglement.sources import labellers
 from mvhg_tf.disentanglement.sources.labelled_images import (
-    LabelledImages,
     LabelledSource,
     sample_labelled_images,
 )
@@ -137,14 +136,12 @@ def test_partial_labels_are_some_of_the_factors():
     [
         (
             lambda: labellers.noisy_labeller(factors(), Data, state(), 1.1),
-            "probability",
+            "noisy_labeller.prob_random is 1.1, but must be at least 0 and",
         ),
         (lambda: labellers.partial_labeller(factors(), Data, state(), 4), "3 factors"),
         (lambda: supervised_losses.embed(SIZES, sigma="auto"), "embed.sigma is 'auto'"),
         (lambda: supervised_losses.embed(SIZES, sigma=0.0), "embed.sigma is 0.0"),
         (lambda: annealers.make_annealer(1.0, 0, annealers.fixed), "must be positive"),
-        (lambda: LabelledImages(MEANS, LABELS, SIZES).split(0.0), "train_percentage"),
-        (lambda: sample_labelled_images(Data, 0, 0), "num_labelled_samples is 0"),
     ],
 )
 def test_mistakes_are_told(call, message):
@@ -339,7 +336,9 @@ def test_a_resumed_run_ends_as_one_that_was_never_stopped(tmp_path, monkeypatch)
         ("model.random_seed = 1", "model.random_seed is bound, but model.model is a"),
         ("model.num_labelled_samples = None", "bound to model.num_labelled_samples"),
         ("model.model_seed = -1", "model.model_seed is -1, but must be an integer"),
+        ("model.num_labelled_samples = 0", "num_labelled_samples is 0, but must be a"),
         ("model.train_percentage = 2.0", "model.train_percentage is 2.0"),
+        ("model.train_percentage = 0.0", "train_percentage is 0.0, but must be above"),
         ("encoder.num_latent = 6", "encoder.num_latent is 6, but 10 factors"),
         ("s2_vae.gamma_sup = -1.0", "s2_vae.gamma_sup is -1.0"),
     ],

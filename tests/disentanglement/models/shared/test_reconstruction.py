@@ -22,9 +22,8 @@ def cross_entropy(p, q):
 
 @pytest.mark.parametrize("activation", ["logits", "tanh"])
 def test_bernoulli_loss(activation):
-    found = reconstruction.make_reconstruction_loss(
-        IMAGES, LOGITS, loss_fn=reconstruction.bernoulli_loss, activation=activation
-    )
+    loss = reconstruction.ReconstructionLoss(reconstruction.bernoulli_loss, activation)
+    found = loss(IMAGES, LOGITS)
     pixels = np.clip(PIXELS[activation], 1e-6, 1 - 1e-6)
     np.testing.assert_allclose(found, cross_entropy(IMAGES, pixels), rtol=1e-4)
 
@@ -45,12 +44,11 @@ def test_bernoulli_loss_less_the_images_entropy_is_a_divergence():
 
 @pytest.mark.parametrize("activation", ["logits", "tanh"])
 def test_l2_loss(activation):
-    found = reconstruction.l2_loss(IMAGES, LOGITS, activation)
+    loss = reconstruction.ReconstructionLoss(reconstruction.l2_loss, activation)
+    found = loss(IMAGES, LOGITS)
     expected = ((IMAGES - PIXELS[activation]) ** 2).sum((1, 2, 3))
     np.testing.assert_allclose(found, expected, rtol=1e-5)
-    np.testing.assert_allclose(
-        reconstruction.to_pixels(LOGITS, activation), PIXELS[activation], atol=1e-6
-    )
+    np.testing.assert_allclose(loss.to_pixels(LOGITS), PIXELS[activation], atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -59,3 +57,5 @@ def test_l2_loss(activation):
 def test_an_unknown_activation_is_one_clear_sentence(loss_fn):
     with pytest.raises(UserError, match="activation is 'relu', but must be"):
         loss_fn(IMAGES, LOGITS, "relu")
+    with pytest.raises(UserError, match="reconstruction_loss.activation is 'relu'"):
+        reconstruction.ReconstructionLoss(loss_fn, "relu")
