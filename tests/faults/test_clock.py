@@ -6,11 +6,8 @@ import signal
 import time
 
 import commands
-import numpy as np
 import pytest
 from processes import Run, program
-
-from mvhg_tf.disentanglement.data import npz
 
 
 def by_a_clock_that_goes_backwards(*command):
@@ -54,17 +51,3 @@ def test_clustering(start, samples, clustered, tmp_path):
     run = Run(by_a_clock_that_goes_backwards, tuple(command), tmp_path / "log")
     assert run.wait() == 0, run.said()
     commands.assert_same_results(folder, clustered)
-
-
-def test_an_array_of_a_file_from_the_future_is_unpacked_once(tmp_path):
-    path = tmp_path / "a.npz"
-    np.savez(path, images=np.arange(5))
-    date_ahead(tmp_path)
-    npz.open_array(path, "images")
-    before = path.with_suffix(".npy").stat()
-    npz.open_array(path, "images")
-    assert path.with_suffix(".npy").stat().st_ino == before.st_ino
-    # A newer file is unpacked anew.
-    np.savez(path, images=np.arange(6))
-    os.utime(path, ns=(0, before.st_mtime_ns + 1))
-    assert len(npz.open_array(path, "images")) == 6

@@ -23,6 +23,7 @@ from mvhg_tf.runs.errors import UserError
 from mvhg_tf.runs.progress import ProgressBar
 
 _CHUNK_BYTES = 1 << 24
+_GET_AGAIN = "get it again"
 # What makes arrays and numbers.
 _PLAIN = {
     ("numpy", "dtype"),
@@ -32,20 +33,24 @@ _PLAIN = {
 }
 
 
-def open_array(npz_path: Path, member: str, suffix: str = ".npy") -> np.ndarray:
+def open_array(
+    npz_path: Path, member: str, suffix: str = ".npy", remedy: str = _GET_AGAIN
+) -> np.ndarray:
     """Maps an array of an npz file into memory, read-only.
 
     The array is kept in a `.npy` file beside the npz file or, where that folder
     can't be written to, in `$XDG_CACHE_HOME/mvhg_tf` (`~/.cache/mvhg_tf`). It is
     made at the first call, under another name until it is whole, by one process
-    while others wait. It is made anew if the npz file is younger. The npz file
-    may be deleted afterwards.
+    while others wait. Behind the array it holds a digest of what it was made from,
+    and it is made anew if the npz file holds something else, whatever the times of
+    the files. The npz file may be deleted afterwards.
 
     Args:
       npz_path: The npz file.
       member: The array's name in it.
       suffix: What the name of the `.npy` file ends with, in place of `.npz`; arrays
         of one file need different ones.
+      remedy: What to do about a file that can't be used.
 
     Returns:
       The array, backed by the file.
@@ -56,19 +61,20 @@ def open_array(npz_path: Path, member: str, suffix: str = ".npy") -> np.ndarray:
         or has room.
     """
     candidates = [npz_path.with_suffix(suffix), _cache_path(npz_path, suffix)]
+    digest = _digest(npz_path, member, remedy) if npz_path.exists() else None
     for path in candidates:
-        if _is_current(path, npz_path):
+        if _is_current(path, digest):
             return _map(path)
-    if not npz_path.exists():
+    if digest is None:
         raise UserError(f"The file {npz_path} does not exist.")
     target = candidates[0 if os.access(npz_path.parent, os.W_OK) else 1]
     try:
         with _only_writer(target) as part:
-            if not _is_current(target, npz_path):  # else another process has made it
-                made = npz_path.stat().st_mtime_ns
-                _extract(npz_path, member, part)
-                # As old as the npz file, whatever the clock says.
-                os.utime(part.name, ns=(made, made))
+            if not _is_current(target, digest):  # else another process has made it
+                _extract(npz_path, member, part, remedy)
+                part.write(digest)
+                part.flush()
+                os.fsync(part.fileno())
                 os.replace(part.name, target)
     except OSError as error:
         raise UserError(
@@ -89,8 +95,11 @@ def read_plain_object(npz_path: Path, member: str) -> object:
       UserError: If the file is damaged, holds no such object, or one that is made of
         anything else.
     """
-    with _damage_explained(npz_path), zipfile.ZipFile(npz_path) as archive:
-        _check_member(archive, npz_path, member)
+    with (
+        _damage_explained(npz_path, _GET_AGAIN),
+        zipfile.ZipFile(npz_path) as archive,
+    ):
+        _check_member(archive, npz_path, member, _GET_AGAIN)
         with archive.open(f"{member}.npy") as source:
             _read_header(source)
             return _PlainUnpickler(source, encoding="latin1").load()[()]
@@ -112,12 +121,25 @@ def _cache_path(npz_path: Path, suffix: str) -> Path:
     return Path(root, "mvhg_tf", f"{npz_path.stem}-{digest}{suffix}")
 
 
-def _is_current(path: Path, npz_path: Path) -> bool:
-    if not path.exists():
-        return False
-    return not npz_path.exists() or (
-        path.stat().st_mtime_ns >= npz_path.stat().st_mtime_ns
-    )
+def _digest(npz_path: Path, member: str, remedy: str) -> bytes:
+    """Tells the contents of an npz file from others, by its directory's checksums."""
+    try:
+        with _damage_explained(npz_path, remedy), zipfile.ZipFile(npz_path) as archive:
+            members = [(e.filename, e.file_size, e.CRC) for e in archive.infolist()]
+    except OSError as error:
+        raise UserError(
+            f"The file {npz_path} could not be read ({error}): see to it that it can."
+        ) from error
+    return hashlib.sha256(repr((member, sorted(members))).encode()).digest()
+
+
+def _is_current(path: Path, digest: bytes | None) -> bool:
+    """Whether a file was unpacked from contents of that digest; None: from any."""
+    if digest is None or not path.exists():
+        return path.exists()
+    with open(path, "rb") as file:
+        file.seek(max(0, path.stat().st_size - len(digest)))
+        return file.read() == digest
 
 
 def _map(path: Path) -> np.ndarray:
@@ -151,16 +173,15 @@ def _only_writer(target: Path) -> Iterator[BinaryIO]:
             path.unlink(missing_ok=True)
 
 
-def _extract(npz_path: Path, member: str, part: BinaryIO) -> None:
+def _extract(npz_path: Path, member: str, part: BinaryIO, remedy: str) -> None:
     """Copies the npy file of an array out of an npz file, and checks its sum."""
-    with _damage_explained(npz_path), zipfile.ZipFile(npz_path) as archive:
-        _check_member(archive, npz_path, member)
+    with _damage_explained(npz_path, remedy), zipfile.ZipFile(npz_path) as archive:
+        _check_member(archive, npz_path, member, remedy)
         with archive.open(f"{member}.npy") as source:
             if _read_header(source).hasobject:
                 raise UserError(
                     f"The array {member!r} of {npz_path} holds Python objects, which "
-                    "are not read, because a file of these can run any code; get it "
-                    "again, from where it is published."
+                    f"are not read, because a file of these can run any code: {remedy}."
                 )
         size = archive.getinfo(f"{member}.npy").file_size
         free = shutil.disk_usage(Path(part.name).parent).free
@@ -175,23 +196,24 @@ def _extract(npz_path: Path, member: str, part: BinaryIO) -> None:
 
 
 @contextlib.contextmanager
-def _damage_explained(npz_path: Path) -> Iterator[None]:
+def _damage_explained(npz_path: Path, remedy: str) -> Iterator[None]:
     try:
         yield
     except (UserError, OSError):
         raise
     except Exception as error:  # damage makes the libraries raise every kind
         raise UserError(
-            f"The file {npz_path} is damaged ({error}); get it again."
+            f"The file {npz_path} is damaged ({error}); {remedy}."
         ) from error
 
 
-def _check_member(archive: zipfile.ZipFile, npz_path: Path, member: str) -> None:
+def _check_member(
+    archive: zipfile.ZipFile, npz_path: Path, member: str, remedy: str
+) -> None:
     names = [name.removesuffix(".npy") for name in archive.namelist()]
     if member not in names:
         raise UserError(
-            f"The file {npz_path} holds no array {member!r}, only {names}; get it "
-            "again."
+            f"The file {npz_path} holds no array {member!r}, only {names}; {remedy}."
         )
 
 
@@ -213,5 +235,3 @@ def _copy(source: BinaryIO, target: BinaryIO, size: int, description: str) -> No
         while chunk := source.read(_CHUNK_BYTES):
             target.write(chunk)
             progress.update(len(chunk))
-    target.flush()
-    os.fsync(target.fileno())

@@ -36,8 +36,9 @@ class OwnData(grid.StoredGridData):
                 f"npz.path is {path!r}, but {Path(path).absolute()} does not exist: "
                 "bind it to your file."
             )
-        images = npz.open_array(Path(path), "images", ".images.npy")
-        factors = npz.open_array(Path(path), "factors", ".factors.npy")
+        remedy = "store it again"
+        images = npz.open_array(Path(path), "images", ".images.npy", remedy)
+        factors = npz.open_array(Path(path), "factors", ".factors.npy", remedy)
         _check_images(images, path)
         _check_factors(factors, len(images), path)
         sizes = [int(size) for size in factors.max(axis=0) + 1]

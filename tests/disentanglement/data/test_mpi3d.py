@@ -119,13 +119,41 @@ class TestUnpacking:
         data = mpi3d.MPI3D("mpi3d_toy", tmp_path, SIZES)
         assert data.factors_num_values == list(SMALL)
 
-    def test_is_done_again_for_a_younger_file(self, tmp_path):
+    @pytest.mark.parametrize("seconds", [-1e6, 0, 1e6])
+    def test_is_done_again_for_another_file(self, tmp_path, seconds):
+        """Of whatever age, such as `mv` or `cp -p` of an older one gives it."""
         path = _write(tmp_path, "a", {"images": np.zeros([3], np.uint8)})
         npz.open_array(path, "images")
-        _write(tmp_path, "a", {"images": np.ones([4], np.uint8)})
-        later = path.with_suffix(".npy").stat().st_mtime + 10
-        os.utime(path, (later, later))
-        np.testing.assert_array_equal(npz.open_array(path, "images"), np.ones(4))
+        time_of_the_first = path.with_suffix(".npy").stat().st_mtime_ns
+        _write(tmp_path, "a", {"images": np.ones([3], np.uint8)})
+        other = time_of_the_first + int(seconds * 1e9)
+        os.utime(path, ns=(other, other))
+        np.testing.assert_array_equal(npz.open_array(path, "images"), np.ones(3))
+
+    def test_is_not_done_again_for_the_same_contents(self, tmp_path):
+        """A copy, a touched file, or the same arrays in another order."""
+        arrays = {"images": np.arange(3), "factors": np.arange(4)}
+        path = _write(tmp_path, "a", arrays)
+        npz.open_array(path, "images")
+        made = path.with_suffix(".npy").stat()
+        _write(tmp_path, "a", dict(reversed(arrays.items())))
+        later = made.st_mtime_ns + 10**12
+        os.utime(path, ns=(later, later))
+        npz.open_array(path, "images")
+        assert path.with_suffix(".npy").stat().st_ino == made.st_ino
+
+    def test_is_done_for_each_array(self, tmp_path):
+        """Also where one is unpacked to the name that another had."""
+        path = _write(tmp_path, "a", {"images": np.arange(3), "more": np.arange(4)})
+        npz.open_array(path, "images")
+        np.testing.assert_array_equal(npz.open_array(path, "more"), np.arange(4))
+
+    def test_a_file_that_was_replaced_by_a_damaged_one_is_told(self, tmp_path):
+        path = _write(tmp_path, "a", {"images": np.arange(3)})
+        npz.open_array(path, "images")
+        path.write_bytes(b"not a zip file")
+        with pytest.raises(UserError, match=r"a\.npz is damaged .*get it again"):
+            npz.open_array(path, "images")
 
     def test_goes_to_the_cache_if_the_folder_is_read_only(self, tmp_path, monkeypatch):
         path = _write(tmp_path, "a", {"images": np.arange(5)})
