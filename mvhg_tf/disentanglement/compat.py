@@ -30,6 +30,7 @@ import importlib.util
 import inspect
 import json
 import multiprocessing.pool
+import os
 import shutil
 import sys
 import types
@@ -205,6 +206,15 @@ def _save_animation(path: str, frames, fps: int) -> None:
     )
 
 
+def _copy_tree(source: str, target: str) -> None:
+    """Copies a folder's files, not their modes: the source may be read-only."""
+    for folder, _, names in os.walk(source):
+        copy = os.path.join(target, os.path.relpath(folder, source))
+        os.makedirs(copy, exist_ok=True)
+        for name in names:
+            shutil.copyfile(os.path.join(folder, name), os.path.join(copy, name))
+
+
 def _plot_dendrogram(icoords, dcoords, ivl, *, mh, ax, color_list, **others) -> None:
     """Draws links with the leaves at the left, as SciPy's function of this name.
 
@@ -323,10 +333,7 @@ def _adapted_modules() -> dict[str, types.ModuleType]:
         ),
         "distutils": _module(
             "distutils",
-            dir_util=_module(
-                "distutils.dir_util",
-                copy_tree=functools.partial(shutil.copytree, dirs_exist_ok=True),
-            ),
+            dir_util=_module("distutils.dir_util", copy_tree=_copy_tree),
         ),
         "pkg_resources": _module(
             "pkg_resources",

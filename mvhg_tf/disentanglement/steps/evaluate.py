@@ -3,6 +3,8 @@
 import importlib
 import inspect
 import os
+import re
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -22,6 +24,7 @@ from mvhg_tf.disentanglement.steps.saved_model import (
     Representation,
     bound_value,
     resolve_dataset,
+    resolve_dynamics,
 )
 from mvhg_tf.runs import gin_config, run_directory
 from mvhg_tf.runs.errors import UserError
@@ -82,6 +85,8 @@ def evaluate(
 ) -> None:
     """Computes one metric of a representation, or of several models side by side.
 
+    Where `dynamics.k` is not bound, pairs are drawn as those of the training were.
+
     Args:
       model_dir: the folder of a representation, or those of several trained models.
       output_dir: gets `results`; those of the steps before are carried over.
@@ -92,7 +97,8 @@ def evaluate(
         several models it is `@udr_sklearn`, which takes a list of encoders in place
         of the representation; the models' folders join its results.
       random_seed: of the random state.
-      name: of the metric; the artifacts go to `<model_dir>/artifacts/<name>`.
+      name: of the metric; the artifacts go to `<output_dir>/artifacts/<name>` (the
+        library puts them into the folder that it reads).
 
     Raises:
       UserError: if there is no representation or model, the models are of several
@@ -108,12 +114,13 @@ def evaluate(
         first, step_before = model_dir, "postprocess"
         scored = Representation(model_dir)
     resolve_dataset(first, step_before)
+    follows_training = resolve_dynamics(first)
     dataset = named_data.get_named_ground_truth_data()
     with run_directory.open_run(output_dir, "evaluation", overwrite, model_dir):
         started = time.monotonic()
         arguments = {"random_state": np.random.RandomState(random_seed)}
         if _takes_artifact_dir(evaluation_fn):
-            arguments["artifact_dir"] = os.path.join(first, "artifacts", name)
+            arguments["artifact_dir"] = os.path.join(output_dir, "artifacts", name)
         # Their regressions are small: over several threads they take ten times as long.
         with threadpool_limits(1):
             scores = dict(evaluation_fn(dataset, scored, **arguments))
@@ -121,6 +128,19 @@ def evaluate(
             scores["model_dirs"] = list(model_dir)
         scores["elapsed_time"] = time.monotonic() - started
         results.write_results(output_dir, "evaluation", scores, first)
+        if follows_training:
+            _say_dynamics()
+
+
+def _say_dynamics() -> None:
+    """Tells which pairs were drawn, if the metric has drawn any."""
+    used = re.findall(r"^dynamics\.\w+ = .*$", gin.operative_config_str(), re.MULTILINE)
+    if used:
+        print(
+            f"Pairs were drawn with {' and '.join(used)}, as in training: bind "
+            "dynamics.k to evaluate on others.",
+            file=sys.stderr,
+        )
 
 
 def encoder(model_dir: str) -> udr.Encoder:

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 import mvhg_tf
 from mvhg_tf.disentanglement import compat  # noqa: F401
+from mvhg_tf.runs.errors import UserError
 
 from disentanglement_lib.utils import results as library_results  # isort: skip
 
@@ -29,15 +30,30 @@ def write_results(
       output_dir: the run's folder.
       step_name: "train", "postprocess" or "evaluation".
       results: names and values; values are numbers, strings, arrays or dictionaries.
-      input_dir: the folder of the step before, whose results are carried over.
+      input_dir: the folder of the step before, whose results, if it has any, are
+        carried over. Nothing is written there.
+
+    Raises:
+      UserError: if those can't be read, or the folder can't be written to.
     """
     folder = os.path.join(output_dir, "results")
-    os.makedirs(os.path.join(folder, "json"), exist_ok=True)
     path = os.path.join(folder, "json", f"{step_name}_versions.json")
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(_versions(), file, indent=2)
-    earlier = os.path.join(input_dir, "results") if input_dir else None
-    library_results.update_result_directory(folder, step_name, dict(results), earlier)
+    earlier = os.path.join(input_dir, "results") if input_dir else ""
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(_versions(), file, indent=2)
+        library_results.update_result_directory(
+            folder,
+            step_name,
+            dict(results),
+            earlier if os.path.isdir(earlier) else None,
+        )
+    except PermissionError as error:
+        raise UserError(
+            f"{error.filename} can't be read or written ({error.strerror}): see to it "
+            "that you may."
+        ) from error
 
 
 def _versions() -> dict[str, str]:

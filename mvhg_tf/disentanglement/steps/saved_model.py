@@ -14,6 +14,10 @@ from mvhg_tf.runs import gin_config, gin_macros
 from mvhg_tf.runs.errors import UserError, message_of
 
 
+class NotBound(UserError):
+    """A finished step did not use the parameter that was asked for."""
+
+
 class PairOutputs(NamedTuple):
     """N pairs of posteriors over d latents, as arrays.
 
@@ -40,7 +44,7 @@ class Representation:
     It is what disentanglement_lib's metrics call; ours also use its methods.
 
     Args:
-      directory: the folder of a model or representation, which has a `tfhub`.
+      directory: the folder of a model or representation, or the `tfhub` in it.
     """
 
     def __init__(self, directory: str):
@@ -49,16 +53,16 @@ class Representation:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Images `[N, H, W, C]` to representations `[N, d]`."""
-        return self._call("representation", images=images)["default"]
+        return self.call("representation", images=images)["default"]
 
     def encode(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Images `[N, H, W, C]` to posterior means and log-variances `[N, d]`."""
-        outputs = self._call("gaussian_encoder", images=images)
+        outputs = self.call("gaussian_encoder", images=images)
         return outputs["mean"], outputs["logvar"]
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """Latents `[N, d]` to the decoder's logits `[N, H, W, C]`."""
-        return self._call("decoder", latent_vectors=latents)["images"]
+        return self.call("decoder", latent_vectors=latents)["images"]
 
     def pair(
         self, images_1: np.ndarray, images_2: np.ndarray, labels: np.ndarray
@@ -73,12 +77,10 @@ class Representation:
         Raises:
           UserError: if the model was not trained on pairs.
         """
-        outputs = self._call(
-            "pair", images_1=images_1, images_2=images_2, labels=labels
-        )
+        outputs = self.call("pair", images_1=images_1, images_2=images_2, labels=labels)
         outputs["shared"] = outputs["shared"] > 0.5
         outputs["k_hat"] = np.rint(outputs["k_hat"]).astype(np.int64)
-        return PairOutputs(**outputs)
+        return PairOutputs(*(outputs[name] for name in PairOutputs._fields))
 
     def require(self, *signatures: str) -> None:
         """Makes sure that the model has these signatures.
@@ -95,22 +97,41 @@ class Representation:
                     "'representation')."
                 )
 
-    def _call(self, signature: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+    def inputs_of(self, signature: str) -> dict[str, tf.TensorSpec]:
+        """What a signature takes, by name.
+
+        Raises:
+          UserError: if the model does not have it.
+        """
         self.require(signature)
-        function = self._signatures[signature]
+        return self._signatures[signature].structured_input_signature[1]
+
+    def call(self, signature: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """What a signature gives, by name.
+
+        Args:
+          signature: such as "pair".
+          **inputs: an array for each name of `inputs_of`; others are not looked at.
+
+        Raises:
+          UserError: if the model does not have the signature.
+        """
         tensors = {
             name: tf.convert_to_tensor(inputs[name], spec.dtype)
-            for name, spec in function.structured_input_signature[1].items()
+            for name, spec in self.inputs_of(signature).items()
         }
+        function = self._signatures[signature]
         return {name: value.numpy() for name, value in function(**tensors).items()}
 
 
 def load_saved_model(directory: str):
-    """Loads `<directory>/tfhub`.
+    """Loads `<directory>/tfhub`, or the SavedModel that the folder itself is.
 
     Raises:
       UserError: if there is none, or it is damaged.
     """
+    if tf.saved_model.contains_saved_model(directory):
+        return _load(directory)
     path = os.path.join(directory, "tfhub")
     if not tf.saved_model.contains_saved_model(path):
         raise UserError(
@@ -188,7 +209,7 @@ def bound_value(directory: str, step_name: str, parameter: str) -> object:
     Raises:
       UserError: if there is no such step or the step did not use the parameter.
     """
-    path = os.path.join(directory, "results", "gin", f"{step_name}.gin")
+    path = _gin_file(directory, step_name)
     program = f"dlib_{step_name}"
     if not os.path.isfile(path):
         raise UserError(
@@ -204,7 +225,37 @@ def bound_value(directory: str, step_name: str, parameter: str) -> object:
         ) from error
     if parameter in bindings:
         return bindings[parameter]
-    raise UserError(f"{parameter} is not in {path}: bind it.")
+    raise NotBound(f"{parameter} is not in {path}: bind it.")
+
+
+def _gin_file(directory: str, step_name: str) -> str:
+    return os.path.join(directory, "results", "gin", f"{step_name}.gin")
+
+
+def resolve_dynamics(directory: str) -> bool:
+    """Binds `dynamics.k` and `dynamics.mode` as in training, unless k is bound.
+
+    Args:
+      directory: the folder of a trained model or of its representation.
+
+    Returns:
+      Whether it has bound them; not if no pairs were trained on, or that is not known.
+
+    Raises:
+      UserError: if the configuration of the training is damaged.
+    """
+    known = os.path.isfile(_gin_file(directory, "train"))
+    if not known or gin_config.query("dynamics.k") is not None:
+        return False
+    parameters = ("dynamics.k", "dynamics.mode")
+    try:
+        values = [bound_value(directory, "train", name) for name in parameters]
+    except NotBound:
+        return False
+    with gin.unlock_config():
+        for name, value in zip(parameters, values, strict=True):
+            gin.bind_parameter(name, value)
+    return True
 
 
 def resolve_dataset(directory: str, step_name: str) -> None:

@@ -1,9 +1,11 @@
 import json
 import os
+import shutil
 
 import gin
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from mvhg_tf.disentanglement.steps.evaluate import evaluate_with_gin
 from mvhg_tf.disentanglement.steps.postprocess import postprocess_with_gin
@@ -99,7 +101,7 @@ def test_the_shared_independent_scores(representation, tmp_path):
     np.testing.assert_array_equal(confusion[2] > 0, [False, True, True, True, False])
 
 
-def test_the_artifact_folder_is_the_librarys(representation, tmp_path):
+def test_artifacts_go_to_the_output(representation, tmp_path):
     bindings = [
         *BINDINGS,
         "evaluation.evaluation_fn = @artifact_metric",
@@ -107,8 +109,104 @@ def test_the_artifact_folder_is_the_librarys(representation, tmp_path):
     ]
     evaluate_with_gin(representation, str(tmp_path / "e"), gin_bindings=bindings)
     scores = results(tmp_path / "e")
-    assert scores["artifact_dir"] == os.path.join(representation, "artifacts", "x")
+    assert scores["artifact_dir"] == str(tmp_path / "e" / "artifacts" / "x")
     assert scores["draw"] == np.random.RandomState(5).randint(1000)
+
+
+PAIRS = [
+    *BINDINGS,
+    "evaluation.evaluation_fn = @shared_independent_downstream",
+    "shared_independent_downstream.num_train = 200",
+    "shared_independent_downstream.num_test = 100",
+]
+
+
+@pytest.fixture
+def of_pairs(representation, tmp_path):
+    """The representation of a model that was trained on pairs, k = 3."""
+    folder = tmp_path / "of_pairs"
+    shutil.copytree(representation, folder)
+    with open(folder / "results" / "gin" / "train.gin", "a") as file:
+        file.write("K = 3\ndynamics.k = %K\ndynamics.mode = 'dlib'\n")
+    return str(folder)
+
+
+def test_pairs_are_drawn_as_in_training(of_pairs, tmp_path, capfd):
+    evaluate_with_gin(of_pairs, str(tmp_path / "e"), gin_bindings=PAIRS)
+    written = capfd.readouterr().err
+    assert "dynamics.k = 3 and dynamics.mode = 'dlib', as in training" in written
+    config = (tmp_path / "e" / "results" / "gin" / "evaluation.gin").read_text()
+    assert "dynamics.k = 3\ndynamics.mode = 'dlib'\n" in config
+    # As the library does, one factor or three are redrawn, to maybe the same value.
+    found = np.sum(results(tmp_path / "e")["confusion"], axis=1)
+    assert found[1] > 20 and found[3] > 20 and found[4:].sum() == 0
+
+
+def test_a_bound_k_is_that_of_the_pairs(of_pairs, tmp_path, capfd):
+    bindings = [*PAIRS, "dynamics.k = 2"]
+    evaluate_with_gin(of_pairs, str(tmp_path / "e"), gin_bindings=bindings)
+    assert "as in training" not in capfd.readouterr().err
+    np.testing.assert_array_equal(
+        np.sum(results(tmp_path / "e")["confusion"], axis=1), [0, 0, 100, *[0] * 5]
+    )
+
+
+def test_metrics_that_draw_no_pairs_say_nothing_of_them(of_pairs, tmp_path, capfd):
+    evaluate_with_gin(of_pairs, str(tmp_path / "e"), gin_bindings=MIG)
+    assert "as in training" not in capfd.readouterr().err
+
+
+def test_without_a_known_k_it_has_to_be_bound(representation, tmp_path):
+    with pytest.raises(UserError, match=r"No value is bound to dynamics\.k"):
+        evaluate_with_gin(representation, str(tmp_path / "e"), gin_bindings=PAIRS)
+
+
+def test_a_read_only_input_is_left_alone_and_makes_nothing_read_only(
+    representation, tmp_path
+):
+    source = tmp_path / "source"
+    shutil.copytree(representation, source)
+    entries = sorted(source.rglob("*"))
+    for path in [source, *entries]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    bindings = [
+        *BINDINGS,
+        "evaluation.evaluation_fn = @unified_scores",
+        "evaluation.name = 'x'",
+        "unified_scores.matrix_fns = [@mutual_information_matrix]",
+        "unified_scores.num_train = 100",
+        "unified_scores.num_test = 50",
+        "discretizer.discretizer_fn = @histogram_discretizer",
+        "discretizer.num_bins = 5",
+    ]
+    try:
+        for overwrite in (False, True):
+            output = tmp_path / "e"
+            evaluate_with_gin(str(source), str(output), overwrite, [], bindings)
+            assert list((output / "artifacts" / "x").iterdir())
+            for path in [output, *output.rglob("*")]:
+                assert path.stat().st_mode & 0o200, path
+        assert sorted(source.rglob("*")) == entries
+    finally:
+        for path in [source, *entries]:
+            path.chmod(0o755)
+
+
+def test_a_saved_model_of_ones_own_without_results_is_scored(tmp_path):
+    module = tf.Module()
+    module.represent = tf.function(
+        lambda images: {"default": tf.reduce_mean(images, axis=[1, 2])},
+        input_signature=[tf.TensorSpec([None, 64, 64, 3], name="images")],
+    )
+    signatures = {"representation": module.represent}
+    tf.saved_model.save(module, str(tmp_path / "own" / "tfhub"), signatures=signatures)
+    bindings = [*MIG, "dataset.name = 'arm3d'"]
+    for number, source in enumerate(("own", "own/tfhub")):
+        output = str(tmp_path / f"e{number}")
+        evaluate_with_gin(str(tmp_path / source), output, gin_bindings=bindings)
+        assert 0 <= results(output)["discrete_mig"] <= 1
+    with pytest.raises(UserError, match="not that of a finished dlib_postprocess run"):
+        evaluate_with_gin(str(tmp_path / "own"), str(tmp_path / "e"), gin_bindings=MIG)
 
 
 def test_a_metric_need_not_take_an_artifact_folder(representation, tmp_path):
