@@ -7,6 +7,8 @@ Differentiable Hypergeometric Distribution", ICLR 2023.
 import importlib
 from typing import TYPE_CHECKING
 
+from mvhg_tf import keras_names
+
 if TYPE_CHECKING:
     from mvhg_tf.distributions import (
         FisherNoncentralHypergeometric,
@@ -40,6 +42,9 @@ _HOMES = {
     "neural_sort": "mvhg_tf.sorting",
     "random_subset": "mvhg_tf.distributions",
 }
+
+
+keras_names.register()
 
 
 def __getattr__(name: str):

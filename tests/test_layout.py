@@ -39,8 +39,9 @@ MAY_IMPORT = {
 }
 MATHEMATICS = {"schedules", "sorting"}
 # The package itself: its version and its public names, which it imports when they are
-# asked for.
+# asked for. `keras_names` belongs to it, and imports any class that Keras asks for.
 FACADE = {PACKAGE: {"distributions", "mathematics"}}
+FACADE_MODULES = {PACKAGE, f"{PACKAGE}.keras_names"}
 # The floors of `disentanglement`, from the top down, each of which imports only lower
 # ones: what trains and scores stands on models, models on networks. `compat` and
 # `library_studies`, which know the library, lie below all.
@@ -108,7 +109,7 @@ def _imports_of(tree: ast.Module, at_import: bool) -> set[str]:
 
 
 def _part_of(module: str) -> str:
-    if module == PACKAGE:
+    if module in FACADE_MODULES:
         return PACKAGE
     part = module.split(".")[1]
     return "mathematics" if part in MATHEMATICS else part

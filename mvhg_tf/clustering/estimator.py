@@ -167,6 +167,7 @@ class VaDEClusterer(ClusterMixin, BaseEstimator):
             encoder=make_encoder(num_features, self.latent_dim, seed, self.units),
             decoder=make_decoder(num_features, self.latent_dim, seed, self.units),
             seed=seed,
+            name="vade",  # of the class, Keras would make one that can't be exported
         )
         model.compile(learning_rate=self.learning_rate)
         return model

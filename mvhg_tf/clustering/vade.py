@@ -412,6 +412,19 @@ class VaDE(keras.Model):
         mean, _ = self.encoder(x, training=training)
         return self.likelihood.mean(self.decoder(mean, training=training))
 
+    def export(self, filepath: str, *args, **kwargs) -> None:
+        """Writes `call` as Keras's `export` does: a SavedModel without this package.
+
+        Args:
+          filepath: the folder to make.
+          *args: further arguments of `keras.Model.export`.
+          **kwargs: the same by their names.
+        """
+        # Keras exports the signature of a call, which training does not make.
+        self.build((None, self.num_features))
+        self(tf.zeros([1, self.num_features]))
+        super().export(filepath, *args, **kwargs)
+
     def get_config(self) -> dict:
         serialize = keras.saving.serialize_keras_object
         temperature = self.temperature

@@ -1,1 +1,22 @@
 """Everything that touches disentanglement_lib: data, models, training, programs."""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mvhg_tf.disentanglement.steps.trained_model import load_model
+
+__all__ = ["load_model"]
+
+_HOMES = {"load_model": "mvhg_tf.disentanglement.steps.trained_model"}
+
+
+def __getattr__(name: str):
+    # Late, as in the package above: TensorFlow takes seconds to import.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

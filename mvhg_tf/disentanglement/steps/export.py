@@ -21,14 +21,16 @@ def export_saved_model(
     - `gaussian_encoder`: images -> mean `[N, d]`, logvar `[N, d]`
     - `reconstructions`: images -> images, of the posterior means
     - `decoder`: latent_vectors `[N, d]` -> images
+    - `decoded_images`: latent_vectors `[N, d]` -> images in [0, 1]
     - `pair`, of a GroupVAE alone: images_1, images_2 (and int32 labels `[N]` for
       LabelVAE) -> mean_1, logvar_1, mean_2, logvar_2 `[N, d]` after aggregation;
-      shared `[N, d]`, 1 where a latent is shared; k_hat `[N]`, how many are
-      independent. Nothing is drawn: the number of independent latents is the
-      likeliest one.
+      the same names after `own_` before it; shared `[N, d]`, 1 where a latent is
+      shared; k_hat `[N]`, how many are independent; and, where that number is a
+      random variable, k_probabilities `[N, d + 1]`, its posterior. Nothing is drawn:
+      the number of independent latents is the likeliest one.
 
     Args:
-      model: trained.
+      model: trained; its reconstruction loss tells how logits become pixels.
       observation_shape: `(H, W, C)`.
       export_dir: the folder to make; an older one is replaced.
     """
@@ -63,10 +65,16 @@ def _signatures(
     def decoder(latent_vectors):
         return {"images": model.decode(latent_vectors)}
 
+    @tf.function(input_signature=[latents])
+    def decoded_images(latent_vectors):
+        logits = model.decode(latent_vectors)
+        return {"images": model.reconstruction_loss.to_pixels(logits)}
+
     signatures = {
         "gaussian_encoder": gaussian_encoder,
         "reconstructions": reconstructions,
         "decoder": decoder,
+        "decoded_images": decoded_images,
     }
     if isinstance(model, GroupVAE):
         views = images("images_1"), images("images_2")
@@ -78,15 +86,24 @@ def _pair_signature(
     model: GroupVAE, images_1: tf.TensorSpec, images_2: tf.TensorSpec
 ) -> tf.types.experimental.GenericFunction:
     def aggregated(images_1, images_2, labels):
-        view_1, view_2, selection = model.infer_pair(images_1, images_2, labels)
-        return {
-            "mean_1": view_1.mean,
-            "logvar_1": view_1.log_variance,
-            "mean_2": view_2.mean,
-            "logvar_2": view_2.log_variance,
+        inferred = model.infer_pair(images_1, images_2, labels)
+        selection = inferred.selection
+        outputs = {
             "shared": 1.0 - selection.independent,
             "k_hat": tf.reduce_sum(selection.independent, axis=-1),
         }
+        posteriors = {
+            ("", 1): inferred.view_1,
+            ("", 2): inferred.view_2,
+            ("own_", 1): inferred.own_1,
+            ("own_", 2): inferred.own_2,
+        }
+        for (stage, view), (mean, log_variance) in posteriors.items():
+            outputs[f"{stage}mean_{view}"] = mean
+            outputs[f"{stage}logvar_{view}"] = log_variance
+        if selection.log_probs is not None:
+            outputs["k_probabilities"] = tf.exp(selection.log_probs)
+        return outputs
 
     if isinstance(model.selection, LabelSelection):
         labels = tf.TensorSpec([None], tf.int32, "labels")

@@ -1,6 +1,7 @@
 """GroupVAE: a variational autoencoder of pairs that share some of their latents."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -12,6 +13,24 @@ from mvhg_tf.disentanglement.models.pairs.selection import PairSelection, Select
 from mvhg_tf.disentanglement.models.shared import gaussian
 from mvhg_tf.disentanglement.models.shared.autoencoder import Autoencoder
 from mvhg_tf.disentanglement.models.shared.gaussian import Gaussian
+
+
+class PairInference(NamedTuple):
+    """What a model makes of B pairs; nothing is drawn.
+
+    Attributes:
+      own_1: posteriors of the first views, before aggregation.
+      own_2: of the second views.
+      view_1: posteriors of the first views, after aggregation.
+      view_2: of the second views.
+      selection: at its mode.
+    """
+
+    own_1: Gaussian
+    own_2: Gaussian
+    view_1: Gaussian
+    view_2: Gaussian
+    selection: Selection
 
 
 @register_keras_serializable(package="mvhg_tf")
@@ -89,26 +108,32 @@ class GroupVAE(Autoencoder):
 
     def infer_pair(
         self, images_1: tf.Tensor, images_2: tf.Tensor, labels: tf.Tensor | None
-    ) -> tuple[Gaussian, Gaussian, Selection]:
-        """Both views' posteriors after aggregation, and the selection at its mode."""
-        posterior_1, posterior_2 = self.encode_pair(images_1, images_2)
+    ) -> PairInference:
+        """Both views' posteriors before and after aggregation at the selection's mode.
+
+        Args:
+          images_1: float32 `[B, H, W, C]` in [0, 1].
+          images_2: the same of the second views.
+          labels: int32 `[B]`; only LabelVAE looks, others take None.
+        """
+        own_1, own_2 = self.encode_pair(images_1, images_2)
         selection = self.selection.select(
-            posterior_1,
-            posterior_2,
+            own_1,
+            own_2,
             labels,
             step=self.step,
             seed=tf.zeros([2], tf.int32),
             training=False,
         )
-        view_1, view_2, _ = self.aggregate(posterior_1, posterior_2, selection)
-        return view_1, view_2, selection
+        view_1, view_2, _ = self.aggregate(own_1, own_2, selection)
+        return PairInference(own_1, own_2, view_1, view_2, selection)
 
     def reconstructions_of(self, batch: dict[str, tf.Tensor]) -> list:
         images_1, images_2 = batch["images_1"], batch["images_2"]
-        view_1, view_2, _ = self.infer_pair(images_1, images_2, batch["labels"])
+        inferred = self.infer_pair(images_1, images_2, batch["labels"])
         return [
-            (images_1, self.decode(view_1.mean)),
-            (images_2, self.decode(view_2.mean)),
+            (images_1, self.decode(inferred.view_1.mean)),
+            (images_2, self.decode(inferred.view_2.mean)),
         ]
 
     def losses_of(

@@ -28,10 +28,13 @@ class Selection(NamedTuple):
         the gradient of the selection's relaxation, if it has one.
       divergence: `[B]`, KL of the selection's posterior to its prior, in nats; 0
         where the selection is not a random variable.
+      log_probs: `[B, d + 1]`, log of the posterior probability of each number of
+        independent latents, 0 to d; None where the number is not a random variable.
     """
 
     independent: tf.Tensor
     divergence: tf.Tensor
+    log_probs: tf.Tensor | None = None
 
 
 class PairSelection(layers.Layer):
@@ -185,7 +188,9 @@ class HypergeometricSelection(PairSelection):
         divergence = counts.kl_divergence(prior)
         if self.charge_subset:
             divergence += tf.linalg.matvec(tf.exp(log_probs), self._log_subsets())
-        return Selection(independent, replicas.local_rows(divergence))
+        return Selection(
+            independent, replicas.local_rows(divergence), replicas.local_rows(log_probs)
+        )
 
     def _log_subsets(self) -> tf.Tensor:
         """log C(d, k) for each k, `[d + 1]`."""

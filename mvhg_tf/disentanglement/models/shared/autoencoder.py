@@ -38,6 +38,12 @@ class Autoencoder(keras.Model):
         super().compile(optimizer=optimizer, **kwargs)
         self.reconstruction_loss = reconstruction_loss
 
+    def get_compile_config(self) -> None:
+        """Nothing: a loaded model can infer; to train it on, compile it again."""
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Notes the images' shape for `export`; the parts are built already."""
+
     def build_optimizers(self) -> None:
         """Makes the optimizers' variables, so that a checkpoint can restore them."""
         self.optimizer.build(self.trainable_variables)
@@ -67,6 +73,24 @@ class Autoencoder(keras.Model):
     def decode(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Latents `[B, d]` -> logits float32 `[B, H, W, C]`."""
         return tf.cast(self.decoder(latents, training=training), tf.float32)
+
+    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Images `[B, H, W, C]` -> logits of the posterior means, the same shape."""
+        return self.decode(self.encode(images, training).mean, training)
+
+    def export(self, filepath: str, *args, **kwargs) -> None:
+        """Writes `call` as Keras's `export` does: a SavedModel without this package.
+
+        Args:
+          filepath: the folder to make.
+          *args: further arguments of `keras.Model.export`.
+          **kwargs: the same by their names.
+        """
+        # Keras exports the signature of a call, which training does not make.
+        shape = self.encoder.input_shape
+        self.build(shape)
+        self(tf.zeros([1, *shape[1:]]))
+        super().export(filepath, *args, **kwargs)
 
     def losses_of(
         self, batch: dict[str, tf.Tensor], step: tf.Tensor, training: bool
