@@ -1,5 +1,5 @@
 # Sourced by the scripts beside it: sets ROOT, and makes ROOT/.venv with all that
-# mvhg_tf needs (setup.py says what); with OLDEST=true, ROOT/.venv-oldest with the oldest
+# mvhg_tf needs (pyproject.toml says what); with OLDEST=true, ROOT/.venv-oldest with the oldest
 # versions of it. Needs bash, and Python 3.10 to 3.13.
 
 set -euo pipefail
@@ -31,15 +31,14 @@ find_python() {
 
 # What the environment was made from; when it changes, it is brought up to date.
 environment_stamp() {
-    cat "$ROOT/setup.py" "$ROOT/pyproject.toml" "$ROOT/mvhg_tf_programs.pth" \
-        "${BASH_SOURCE[0]}" | cksum
+    cat "$ROOT/pyproject.toml" "${BASH_SOURCE[0]}" | cksum
     echo "$ROOT"
 }
 
-# The oldest versions that setup.py allows, as pip's constraints.
+# The oldest versions that pyproject.toml allows, as pip's constraints.
 oldest_versions() {
-    sed -n '/^CLUSTER_REQUIREMENTS/q; s/^    "\([a-z0-9-]*\)>=\(.*\)",$/\1==\2/p' \
-        "$ROOT/setup.py"
+    sed -n '/^dependencies = \[/,/^\]/ s/^    "\([a-z0-9-]*\)>=\(.*\)",$/\1==\2/p' \
+        "$ROOT/pyproject.toml"
 }
 
 # Runs a command with its output in a log; shows a running clock on a terminal.
@@ -85,11 +84,12 @@ prepare_environment() {
         oldest_versions >"$VENV/oldest.txt"
         pip+=(--constraint "$VENV/oldest.txt")
     fi
-    # Without its requirements, which are those of TensorFlow 1: setup.py lists the rest.
-    # First, because our dlib_download_data is to replace its shell script.
+    # Without its requirements, which are those of TensorFlow 1: ours are the rest.
     with_clock "$log" "Installing disentanglement_lib." \
         "${pip[@]}" --no-deps disentanglement-lib==1.5
     with_clock "$log" "Installing mvhg_tf and what it needs (once; some minutes, 2 GB)." \
         "${pip[@]}" --editable "$ROOT[test]"
+    with_clock "$log" "Putting our programs in place of disentanglement_lib's." \
+        "$VENV/bin/mvhg_setup_programs"
     environment_stamp >"$stamp"
 }

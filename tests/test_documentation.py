@@ -31,6 +31,11 @@ import numpy as np
 import pytest
 from markdown_it import MarkdownIt
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # which pytest needs there
+
 ROOT = Path(__file__).parent.parent
 PAGES = [
     ROOT / "README.md",
@@ -226,7 +231,15 @@ PROGRAMS = [
     *("dlib_visualize_model", "dlib_visualize_dataset", "dlib_download_data"),
     *("dlib_udr", "dlib_train_weakly_supervised", "dlib_train_semi_supervised"),
     *("dlib_reason", "dlib_reproduce", "dlib_reproduce_weakly_supervised"),
-    *("mvhg_cluster", "mvhg_reproduce", "pip", "python", "tensorboard", "sbatch"),
+    *(
+        "mvhg_cluster",
+        "mvhg_reproduce",
+        "mvhg_setup_programs",
+        "pip",
+        "python",
+        "tensorboard",
+        "sbatch",
+    ),
     *("bin/quickstart", "bin/test", "bin/docs", "bin/benchmark", "bin/mvhg_cluster"),
     *("bin/mvhg_ks_test", "bin/mvhg_minimal_example", "bin/mvhg_reproduce"),
 ]
@@ -285,7 +298,7 @@ def check_call(monkeypatch, tmp_path, run_program):
     run = command_line.Program.run
 
     def parse_only(self, argv=None):
-        if self.name.startswith(("dlib_reproduce", "mvhg_")):
+        if self.name.startswith(("dlib_reproduce", "mvhg_cluster", "mvhg_reproduce")):
             return run(self, argv)
         flags = self.parse(argv)
         if getattr(flags, "gin_config", []) or getattr(flags, "gin_bindings", []):
@@ -300,7 +313,7 @@ def check_call(monkeypatch, tmp_path, run_program):
     monkeypatch.setattr(job_flags, "do_pipelines", count)
 
     def check(name: str, *arguments: str) -> None:
-        if name.startswith("dlib_"):
+        if name.startswith("dlib_") or name == "mvhg_setup_programs":
             assert run_program(name, *arguments)[0] == 0
             return
         checks = {
@@ -352,19 +365,11 @@ def _check_pip(name, arguments, monkeypatch, tmp_path):
 
     verb, *wanted = arguments
     assert verb == "install"
-    extras = re.search(
-        r"extras_require=\{(.*?)\}", (ROOT / "setup.py").read_text(), re.S
-    )
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     for argument in wanted:
         local = re.fullmatch(r"\.(?:\[(\w+)\])?", argument)
         if local and local[1]:
-            text = (
-                extras[1]
-                + re.search(
-                    r"CLUSTER_REQUIREMENTS = .*", (ROOT / "setup.py").read_text()
-                )[0]
-            )
-            assert f'"{local[1]}"' in text
+            assert local[1] in project["optional-dependencies"]
         elif not local and not argument.startswith("-"):
             Requirement(argument)
 

@@ -53,7 +53,7 @@ FLOORS = [
     {"networks"},
     {"sources"},
     {"data"},
-    {"compat", "library_studies"},
+    {"compat", "installation", "library_studies"},
 ]
 MOST_MODULES = 20
 # A module a program.

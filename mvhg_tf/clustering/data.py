@@ -86,6 +86,7 @@ def load(
     """
     check_choice("data.version", version, VERSIONS)
     check_choice("data.part", part, PARTS)
+    source = os.path.expanduser(source)
     parts = _read(source)
     if part == "test":
         parts = parts[-1:]

@@ -42,6 +42,11 @@ import numpy as np
 import PIL.Image
 import tensorflow as tf
 
+from mvhg_tf.disentanglement.installation import (
+    DATA_VARIABLE,
+    check_library,
+    data_folder,
+)
 from mvhg_tf.runs.errors import UserError
 from mvhg_tf.runs.limits import PositiveInt, PositiveInts, Seed
 
@@ -405,11 +410,10 @@ class _Finder(importlib.abc.MetaPathFinder):
 def _install() -> None:
     if any(getattr(finder, "adapts", None) == _LIBRARY for finder in sys.meta_path):
         return
-    if importlib.util.find_spec(_LIBRARY) is None:
-        raise UserError(
-            "disentanglement_lib is not installed; install it without its outdated "
-            "requirements: pip install --no-deps disentanglement-lib==1.5"
-        )
+    check_library()
+    if DATA_VARIABLE in os.environ:
+        # The library's modules read it when they are imported, and know no `~`.
+        os.environ[DATA_VARIABLE] = data_folder()
     finder = _Finder()
     for name, module in list(sys.modules.items()):
         if name.startswith(f"{_LIBRARY}.") and finder.would_adapt(module):

@@ -7,11 +7,10 @@ import os
 import sys
 from collections.abc import Iterable
 
-import disentanglement_lib
-
 from mvhg_tf.disentanglement import compat  # noqa: F401
 from mvhg_tf.runs.errors import UserError
 
+import disentanglement_lib  # isort: skip
 from disentanglement_lib.config import reproduce  # isort: skip
 from disentanglement_lib.utils import hyperparams  # isort: skip
 

@@ -27,4 +27,5 @@ PROGRAMS = {
     "mvhg_ks_test": "mvhg_ks_test",
     "mvhg_minimal_example": "mvhg_minimal_example",
     "mvhg_reproduce": "mvhg_reproduce",
+    "mvhg_setup_programs": "mvhg_setup_programs",
 }

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 
+from mvhg_tf.disentanglement.installation import data_folder
 from mvhg_tf.programs.command_line import Program
 from mvhg_tf.runs import console
 from mvhg_tf.runs.console import quiet_imports
@@ -56,12 +57,12 @@ def _download(flags) -> None:
                 "stopped; the same command goes on from here."
             ) from error
         print(f"{name} is in {folder}{' already' if was_there else ''}.")
-    _tell_the_loaders(downloads, flags.directory)
+    _tell_the_loaders(flags.directory)
 
 
-def _tell_the_loaders(downloads, directory: str | None) -> None:
+def _tell_the_loaders(directory: str | None) -> None:
     """Says how the loaders find the data, unless they look there anyway."""
     if directory is not None:
         path = os.path.abspath(directory)
-        if path != os.path.abspath(downloads.default_directory()):
+        if path != os.path.abspath(data_folder()):
             print(f"For the loaders: export DISENTANGLEMENT_LIB_DATA={path}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from mvhg_tf.disentanglement.installation import check_library
 from mvhg_tf.programs import job_flags
 from mvhg_tf.programs.command_line import Program, choice
 from mvhg_tf.runs.console import quiet_imports
@@ -29,12 +30,14 @@ class Study(NamedTuple):
       write_report: from a preset's name, its jobs and the output directory; returns
         the path of the page.
       takes_data: whether --data may be given.
+      needs_library: whether its jobs need disentanglement_lib.
     """
 
     what: str
     make_jobs: Callable[..., list[Job]]
     write_report: Callable[[str, list[Job], str], str]
     takes_data: bool
+    needs_library: bool
 
 
 def _write_weak_report(preset: str, jobs: list[Job], directory: str) -> str:
@@ -57,12 +60,14 @@ STUDIES = {
         weak_study.make_jobs,
         _write_weak_report,
         takes_data=False,
+        needs_library=True,
     ),
     "clustering": Study(
         "section 5.3",
         clustering_study.make_jobs,
         _write_clustering_report,
         takes_data=True,
+        needs_library=False,
     ),
 }
 PRESETS = ("cpu", "paper", "smoke")
@@ -116,6 +121,8 @@ def _reproduce(flags) -> int:
         page = chosen.write_report(flags.preset, jobs, output_dir)
         print(f"The report is in {page}.")
         return 0
+    if chosen.needs_library:
+        check_library()
     return job_flags.do_jobs(
         jobs,
         output_dir,

@@ -7,13 +7,16 @@ import tempfile
 import threading
 from collections.abc import Iterator
 
+from mvhg_tf.runs.errors import UserError
+
 
 @contextlib.contextmanager
 def quiet_imports() -> Iterator[None]:
     """Keeps off the terminal what TensorFlow's C++ code prints when it is imported.
 
     TensorFlow 2.21 reports its CPU and GPU support before it reads
-    TF_CPP_MIN_LOG_LEVEL. If the import fails, all that was printed is shown.
+    TF_CPP_MIN_LOG_LEVEL. If the import fails, all that was printed is shown, but for a
+    UserError, which says all.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     terminal = os.dup(2)
@@ -21,9 +24,10 @@ def quiet_imports() -> Iterator[None]:
         os.dup2(said.fileno(), 2)
         try:
             yield
-        except BaseException:
-            said.seek(0)
-            os.write(terminal, said.read())
+        except BaseException as error:
+            if not isinstance(error, UserError):
+                said.seek(0)
+                os.write(terminal, said.read())
             raise
         finally:
             os.dup2(terminal, 2)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mvhg_tf.disentanglement.data import grid, npz
+from mvhg_tf.disentanglement.installation import data_folder
 from mvhg_tf.runs.errors import UserError
 
 NAMES = ("mpi3d_toy", "mpi3d_realistic", "mpi3d_real", "mpi3d_real_complex")
@@ -66,7 +67,7 @@ class MPI3D(grid.StoredGridData):
         if name not in NAMES:
             raise UserError(f"name must be one of {', '.join(NAMES)}; got {name!r}.")
         if folder is None:
-            folder = os.environ.get("DISENTANGLEMENT_LIB_DATA", ".")
+            folder = data_folder()
         path = Path(folder, name, f"{name}.npz")
         if not path.exists() and not path.with_suffix(".npy").exists():
             raise UserError(

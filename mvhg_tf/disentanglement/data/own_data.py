@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def open_own_data(
     path: str = gin.REQUIRED, factor_names: Sequence[str] | None = None
 ) -> OwnData:
     """Opens the data set that gin's `npz.path` names; see `OwnData`."""
-    return OwnData(path, factor_names)
+    return OwnData(os.path.expanduser(path), factor_names)
 
 
 def _check_images(images: np.ndarray, path: str) -> None:

@@ -6,6 +6,7 @@ Names, parameters and layers are disentanglement_lib's: a wild relation network
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 
 import gin
@@ -167,7 +168,7 @@ def representation_embedding(hub_path: str = gin.REQUIRED) -> PanelEmbedding:
       UserError: if there is no representation in the folder.
     """
     # It is a function, so Keras neither trains nor saves it.
-    return PanelEmbedding(saved_model.load_representation(hub_path))
+    return PanelEmbedding(saved_model.load_representation(os.path.expanduser(hub_path)))
 
 
 class PanelEmbedding(_Composite):

@@ -1,6 +1,6 @@
 """Gets the published data sets: what `dlib_download_data` does."""
 
 from mvhg_tf.disentanglement.data.downloads.catalogue import DATA_SETS, find, listing
-from mvhg_tf.disentanglement.data.downloads.getting import default_directory, get
+from mvhg_tf.disentanglement.data.downloads.getting import get
 
-__all__ = ["DATA_SETS", "default_directory", "find", "get", "listing"]
+__all__ = ["DATA_SETS", "find", "get", "listing"]

@@ -22,15 +22,11 @@ from mvhg_tf.disentanglement.data.downloads.catalogue import (
     PublishedFile,
     gigabytes,
 )
+from mvhg_tf.disentanglement.installation import data_folder
 from mvhg_tf.runs.console import quiet_imports
 from mvhg_tf.runs.errors import UserError, full_disk_sentence
 
 STAGING = "download.part"
-
-
-def default_directory() -> str:
-    """Where the loaders look for data sets."""
-    return os.environ.get("DISENTANGLEMENT_LIB_DATA", ".")
 
 
 def get(
@@ -57,7 +53,7 @@ def get(
     """
     data_set = catalogue.find(name)
     prefix = None if base_url is None else _checked_prefix(base_url)
-    directory = Path(default_directory() if directory is None else directory)
+    directory = Path(data_folder() if directory is None else directory)
     folder = directory / data_set.folder
     if _holds_anything(folder) and not overwrite:
         _check_present(data_set, folder)
