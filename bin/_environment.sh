@@ -79,7 +79,8 @@ prepare_environment() {
             fail "$python can't make a virtual environment: install its venv module."
     fi
     rm -f "$stamp"
-    pip=("$VENV/bin/python" -m pip install --disable-pip-version-check)
+    # -E: a PYTHONPATH must not pass for what is installed.
+    pip=("$VENV/bin/python" -E -m pip install --disable-pip-version-check)
     if "$OLDEST"; then
         oldest_versions >"$VENV/oldest.txt"
         pip+=(--constraint "$VENV/oldest.txt")
