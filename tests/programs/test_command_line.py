@@ -3,6 +3,8 @@
 import errno
 import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -276,3 +278,40 @@ def test_benchmark_keeps_an_earlier_table(tmp_path, capsys):
     assert subjects.main(["distribution", f"--output={table}"]) == 2
     assert "--overwrite" in capsys.readouterr().err
     assert table.read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [
+            "dlib_visualize_dataset",
+            "--name=npz",
+            "--gin_bindings=npz.path = '~/no.npz'",
+        ],
+        ["mvhg_cluster", "--gin_bindings=data.source = '~/no.npz'"],
+        ["mvhg_cluster", "--data=~/no.npz"],
+        ["mvhg_reproduce", "clustering", "--data=~/no.npz"],
+    ],
+    ids=lambda command: command[-1],
+)
+def test_a_home_folder_in_a_path(run_program, tmp_path, monkeypatch, command):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run_program(*command)
+    assert code == 2 and f"{tmp_path}/no.npz" in err
+
+
+def test_a_home_folder_of_all_data(repository, tmp_path):
+    """In a process of its own: the library reads the variable when it is imported."""
+    environment = {"HOME": str(tmp_path), "DISENTANGLEMENT_LIB_DATA": "~/data"}
+    for name in ("mpi3d_toy", "dsprites_full"):
+        done = subprocess.run(
+            [sys.executable, "-m", "mvhg_tf.programs", "dlib_visualize_dataset"]
+            + [f"--name={name}", f"--path={tmp_path}/pictures"],
+            cwd=repository,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 2
+        assert f" {tmp_path}/data/" in done.stderr and done.stderr.count("\n") == 1
