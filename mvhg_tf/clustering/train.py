@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import platform
 from typing import Annotated, Literal
@@ -25,6 +24,7 @@ from mvhg_tf.clustering.vade import VaDE
 from mvhg_tf.runs import checkpoints, gin_config, run_directory
 from mvhg_tf.runs.errors import UserError
 from mvhg_tf.runs.limits import PositiveInt, between
+from mvhg_tf.runs.whole import write_json, written_whole
 
 RESULTS = os.path.join("results", "results.json")
 START = "start.npz"
@@ -32,33 +32,6 @@ MODEL = "model.keras"
 _MOST_POINTS = 2000  # of the picture of the embedding
 _NUM_SAMPLES = 10  # of each cluster
 _LARGEST_SEED = 2**31 - 1
-
-
-def train_with_gin(
-    output_directory: str,
-    overwrite: bool = False,
-    gin_config_files: list[str] | None = None,
-    gin_bindings: list[str] | None = None,
-    start: str = "",
-) -> str:
-    """Trains as gin files and bindings say, and clears the configuration; see `train`.
-
-    Args:
-      output_directory: the folder for all that training makes.
-      overwrite: whether an earlier run there may be replaced.
-      gin_config_files: paths, read in their order.
-      gin_bindings: such as "cluster.random_seed = 1"; they win over the files.
-      start: the `start.npz` of another run, instead of pretraining.
-
-    Returns:
-      As `train`.
-
-    Raises:
-      UserError: for a mistake in any of these; nothing is deleted.
-    """
-    with gin_config.configured(gin_config_files, gin_bindings):
-        configurables.check_all_used(gin_bindings or [])
-        return train(output_directory, overwrite, start)
 
 
 @gin_config.configurable("cluster", denylist=["output_directory", "overwrite", "start"])
@@ -107,6 +80,9 @@ def train(
         _write_results(data, at_start, evaluation, output_directory)
         checkpoints.remove_all(os.path.join(output_directory, "checkpoints"))
     return table(evaluation, data.classes)
+
+
+train_with_gin = gin_config.with_gin(train, configurables.check_all_used)
 
 
 def _check_apart(start: str, output_directory: str) -> None:
@@ -193,9 +169,8 @@ def _tensorboard(folder: str) -> keras.callbacks.TensorBoard:
 
 def _save_model(model: VaDE, output_directory: str) -> None:
     """Saves it, with its optimizer, whole or not at all."""
-    part = os.path.join(output_directory, "model.part.keras")
-    model.save(part)
-    os.replace(part, os.path.join(output_directory, MODEL))
+    with written_whole(os.path.join(output_directory, MODEL)) as part:
+        model.save(part)
 
 
 def _write_results(
@@ -220,10 +195,7 @@ def _write_results(
             "tensorflow": tf.__version__,
         },
     }
-    path = os.path.join(output_directory, RESULTS)
-    with open(path + ".part", "w", encoding="utf-8") as file:
-        json.dump(results, file, indent=2)
-    os.replace(path + ".part", path)
+    write_json(os.path.join(output_directory, RESULTS), results, indent=2)
 
 
 def _write_pictures(

@@ -58,7 +58,7 @@ def _cluster(flags) -> None:
         flags.overwrite,
         flags.gin_config,
         bindings,
-        flags.start or "",
+        start=flags.start or "",
     )
     print(f"{summary}\n\nAll results are in {flags.output_dir}.")
 

@@ -1,6 +1,7 @@
 """A gin configuration for one call, with mistakes told in one sentence."""
 
 import contextlib
+import functools
 import importlib.util  # noqa: F401  (gin uses it without importing it)
 import inspect
 import logging
@@ -9,12 +10,14 @@ import re
 import sys
 import tokenize
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 import gin
 
 from mvhg_tf.runs import gin_checks, gin_macros, limits
 from mvhg_tf.runs.errors import UserError, message_of
+
+Result = TypeVar("Result")
 
 _folders = [""]  # of the gin files that are being read, the innermost one last
 
@@ -110,6 +113,48 @@ def configurable(name: str, **arguments: object) -> Callable:
         return gin.configurable(name, **arguments)(target)
 
     return decorate
+
+
+def with_gin(
+    run: Callable[..., Result],
+    check_bindings: Callable[[Sequence[str]], None] | None = None,
+) -> Callable[..., Result]:
+    """A configurable run, as a function that also takes its configuration.
+
+    Args:
+      run: its parameters up to `overwrite` are those that gin does not bind.
+      check_bindings: called with the bindings first, under the configuration.
+
+    Returns:
+      A function of the parameters of `run` up to `overwrite`, then `gin_config_files`
+      (paths, read in their order) and `gin_bindings` (such as
+      "model.random_seed = 1"; they win over the files); others of `run` by name. It
+      clears the configuration afterwards. It raises a UserError for a mistake in any
+      of these, before anything is deleted.
+    """
+    names = [*inspect.signature(run).parameters]
+    names = names[: names.index("overwrite") + 1]
+    own = [inspect.signature(run).parameters[name] for name in names]
+    files, bindings = (
+        own[-1].replace(name=name, default=(), annotation=Sequence[str] | None)
+        for name in ("gin_config_files", "gin_bindings")
+    )
+    others = inspect.Parameter("others", inspect.Parameter.VAR_KEYWORD)
+    signature = inspect.Signature([*own, files, bindings, others])
+
+    @functools.wraps(run)
+    def run_with_gin(*args, **kwargs) -> Result:
+        given = signature.bind(*args, **kwargs).arguments
+        files = given.pop("gin_config_files", None)
+        bindings = given.pop("gin_bindings", None)
+        with configured(files, bindings):
+            if check_bindings is not None:
+                check_bindings(bindings or [])
+            return run(**given.pop("others", {}), **given)
+
+    run_with_gin.__name__ = f"{run.__name__}_with_gin"
+    run_with_gin.__signature__ = signature
+    return run_with_gin
 
 
 def query(parameter: str, default: object = None) -> object:

@@ -23,6 +23,7 @@ import gin
 
 from mvhg_tf.runs import console
 from mvhg_tf.runs.errors import RunInterrupted, UserError
+from mvhg_tf.runs.whole import write_json
 
 UNFINISHED_PICTURES = "pictures.part"
 RUN_ENTRIES = (  # patterns
@@ -45,7 +46,7 @@ RUN_ENTRIES = (  # patterns
     "variations_of_factor*.png",
 )
 _RECORD = "run.json"
-_RECORD_PART = "run.json.part"
+_RECORD_PART = "run.part.json"
 _LOCK = ".run.lock"
 _REPLACED = ".replaced"
 _DISCARDED = ".discarded"
@@ -243,15 +244,7 @@ def _first_difference(earlier: dict, run: dict) -> str:
 
 
 def _write_record(directory: str, record: dict) -> None:
-    part = os.path.join(directory, _RECORD_PART)
-    try:
-        with open(part, "w", encoding="utf-8") as file:
-            json.dump(record, file, indent=2)
-        os.replace(part, os.path.join(directory, _RECORD))
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(part)
-        raise
+    write_json(os.path.join(directory, _RECORD), record, indent=2)
 
 
 def _made_entries(directory: str) -> list[str]:

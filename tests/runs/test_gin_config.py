@@ -148,3 +148,24 @@ def test_errors_of_the_code_are_not_the_users():
     with pytest.raises(TypeError):
         with gin_config.configured([], ["session_test_positional.value = 1"]):
             needs_a_value() + "x"
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_a_run_with_its_configuration(by_name):
+    """As disentanglement_lib's functions of this name take it."""
+    bindings = ["session_run.value = 4"]
+    run = gin_config.with_gin(configurable_run)
+    if by_name:
+        made = run(folder="a", gin_bindings=bindings, other=5)
+    else:
+        made = run("a", True, None, bindings)
+    assert made == ("a", not by_name, 4, 5 if by_name else 0)
+    assert gin.config_str().strip() == ""
+    assert run("a") == ("a", False, 3, 0)
+    with pytest.raises(TypeError):
+        run("a", True, None, bindings, 5)
+
+
+@gin.configurable("session_run", module="mvhg_tf.tests", denylist=["folder"])
+def configurable_run(folder, overwrite=False, value=3, other=0):
+    return folder, overwrite, value, other

@@ -6,12 +6,12 @@ Runs that differ in their prior can share one, see `train`.
 from __future__ import annotations
 
 import hashlib
-import os
 
 import numpy as np
 
 from mvhg_tf.clustering import files
 from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.whole import written_whole
 
 
 def save(path: str, model, responsibilities: np.ndarray, x: np.ndarray) -> None:
@@ -23,10 +23,9 @@ def save(path: str, model, responsibilities: np.ndarray, x: np.ndarray) -> None:
       responsibilities: what `pretrain` returned, `[N, K]`.
       x: what it was pretrained on, `[N, D]`.
     """
-    part = path.removesuffix(".npz") + ".part.npz"
     weights = {name: value.numpy() for name, value in _weights(model).items()}
-    np.savez(part, responsibilities=responsibilities, data=_digest(x), **weights)
-    os.replace(part, path)
+    with written_whole(path) as part:
+        np.savez(part, responsibilities=responsibilities, data=_digest(x), **weights)
 
 
 def load(path: str, model, x: np.ndarray) -> np.ndarray:

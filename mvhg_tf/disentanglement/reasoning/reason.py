@@ -31,30 +31,6 @@ _SPLITS = ("val", "test")
 _SCORES = ("accuracy", "loss")
 
 
-def reason_with_gin(
-    input_dir: str | None,
-    output_dir: str,
-    overwrite: bool = False,
-    gin_config_files: list[str] | None = None,
-    gin_bindings: list[str] | None = None,
-) -> None:
-    """Reasons as gin files and bindings say, and clears the configuration.
-
-    Args:
-      input_dir: the folder of a representation, or None if there is none.
-      output_dir: the folder for the scores.
-      overwrite: whether an earlier run there may be replaced.
-      gin_config_files: paths, read in their order.
-      gin_bindings: such as "abstract_reasoning.random_seed = 0"; they win over the
-        files.
-
-    Raises:
-      UserError: for a mistake in any of these; nothing is deleted.
-    """
-    with gin_config.configured(gin_config_files, gin_bindings):
-        reason(input_dir, output_dir, overwrite)
-
-
 @gin_config.configurable(
     "abstract_reasoning", denylist=["input_dir", "output_dir", "overwrite"]
 )
@@ -115,6 +91,9 @@ def reason(
         named = _named_scores(scores, training_steps_per_iteration)
         named["elapsed_time"] = time.monotonic() - started
         results.write_results(output_dir, step_name, named, input_dir)
+
+
+reason_with_gin = gin_config.with_gin(reason)
 
 
 class Solver:

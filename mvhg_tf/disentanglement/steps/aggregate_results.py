@@ -10,6 +10,7 @@ import math
 import os
 
 from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.whole import write_json
 
 
 def aggregate_results_to_json(result_file_pattern: str, output_path: str) -> None:
@@ -76,16 +77,9 @@ def _finite(value: object) -> object:
 
 
 def _write(path: str, table: dict) -> None:
-    unfinished = path + ".part"
     try:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        try:
-            with open(unfinished, "w", encoding="utf-8") as file:
-                json.dump(table, file, allow_nan=False)
-            os.replace(unfinished, path)
-        finally:
-            if os.path.isfile(unfinished):
-                os.remove(unfinished)
+        write_json(path, table, allow_nan=False)
     except OSError as error:
         raise UserError(
             f"The table can't be written to {path} ({error.strerror}): choose another "

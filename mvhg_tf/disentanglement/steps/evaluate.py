@@ -49,29 +49,6 @@ for _name in (
     importlib.import_module(f"disentanglement_lib.evaluation.metrics.{_name}")
 
 
-def evaluate_with_gin(
-    model_dir: str | Sequence[str],
-    output_dir: str,
-    overwrite: bool = False,
-    gin_config_files: list[str] | None = None,
-    gin_bindings: list[str] | None = None,
-) -> None:
-    """Evaluates as gin files and bindings say, and clears the configuration.
-
-    Args:
-      model_dir: the folder of a representation, or those of several trained models.
-      output_dir: the folder for the scores.
-      overwrite: whether earlier ones there may be replaced.
-      gin_config_files: paths, read in their order.
-      gin_bindings: such as "evaluation.random_seed = 0"; they win over the files.
-
-    Raises:
-      UserError: for a mistake in any of these; nothing is deleted.
-    """
-    with gin_config.configured(gin_config_files, gin_bindings):
-        evaluate(model_dir, output_dir, overwrite)
-
-
 @gin_config.configurable(
     "evaluation", denylist=["model_dir", "output_dir", "overwrite"]
 )
@@ -130,6 +107,9 @@ def evaluate(
         results.write_results(output_dir, "evaluation", scores, first)
         if follows_training:
             _say_dynamics()
+
+
+evaluate_with_gin = gin_config.with_gin(evaluate)
 
 
 def _say_dynamics() -> None:

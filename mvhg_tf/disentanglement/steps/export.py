@@ -1,13 +1,11 @@
 """A trained autoencoder as a SavedModel with disentanglement_lib's signatures."""
 
-import os
-import shutil
-
 import tensorflow as tf
 
 from mvhg_tf.disentanglement.models.pairs.group_vae import GroupVAE
 from mvhg_tf.disentanglement.models.pairs.selection import LabelSelection
 from mvhg_tf.disentanglement.models.shared.autoencoder import Autoencoder
+from mvhg_tf.runs.whole import written_whole
 
 
 def export_saved_model(
@@ -36,12 +34,9 @@ def export_saved_model(
     """
     module = tf.Module()
     module.model = model
-    unfinished = export_dir.rstrip("/") + ".part"
-    shutil.rmtree(unfinished, ignore_errors=True)
     signatures = _signatures(model, observation_shape)
-    tf.saved_model.save(module, unfinished, signatures=signatures)
-    shutil.rmtree(export_dir, ignore_errors=True)
-    os.rename(unfinished, export_dir)
+    with written_whole(export_dir) as part:
+        tf.saved_model.save(module, part, signatures=signatures)
 
 
 def _signatures(

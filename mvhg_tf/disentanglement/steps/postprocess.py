@@ -5,7 +5,6 @@ one and one more, `representation`: images `[N, H, W, C]` -> default `[N, d]`.
 """
 
 import os
-import shutil
 import time
 from collections.abc import Callable
 
@@ -22,6 +21,7 @@ from mvhg_tf.disentanglement.steps.saved_model import (
 )
 from mvhg_tf.runs import gin_config, run_directory
 from mvhg_tf.runs.limits import Seed
+from mvhg_tf.runs.whole import written_whole
 
 Transform = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
@@ -31,29 +31,6 @@ _NOT_BOUND_BY_GIN = [
     "random_state",
     "save_path",
 ]
-
-
-def postprocess_with_gin(
-    model_dir: str,
-    output_dir: str,
-    overwrite: bool = False,
-    gin_config_files: list[str] | None = None,
-    gin_bindings: list[str] | None = None,
-) -> None:
-    """Postprocesses as gin files and bindings say, and clears the configuration.
-
-    Args:
-      model_dir: the folder of a trained model.
-      output_dir: the folder for the representation.
-      overwrite: whether an earlier one there may be replaced.
-      gin_config_files: paths, read in their order.
-      gin_bindings: such as "postprocess.random_seed = 0"; they win over the files.
-
-    Raises:
-      UserError: for a mistake in any of these; nothing is deleted.
-    """
-    with gin_config.configured(gin_config_files, gin_bindings):
-        postprocess(model_dir, output_dir, overwrite)
 
 
 @gin_config.configurable(
@@ -103,6 +80,9 @@ def postprocess(
         results.write_results(output_dir, "postprocess", elapsed, model_dir)
 
 
+postprocess_with_gin = gin_config.with_gin(postprocess)
+
+
 @gin.configurable("mean_representation", denylist=_NOT_BOUND_BY_GIN)
 def mean_representation(
     ground_truth_data,
@@ -146,11 +126,8 @@ def _save_with_representation(model, transform: Transform, export_dir: str) -> N
     module = tf.Module()
     module.model = model
     module.transform = transform  # for the variables it may have
-    unfinished = export_dir + ".part"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    shutil.rmtree(export_dir, ignore_errors=True)
     signatures = {**model.signatures, "representation": representation}
     # Gradients can't be saved again in the process that trained the model.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    tf.saved_model.save(module, unfinished, signatures=signatures, options=options)
-    os.rename(unfinished, export_dir)
+    with written_whole(export_dir) as part:
+        tf.saved_model.save(module, part, signatures=signatures, options=options)

@@ -51,27 +51,6 @@ _Seed = Annotated[
 _Share = Annotated[float, Limit("above 0 and at most 1", lambda share: 0 < share <= 1)]
 
 
-def train_with_gin(
-    model_dir: str,
-    overwrite: bool = False,
-    gin_config_files: list[str] | None = None,
-    gin_bindings: list[str] | None = None,
-) -> None:
-    """Trains a model as gin files and bindings say, and clears the configuration.
-
-    Args:
-      model_dir: the folder for all that training makes.
-      overwrite: whether results of an earlier run there may be replaced.
-      gin_config_files: paths, read in their order.
-      gin_bindings: such as "model.random_seed = 1"; they win over the files.
-
-    Raises:
-      UserError: for a mistake in any of these; nothing is deleted.
-    """
-    with gin_config.configured(gin_config_files, gin_bindings):
-        train(model_dir, overwrite)
-
-
 @gin_config.configurable("model", denylist=["model_dir", "overwrite"])
 def train(
     model_dir: str,
@@ -158,6 +137,9 @@ def train(
         )
         if is_chief:
             _write_results(vae, held_out, eval_steps, model_dir, started)
+
+
+train_with_gin = gin_config.with_gin(train)
 
 
 def _check_memory(batch_size: int, observation_shape: Sequence[int]) -> None:

@@ -33,29 +33,6 @@ from disentanglement_lib.visualize import (  # isort: skip
 _NUM_CODES = 64  # that the library's animations can start from
 
 
-def visualize_model_with_gin(
-    model_dir: str,
-    output_dir: str,
-    overwrite: bool = False,
-    gin_config_files: list[str] | None = None,
-    gin_bindings: list[str] | None = None,
-) -> None:
-    """Draws a model as gin files and bindings say, and clears the configuration.
-
-    Args:
-      model_dir: the folder of a trained model.
-      output_dir: the folder for the pictures.
-      overwrite: whether earlier ones there may be replaced.
-      gin_config_files: paths, read in their order.
-      gin_bindings: such as "visualize_model.fps = 5"; they win over the files.
-
-    Raises:
-      UserError: for a mistake in any of these; nothing is deleted.
-    """
-    with gin_config.configured(gin_config_files, gin_bindings):
-        visualize_model(model_dir, output_dir, overwrite)
-
-
 @gin_config.configurable(
     "visualize_model", denylist=["model_dir", "output_dir", "overwrite"]
 )
@@ -112,27 +89,7 @@ def visualize_model(
         )
 
 
-def visualize_dataset_with_gin(
-    dataset_name: str,
-    output_path: str,
-    overwrite: bool = False,
-    gin_config_files: list[str] | None = None,
-    gin_bindings: list[str] | None = None,
-) -> None:
-    """Draws a data set as gin files and bindings say, and clears the configuration.
-
-    Args:
-      dataset_name: one of `named_data.NAMES`.
-      output_path: the pictures go to its folder `dataset_name`.
-      overwrite: whether earlier ones there may be replaced.
-      gin_config_files: paths, read in their order.
-      gin_bindings: such as "visualize_dataset.fps = 5"; they win over the files.
-
-    Raises:
-      UserError: for a mistake in any of these; nothing is deleted.
-    """
-    with gin_config.configured(gin_config_files, gin_bindings):
-        visualize_dataset(dataset_name, output_path, overwrite)
+visualize_model_with_gin = gin_config.with_gin(visualize_model)
 
 
 @gin_config.configurable(
@@ -176,6 +133,9 @@ def visualize_dataset(
         library_dataset.visualize_dataset(
             dataset_name, unfinished, num_animations, num_frames, fps
         )
+
+
+visualize_dataset_with_gin = gin_config.with_gin(visualize_dataset)
 
 
 def _check_model(model_dir: str) -> None:

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.whole import write_json
 from mvhg_tf.studies import machine
 
 JOBS_FOLDER = "jobs"
@@ -131,10 +132,7 @@ class Progress:
         steps[step.name] = {**self.of_step(step), **values}
         self._record["job"] = self._job.description()
         self._record["settings"] = dict(self._job.settings)
-        path = os.path.join(self._folder, RECORD)
-        with open(path + ".part", "w", encoding="utf-8") as file:
-            json.dump(self._record, file, indent=2)
-        os.replace(path + ".part", path)
+        write_json(os.path.join(self._folder, RECORD), self._record, indent=2)
 
 
 def do_steps(job: Job, folder: str) -> None:

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Sequence
 import markdown
 
 from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.whole import write_json
 from mvhg_tf.studies import text_tables
 from mvhg_tf.studies.jobs.report_parts import Chart, Report, Section, Table
 
@@ -154,9 +155,8 @@ def _claim(folder: str, title: str, names: Sequence[str]) -> list[str]:
 
 
 def _write_manifest(folder: str, title: str, names: Sequence[str]) -> None:
-    path = os.path.join(folder, _MANIFEST)
-    _write_text(path + ".part", json.dumps({"title": title, "files": names}, indent=2))
-    os.replace(path + ".part", path)
+    manifest = {"title": title, "files": names}
+    write_json(os.path.join(folder, _MANIFEST), manifest, indent=2)
 
 
 def _write_text(path: str, text: str) -> None:

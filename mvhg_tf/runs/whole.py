@@ -1,0 +1,44 @@
+"""Files and folders that appear whole or not at all."""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def written_whole(path: str) -> Iterator[str]:
+    """Yields where to write; what is there when the block ends gets its name.
+
+    Where the block raises, it is taken away, and what had the name stays.
+
+    Args:
+      path: of a file, or of a folder. It keeps its extension until it is whole, such
+        as "model.part.keras".
+    """
+    root, extension = os.path.splitext(path.rstrip(os.sep))
+    part = f"{root}.part{extension}"
+    _remove(part)
+    try:
+        yield part
+        if os.path.isdir(part):
+            _remove(path)
+        os.replace(part, path)
+    except BaseException:
+        _remove(part)
+        raise
+
+
+def write_json(path: str, value: object, **arguments: object) -> None:
+    """Writes a file as `json.dump` does, whole or not at all."""
+    with written_whole(path) as part, open(part, "w", encoding="utf-8") as file:
+        json.dump(value, file, **arguments)
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            os.remove(path)
