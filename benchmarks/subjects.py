@@ -16,6 +16,7 @@ SUBJECTS = {
     "clustering": "benchmarks.clustering",
     "distribution": "benchmarks.distribution",
     "metrics": "benchmarks.metrics",
+    "partition": "benchmarks.partition",
     "pipeline": "benchmarks.pipeline",
     "training": "benchmarks.training",
 }

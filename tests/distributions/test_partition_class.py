@@ -110,6 +110,7 @@ class TestTFP:
         again = tf.nest.pack_sequence_as(law, leaves, expand_composites=True)
         np.testing.assert_array_equal(again.mean(), law.mean())
 
+    @pytest.mark.slow
     def test_under_xla(self):
         law = dist()
         draws = law.sample(3, seed=[1, 2])

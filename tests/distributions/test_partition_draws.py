@@ -70,7 +70,9 @@ class TestLaw:
         assert np.all(np.diff(drawn[..., 0], axis=-1) <= 0)
 
 
-@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+@pytest.mark.parametrize(
+    "dtype", [tf.float32, pytest.param(tf.float64, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize(
     "estimators", [("gumbel_softmax", "neural_sort"), ("mean", "race")]
 )
@@ -93,6 +95,7 @@ def test_the_same_draws_eager_in_a_graph_and_under_xla(estimators, dtype):
             np.testing.assert_array_equal(a, c)
 
 
+@pytest.mark.slow
 def test_gradients_are_the_same_eager_and_compiled():
     log_weights = tf.random.stateless_normal([5, 3], [1, 2], dtype=tf.float64)
     scores = tf.random.stateless_normal([5, 7], [3, 4], dtype=tf.float64)

@@ -11,7 +11,7 @@ from exact_partition import all_groups, one_hot
 
 from mvhg_tf import RandomPartition, neural_sort
 
-DRAWS = 40000
+DRAWS = 20000
 NUM_ELEMENTS, NUM_GROUPS = 5, 3
 RANDOM = np.random.default_rng(2)
 LOG_WEIGHTS = tf.constant(RANDOM.normal(0.0, 0.7, NUM_GROUPS))
@@ -74,6 +74,7 @@ class TestRace:
         _, slopes = sampled_gradients(of_sizes)
         np.testing.assert_array_equal(slopes, np.zeros([DRAWS, NUM_ELEMENTS]))
 
+    @pytest.mark.slow
     def test_has_less_variance_than_the_score_function(self):
         _, slopes = sampled_gradients(linear)
         parameters = [

@@ -113,6 +113,7 @@ class TestMonteCarlo:
         for slope, wanted in zip(slopes, tape.gradient(exact, one), strict=True):
             self.check(slope, wanted)
 
+    @pytest.mark.slow
     def test_divergence_and_its_gradients(self):
         parameters = self.batch(CASES["three groups"]) + self.batch(self.OTHER)
         with tf.GradientTape() as tape:
@@ -143,6 +144,7 @@ class TestMonteCarlo:
         )
         assert p.kl_divergence(p) == 0.0
 
+    @pytest.mark.slow
     def test_the_error_falls_with_the_number_of_draws(self):
         law = RandomPartition(*self.batch(CASES["three groups"], 200))
         few, many = (
