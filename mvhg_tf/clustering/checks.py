@@ -2,16 +2,26 @@
 
 from collections.abc import Iterable
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 from mvhg_tf.runs.errors import UserError
 
 
-def as_samples(x, num_features: int) -> np.ndarray:
+def as_samples(
+    x, num_features: int, bounds: tuple[float, float] | None = None
+) -> np.ndarray:
     """x as float32 `[N, D]`.
 
+    Args:
+      x: what a user gave.
+      num_features: D.
+      bounds: that the likelihood needs x to lie in, both included; None for none.
+
     Raises:
-      UserError: if it is not a non-empty table of `num_features` finite numbers a row.
+      UserError: if it is not a non-empty table of `num_features` finite numbers a row,
+        or a value is out of bounds.
     """
     try:
         x = np.asarray(x, np.float32)
@@ -30,23 +40,26 @@ def as_samples(x, num_features: int) -> np.ndarray:
             f"x holds {np.sum(~np.isfinite(x))} values that are NaN or infinite, but "
             "all must be finite: fill or drop them."
         )
+    if bounds is not None and not (bounds[0] <= x.min() and x.max() <= bounds[1]):
+        raise UserError(
+            f"x holds values from {x.min():g} to {x.max():g}, but must lie in "
+            f"[{bounds[0]:g}, {bounds[1]:g}], as the likelihood needs: scale it, as "
+            "sklearn.preprocessing.MinMaxScaler does, or pass another likelihood, such "
+            'as "gaussian".'
+        )
     return x
 
 
-def as_training_data(x, num_features: int, num_clusters: int) -> np.ndarray:
+def as_training_data(
+    x, num_features: int, num_clusters: int, bounds: tuple[float, float] | None
+) -> np.ndarray:
     """x as float32 `[N, D]`, fit to train on.
 
-    Raises:
-      UserError: as `as_samples`, and if a value is outside [0, 1], all samples are
-        the same, or there are fewer samples than clusters. Some constant features,
-        such as the border of images, are no fault.
+    Args and raises as `as_samples`; also a UserError if all samples are the same, or
+    there are fewer samples than clusters. Some constant features, such as the border of
+    images, are no fault.
     """
-    x = as_samples(x, num_features)
-    if x.min() < 0.0 or x.max() > 1.0:
-        raise UserError(
-            f"x holds values from {x.min():g} to {x.max():g}, but must lie in [0, 1]: "
-            "scale it, as sklearn.preprocessing.MinMaxScaler does."
-        )
+    x = as_samples(x, num_features, bounds)
     if len(x) < num_clusters:
         raise UserError(
             f"x has {len(x)} samples, fewer than the {num_clusters} clusters: give "
@@ -54,8 +67,9 @@ def as_training_data(x, num_features: int, num_clusters: int) -> np.ndarray:
         )
     if np.all(x == x[0]):
         raise UserError(
-            "Every feature of x is constant, so that nothing tells the samples apart: "
-            "give samples that differ."
+            "Every feature of x is constant in float32, so that nothing tells the "
+            "samples apart: give samples that differ by more than a ten-millionth of "
+            "their values."
         )
     return x
 
@@ -78,6 +92,23 @@ def as_responsibilities(responsibilities, shape: tuple[int, int]) -> np.ndarray:
             "rows that sum to 1, as pretrain returns."
         )
     return q
+
+
+def check_environment() -> None:
+    """Raises a UserError under several replicas, or a dtype policy but float32."""
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if replicas > 1:
+        raise UserError(
+            f"VaDE was created under a distribution strategy of {replicas} replicas, "
+            "but its prior counts the clusters of whole batches on one device: create "
+            "it outside of the strategy's scope."
+        )
+    policy = keras.config.dtype_policy().name
+    if policy != "float32":
+        raise UserError(
+            f"The dtype policy is {policy!r}, but VaDE needs float32: call "
+            'keras.config.set_dtype_policy("float32") before.'
+        )
 
 
 def check_batch_size(batch_size: int, num_samples: int) -> None:

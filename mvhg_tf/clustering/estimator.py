@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import keras
 import numpy as np
-from sklearn.base import BaseEstimator, ClusterMixin
-from sklearn.preprocessing import MinMaxScaler
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    ClusterMixin,
+    TransformerMixin,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from mvhg_tf.clustering.architectures import UNITS, make_decoder, make_encoder
+from mvhg_tf.clustering import defaults
+from mvhg_tf.clustering.architectures import make_decoder, make_encoder
 from mvhg_tf.clustering.checks import check_choice, check_whole
 from mvhg_tf.clustering.vade import VaDE
+
+_FLOATS = (np.float64, np.float32)
+_NEARLY_EMPTY = 0.05  # of an even share
+_MOST_CHANGED = 0.2  # of the samples, from the cluster of the start to another
 
 
 @keras.saving.register_keras_serializable(package="mvhg_tf")
@@ -23,7 +35,9 @@ class _VaDE(VaDE):
     _least_clusters = 1
 
 
-class VaDEClusterer(ClusterMixin, BaseEstimator):
+class VaDEClusterer(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator
+):
     """Variational deep clustering, pretraining included.
 
     ```python
@@ -31,17 +45,31 @@ class VaDEClusterer(ClusterMixin, BaseEstimator):
     clusters = VaDEClusterer(n_clusters=10, random_state=0).fit_predict(x)
     ```
 
-    VaDE models values in [0, 1]. `scale` says what happens to others.
+    What is left at its default is chosen to fit the training data. They are taken for
+    intensities, as pixels and binary features are, if features share one bounded scale
+    (`defaults.are_intensities`), else for a table of numbers.
+
+    | | intensities | a table of numbers |
+    |---|---|---|
+    | `likelihood="auto"` | Bernoulli | Gaussian with a learned scale |
+    | `scale="auto"` | mapped to [0, 1] where they are outside | standardised |
+    | `units=None` | 500, 500, 2000, as in the paper | by size, often none (below) |
+    | `latent_dim=None` | 10, D or N / 8K, what is least | the same |
+
+    A table gets hidden layers only if it holds ten numbers for each weight
+    (`defaults.units_for`). Without them the autoencoder is that of the principal
+    components, and VaDE a mixture of normal distributions in them. A linear change of
+    the units of a table's columns does not change the clusters, as they are
+    standardised, in the precision of X, before they are rounded to float32.
 
     Args:
       n_clusters: K.
       prior: "uniform", "categorical", "hypergeometric", or a `ClusterPrior`, of which
         a copy is trained.
-      likelihood: "bernoulli", "gaussian", or an object, see `VaDE`.
-      scale: "auto": if a value of the training data is outside [0, 1], each feature
-        is mapped from its range there to [0, 1], and clipped to it afterwards, else
-        nothing is done; "minmax": features are mapped in any case; "none": never, and
-        data outside [0, 1] are refused.
+      likelihood: "auto", "bernoulli", "gaussian", or an object, see `VaDE`.
+      scale: "auto"; "minmax": each feature is mapped from its range in the training
+        data to [0, 1], and clipped to it afterwards; "standard": to mean 0 and variance
+        1; "none": nothing is done.
       units: of the hidden layers of the encoder; the decoder mirrors them.
       latent_dim: d.
       init: "auto", for clusters of the sizes that the data have; "balanced", for
@@ -49,17 +77,24 @@ class VaDEClusterer(ClusterMixin, BaseEstimator):
       starts: of the clustering of the embeddings.
       pretrain_epochs: of the autoencoder; by default so many that there are 2400
         steps, though 25 to 200; 0 for none.
-      epochs: of VaDE itself.
-      held_epochs: how many of them keep to the clusters of the start.
+      epochs: of VaDE itself; by default so many that there are 120 steps, though 10 to
+        50.
+      held_epochs: how many of them keep to the clusters of the start; by default two
+        in five.
       batch_size: B; N, if there are fewer samples.
       learning_rate: of Adam, in the epochs of VaDE.
       random_state: as in scikit-learn.
       verbose: of Keras.
 
     Attributes:
-      model_: the `VaDE`.
+      model_: the `VaDE`. It takes scaled samples.
       labels_: clusters of the training data, int64 `[N]`.
-      scaler_: the `MinMaxScaler` in use, or None.
+      weights_: the proportions that the prior has learned, float64 `[K]`.
+      means_: of the clusters in the space of embeddings, float64 `[K, d]`.
+      covariances_: their variances, whose covariances are 0, float64 `[K, d]`.
+      cluster_centers_: the decoded means, in the units of X, float64 `[K, D]`.
+      n_iter_: epochs of VaDE.
+      scaler_: the `MinMaxScaler` or `StandardScaler` in use, or None.
       n_features_in_: D.
     """
 
@@ -68,15 +103,15 @@ class VaDEClusterer(ClusterMixin, BaseEstimator):
         n_clusters: int = 8,
         *,
         prior="hypergeometric",
-        likelihood="bernoulli",
+        likelihood="auto",
         scale: str = "auto",
-        units: Sequence[int] = UNITS,
-        latent_dim: int = 10,
+        units: Sequence[int] | None = None,
+        latent_dim: int | None = None,
         init: str = "auto",
         starts: int = 12,
         pretrain_epochs: int | None = None,
-        epochs: int = 10,
-        held_epochs: int = 4,
+        epochs: int | None = None,
+        held_epochs: int | None = None,
         batch_size: int = 128,
         learning_rate: float = 1e-3,
         random_state=None,
@@ -101,21 +136,20 @@ class VaDEClusterer(ClusterMixin, BaseEstimator):
     def fit(self, X, y=None) -> VaDEClusterer:
         """Pretrains and trains on X, `[N, D]`; y is not looked at.
 
+        Warns with a `ConvergenceWarning` of a cluster that is nearly empty, and if
+        training has changed the clusters of more than a fifth of the samples.
+
         Raises:
           ValueError: if X or a parameter is not allowed.
         """
-        X = validate_data(self, X, dtype=np.float32, ensure_min_samples=2)
-        check_choice("scale", self.scale, ("auto", "minmax", "none"))
-        check_whole("batch_size", self.batch_size, 1)
-        check_whole("epochs", self.epochs, 1)
-        check_whole("held_epochs", self.held_epochs, 0)
-        outside = X.min() < 0.0 or X.max() > 1.0
-        self.scaler_ = None
-        if self.scale == "minmax" or (self.scale == "auto" and outside):
-            self.scaler_ = MinMaxScaler(clip=True).fit(X)
+        X = validate_data(self, X, dtype=_FLOATS, ensure_min_samples=2)
+        check_choice("scale", self.scale, ("auto", "minmax", "standard", "none"))
+        batch_size = min(check_whole("batch_size", self.batch_size, 1), len(X))
+        epochs, held_epochs = self._epochs(len(X), batch_size)
+        is_table = not defaults.are_intensities(X)
+        self.scaler_ = self._make_scaler(X, is_table)
         X = self._scaled(X)
-        batch_size = min(self.batch_size, len(X))
-        self.model_ = self._make_model(X.shape[1])
+        self.model_ = self._make_model(X.shape, is_table)
         self.model_.prior.check_sizes(batch_size, len(X))
         responsibilities = self.model_.pretrain(
             X,
@@ -129,11 +163,14 @@ class VaDEClusterer(ClusterMixin, BaseEstimator):
             X,
             batch_size=batch_size,
             responsibilities=responsibilities,
-            held_epochs=self.held_epochs,
-            epochs=self.epochs,
+            held_epochs=held_epochs,
+            epochs=epochs,
             verbose=self.verbose,
         )
+        self.n_iter_ = epochs
+        self._describe()
         self.labels_ = self.model_.predict(X)
+        self._warn(responsibilities.argmax(axis=1))
         return self
 
     def predict(self, X) -> np.ndarray:
@@ -146,35 +183,152 @@ class VaDEClusterer(ClusterMixin, BaseEstimator):
         X = self._checked(X)
         return self.model_.predict_proba(X)
 
-    def score(self, X, y=None) -> float:
-        """The mean ELBO of the samples, in nats; y is not looked at."""
+    def transform(self, X) -> np.ndarray:
+        """The mean embeddings, `[N, D]` -> float32 `[N, d]`."""
         X = self._checked(X)
-        return self.model_.elbo(X)
+        return self.model_.encode(X)
 
-    def _make_model(self, num_features: int) -> VaDE:
+    def inverse_transform(self, Z) -> np.ndarray:
+        """E[x | z] in the units of X, `[N, d]` -> float64 `[N, D]`.
+
+        Raises:
+          ValueError: if Z has another shape or other than finite numbers.
+        """
+        check_is_fitted(self)
+        Z = check_array(Z, dtype=_FLOATS)
+        return self._unscaled(self.model_.decode(Z))
+
+    def score_samples(self, X) -> np.ndarray:
+        """A lower bound of log p(x) of each sample after scaling, in nats.
+
+        `VaDE.score_samples`; `[N, D]` -> float32 `[N]`.
+        """
+        X = self._checked(X)
+        return self.model_.score_samples(X)
+
+    def score(self, X, y=None) -> float:
+        """The mean of `score_samples`; y is not looked at."""
+        return float(np.mean(self.score_samples(X)))
+
+    def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Draws clusters from `weights_`, z from each, and gives E[x | z].
+
+        Args:
+          n_samples: n, at least 1. The same number gives the same samples.
+
+        Returns:
+          Samples in the units of X, float64 `[n, D]`, and their clusters, int64 `[n]`.
+
+        Raises:
+          ValueError: if n is no whole number of at least 1.
+        """
+        check_is_fitted(self)
+        n_samples = check_whole("n_samples", n_samples, 1)
+        rng = np.random.default_rng(self.model_.seed)
+        clusters = rng.choice(len(self.weights_), n_samples, p=self.weights_)
+        noise = rng.standard_normal([n_samples, self.means_.shape[1]])
+        z = self.means_[clusters] + np.sqrt(self.covariances_[clusters]) * noise
+        return self._unscaled(self.model_.decode(z)), clusters
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.model_.latent_dim
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    def _epochs(self, num_samples: int, batch_size: int) -> tuple[int, int]:
+        """Epochs, and how many of them are held."""
+        epochs, held = self.epochs, self.held_epochs
+        if epochs is None:
+            epochs = defaults.epochs_for(num_samples, batch_size)
+        epochs = check_whole("epochs", epochs, 1)
+        return epochs, check_whole(
+            "held_epochs", 2 * epochs // 5 if held is None else held, 0
+        )
+
+    def _make_scaler(self, X: np.ndarray, is_table: bool):
+        """A fitted scaler, or None."""
+        kind = self.scale
+        if kind == "auto":
+            needs_unit = self.likelihood == "bernoulli" or (
+                self.likelihood == "auto" and not is_table
+            )
+            outside = X.min() < 0.0 or X.max() > 1.0
+            kind = ("minmax" if outside else "none") if needs_unit else "standard"
+        if kind == "none":
+            return None
+        scaler = MinMaxScaler(clip=True) if kind == "minmax" else StandardScaler()
+        return scaler.fit(X)
+
+    def _make_model(self, shape: tuple[int, int], is_table: bool) -> VaDE:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        check_whole("latent_dim", self.latent_dim, 1)
-        for size in self.units:
-            check_whole("A number in units", size, 1)
-        prior = self.prior
+        latent_dim, units = self.latent_dim, self.units
+        if latent_dim is None:
+            check_whole("n_clusters", self.n_clusters, 1)
+            latent_dim = defaults.latent_dim_for(*shape, self.n_clusters)
+        latent_dim = check_whole("latent_dim", latent_dim, 1)
+        if units is None:
+            units = defaults.units_for(*shape, latent_dim, is_table)
+        units = [check_whole("A number in units", size, 1) for size in units]
+        likelihood, prior = self.likelihood, self.prior
+        if isinstance(likelihood, str) and likelihood == "auto":
+            likelihood = "gaussian" if is_table else "bernoulli"
         if not isinstance(prior, str):
             prior = keras.saving.serialize_keras_object(prior)
         model = _VaDE(
-            num_features,
+            shape[1],
             self.n_clusters,
             prior=prior,
-            likelihood=self.likelihood,
-            encoder=make_encoder(num_features, self.latent_dim, seed, self.units),
-            decoder=make_decoder(num_features, self.latent_dim, seed, self.units),
+            likelihood=likelihood,
+            encoder=make_encoder(shape[1], latent_dim, seed, units),
+            decoder=make_decoder(shape[1], latent_dim, seed, units),
             seed=seed,
             name="vade",  # of the class, Keras would make one that can't be exported
         )
         model.compile(learning_rate=self.learning_rate)
         return model
 
+    def _describe(self) -> None:
+        """Sets the attributes that say what was fitted."""
+        weights = np.float64(self.model_.prior.proportions())
+        self.weights_ = weights / weights.sum()
+        self.means_ = np.float64(self.model_.mixture.means)
+        self.covariances_ = np.exp(np.float64(self.model_.mixture.log_variances))
+        self.cluster_centers_ = self._unscaled(self.model_.decode(self.means_))
+
+    def _warn(self, clusters_at_start: np.ndarray) -> None:
+        sizes = np.bincount(self.labels_, minlength=len(self.weights_))
+        fewest = int(sizes.argmin())
+        if sizes[fewest] < _NEARLY_EMPTY * len(self.labels_) / len(sizes):
+            warnings.warn(
+                f"Cluster {fewest} has {sizes[fewest]} of the {len(self.labels_)} "
+                "samples: try fewer clusters, another random_state, or "
+                'init="balanced".',
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        changed = np.mean(self.labels_ != clusters_at_start)
+        if changed > _MOST_CHANGED:
+            warnings.warn(
+                f"Training changed the clusters of {100 * changed:.0f} % of the "
+                "samples: lower the learning_rate, or raise held_epochs, if those of "
+                "the start were better.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
     def _checked(self, X) -> np.ndarray:
         check_is_fitted(self)
-        return self._scaled(validate_data(self, X, dtype=np.float32, reset=False))
+        return self._scaled(validate_data(self, X, dtype=_FLOATS, reset=False))
 
     def _scaled(self, X: np.ndarray) -> np.ndarray:
-        return X if self.scaler_ is None else self.scaler_.transform(X)
+        if self.scaler_ is not None:
+            X = self.scaler_.transform(X)
+        return np.asarray(X, np.float32)
+
+    def _unscaled(self, X: np.ndarray) -> np.ndarray:
+        X = np.float64(X)
+        return X if self.scaler_ is None else self.scaler_.inverse_transform(X)

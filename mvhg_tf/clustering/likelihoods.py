@@ -2,15 +2,25 @@
 
 import math
 
+import keras
+import numpy as np
 import tensorflow as tf
 from keras.saving import deserialize_keras_object, register_keras_serializable
 
 from mvhg_tf.runs.errors import UserError
 
+_LEAST_SCALE = 0.01  # of the spread of x
+
 
 @register_keras_serializable(package="mvhg_tf")
 class Bernoulli:
-    """Independent Bernoulli features (paper, eq. 54); values in [0, 1] serve too."""
+    """Independent Bernoulli features (paper, eq. 54); values in [0, 1] serve too.
+
+    Attributes:
+      bounds: of the values that it takes. A likelihood without `bounds` takes any.
+    """
+
+    bounds = (0.0, 1.0)
 
     def log_prob(self, x: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
         """log p(x | z), `[B]`, of x and the decoder's logits, `[B, D]` each."""
@@ -30,27 +40,62 @@ class Bernoulli:
 
 
 @register_keras_serializable(package="mvhg_tf")
-class Gaussian:
+class Gaussian(keras.layers.Layer):
     """Independent normal features; the decoder gives the means.
+
+    It is a Keras layer, so that a learned scale is trained and saved with the model.
 
     Args:
       scale: positive standard deviation of each feature, in the units of x.
+      learned: whether `scale` is where training begins, one variable for all features;
+        `VaDE.pretrain` sets it to the likeliest one.
 
     Raises:
-      UserError: a ValueError, if `scale` is not positive.
+      UserError: a ValueError, if `scale` is not positive and finite.
     """
 
-    def __init__(self, scale: float = 0.3):
-        if not scale > 0:
+    def __init__(self, scale: float = 0.3, learned: bool = False, **kwargs):
+        super().__init__(**kwargs)
+        if not 0 < scale < math.inf:
             raise UserError(
-                f"scale is {scale}, but must be positive: give one above 0."
+                f"scale is {scale}, but must be positive and finite: give such a "
+                "number."
             )
-        self.scale = float(scale)
+        self.learned = bool(learned)
+        self._first_scale = float(scale)
+        self._log_scale = None
+        if self.learned:
+            self._log_scale = self.add_weight(
+                shape=[],
+                initializer=keras.initializers.Constant(math.log(scale)),
+                name="log_scale",
+            )
+        self.built = True
+
+    @property
+    def scale(self) -> float:
+        """The standard deviation now."""
+        if self._log_scale is None:
+            return self._first_scale
+        return float(tf.exp(self._log_scale))
+
+    def fit_scale(self, x: np.ndarray, outputs: np.ndarray) -> None:
+        """Sets a learned scale to the likeliest one for x, `[N, D]` and `[N, D]`.
+
+        At least a hundredth of the spread of x, which a perfect reconstruction would
+        bring to 0.
+        """
+        if self._log_scale is not None:
+            scale = np.sqrt(np.mean(np.square(np.float64(x) - outputs)))
+            self._log_scale.assign(np.log(max(scale, _LEAST_SCALE * np.std(x), 1e-6)))
 
     def log_prob(self, x: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
         """log p(x | z), `[B]`, of x and the decoder's means, `[B, D]` each."""
-        squares = tf.square((x - outputs) / self.scale)
-        constant = 2.0 * math.log(self.scale) + math.log(2.0 * math.pi)
+        log_scale = tf.constant(math.log(self._first_scale), x.dtype)
+        if self._log_scale is not None:
+            log_scale = tf.convert_to_tensor(self._log_scale)
+        squares = tf.square((x - outputs) * tf.exp(-log_scale))
+        constant = 2.0 * log_scale + math.log(2.0 * math.pi)
         return -0.5 * tf.reduce_sum(squares + constant, axis=-1)
 
     def mean(self, outputs: tf.Tensor) -> tf.Tensor:
@@ -58,15 +103,17 @@ class Gaussian:
         return outputs
 
     def get_config(self) -> dict:
-        return {"scale": self.scale}
-
-    @classmethod
-    def from_config(cls, config: dict) -> "Gaussian":
-        return cls(**config)
+        return {
+            **super().get_config(),
+            "scale": self._first_scale,
+            "learned": self.learned,
+        }
 
 
 def get(likelihood):
     """The likelihood of a name or Keras configuration, or the object itself.
+
+    "gaussian" is a `Gaussian` of which the scale is learned.
 
     Raises:
       UserError: if it has no `log_prob` and `mean`, or the name is unknown.
@@ -76,7 +123,7 @@ def get(likelihood):
     if hasattr(likelihood, "log_prob") and hasattr(likelihood, "mean"):
         return likelihood
     if likelihood in ("bernoulli", "gaussian"):
-        return {"bernoulli": Bernoulli, "gaussian": Gaussian}[likelihood]()
+        return Bernoulli() if likelihood == "bernoulli" else Gaussian(learned=True)
     raise UserError(
         f'likelihood is {likelihood!r}, but must be "bernoulli", "gaussian" or an '
         "object with log_prob and mean: pass one of these."

@@ -17,6 +17,7 @@ from mvhg_tf.runs.errors import UserError
 
 _LOG_NAMES = ("loss", "elbo", "reconstruction_loss", "prior", "entropy")
 _BLOCK = 64  # rows, a multiple of what TensorFlow's kernels work on at once
+_SCORE_DRAWS = 10
 _LEAST_RESPONSIBILITY = 1e-20  # has a logarithm in float32
 
 
@@ -41,8 +42,8 @@ class VaDE(keras.Model):
       num_features: D, the features of a sample.
       num_clusters: K, at least 2.
       prior: "uniform", "categorical", "hypergeometric", or a `ClusterPrior`.
-      likelihood: "bernoulli" (x in [0, 1]), "gaussian", or an object with `log_prob`
-        and `mean`, see `mvhg_tf.clustering.likelihoods`.
+      likelihood: "bernoulli" (x in [0, 1]), "gaussian" (any x; its scale is learned),
+        or an object with `log_prob` and `mean`, see `mvhg_tf.clustering.likelihoods`.
       encoder: Keras model, x `[B, D]` -> mean and log variance of z, `[B, d]` each;
         by default D-500-500-2000-d.
       decoder: Keras model, z `[B, d]` -> outputs `[B, D]` of the likelihood (logits
@@ -54,7 +55,8 @@ class VaDE(keras.Model):
       seed: whole number, of the weights and all the noise.
 
     Raises:
-      UserError: a ValueError, if an argument is not as said here.
+      UserError: a ValueError, if an argument is not as said here, under a distribution
+        strategy of several replicas, and under a dtype policy other than float32.
     """
 
     _least_clusters = 2
@@ -73,6 +75,7 @@ class VaDE(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        checks.check_environment()
         self.num_features = checks.check_whole("num_features", num_features, 1)
         self.num_clusters = checks.check_whole(
             "num_clusters", num_clusters, self._least_clusters
@@ -168,7 +171,7 @@ class VaDE(keras.Model):
         Returns:
           The responsibilities of the start, float32 `[N, K]`, to pass on to `fit`.
         """
-        x = checks.as_training_data(x, self.num_features, self.num_clusters)
+        x = self._as_training_data(x)
         return pretrain(self, x, **kwargs)
 
     def fit(
@@ -184,7 +187,7 @@ class VaDE(keras.Model):
         """Trains on x.
 
         Args:
-          x: `[N, D]` in [0, 1].
+          x: `[N, D]`; in [0, 1] for a Bernoulli likelihood.
           batch_size: B, at most N.
           responsibilities: of the samples, `[N, K]`, such as `pretrain` returns. They
             stand in for those of eq. 63 in the first `held_epochs`, so that networks
@@ -204,7 +207,7 @@ class VaDE(keras.Model):
         Raises:
           UserError: a ValueError, if an argument can't be trained on.
         """
-        x = checks.as_training_data(x, self.num_features, self.num_clusters)
+        x = self._as_training_data(x)
         checks.check_batch_size(batch_size, len(x))
         self.prior.check_sizes(int(batch_size), len(x))
         checks.check_whole("held_epochs", held_epochs, 0)
@@ -241,9 +244,58 @@ class VaDE(keras.Model):
 
     def encode(self, x: np.ndarray, batch_size: int = 1024) -> np.ndarray:
         """The mean embeddings, `[N, D]` -> float32 `[N, d]`."""
-        x = checks.as_samples(x, self.num_features)
+        x = checks.as_samples(x, self.num_features, self._bounds)
         parts = [x[i : i + batch_size] for i in range(0, len(x), batch_size)]
         return np.concatenate([self._encode_batch(part) for part in parts])
+
+    def decode(self, z: np.ndarray) -> np.ndarray:
+        """E[x | z], `[N, d]` -> float32 `[N, D]`."""
+        z = checks.as_samples(z, self.latent_dim)
+        outputs = self.decoder(_to_full_blocks(z), training=False)
+        return self.likelihood.mean(outputs).numpy()[: len(z)]
+
+    def score_samples(self, x: np.ndarray, batch_size: int = 1024) -> np.ndarray:
+        """A lower bound of log p(x) of each sample, `[N, D]` -> float32 `[N]`.
+
+        The terms of eq. 59 with log pi, the prior's proportions, for log p(c), so that
+        samples do not depend on one another; at ten draws of z, whose noise all samples
+        share.
+        """
+        x = checks.as_samples(x, self.num_features, self._bounds)
+        noise = np.random.default_rng(self.seed).standard_normal(
+            [_SCORE_DRAWS, self.latent_dim], np.float32
+        )
+        parts = [x[i : i + batch_size] for i in range(0, len(x), batch_size)]
+        return np.concatenate([self._score_batch(part, noise) for part in parts])
+
+    def _score_batch(self, x: np.ndarray, noise: np.ndarray) -> np.ndarray:
+        rows = tf.convert_to_tensor(_to_full_blocks(x))
+        mean, log_variance = self.encoder(rows, training=False)
+        log_p_z = self.mixture.expected_log_prob(mean, log_variance)
+        log_prior = log_p_z + self.prior.log_proportions()
+        values = [
+            self._score_draw(rows, mean + tf.exp(0.5 * log_variance) * draw, log_prior)
+            for draw in noise
+        ]
+        entropy = _normal_entropy(log_variance)
+        return (tf.add_n(values) / len(values) + entropy).numpy()[: len(x)]
+
+    def _score_draw(
+        self, x: tf.Tensor, z: tf.Tensor, log_prior: tf.Tensor
+    ) -> tf.Tensor:
+        """The terms that depend on z, at one draw of it, `[B]`."""
+        log_q = self._log_responsibilities(z)
+        inside = tf.reduce_sum(tf.exp(log_q) * (log_prior - log_q), axis=-1)
+        return inside + self.likelihood.log_prob(x, self.decoder(z, training=False))
+
+    @property
+    def _bounds(self) -> tuple[float, float] | None:
+        return getattr(self.likelihood, "bounds", None)
+
+    def _as_training_data(self, x) -> np.ndarray:
+        return checks.as_training_data(
+            x, self.num_features, self.num_clusters, self._bounds
+        )
 
     def _encode_batch(self, x: np.ndarray) -> np.ndarray:
         mean, _ = self.encoder(_to_full_blocks(x), training=False)
@@ -251,7 +303,7 @@ class VaDE(keras.Model):
 
     def elbo(self, x: np.ndarray, batch_size: int = 1024) -> float:
         """The mean ELBO of the samples `[N, D]` (eq. 59), in nats, at one draw of z."""
-        x = checks.as_samples(x, self.num_features)
+        x = checks.as_samples(x, self.num_features, self._bounds)
         logs = self.evaluate(
             tf.data.Dataset.from_tensor_slices(x).batch(batch_size),
             return_dict=True,
@@ -340,9 +392,9 @@ class VaDE(keras.Model):
         log_p_z = tf.reduce_sum(
             responsibilities * self.mixture.expected_log_prob(mean, log_variance), -1
         )
-        entropy = tf.reduce_sum(
-            0.5 * (1.0 + math.log(2.0 * math.pi) + log_variance), axis=-1
-        ) - tf.reduce_sum(responsibilities * log_responsibilities, axis=-1)
+        entropy = _normal_entropy(log_variance) - tf.reduce_sum(
+            responsibilities * log_responsibilities, axis=-1
+        )
         reconstruction_loss = -tf.reduce_mean(self.likelihood.log_prob(x, outputs))
         prior = log_p_c + tf.reduce_mean(log_p_z)
         entropy = tf.reduce_mean(entropy)
@@ -483,6 +535,11 @@ def _check_decoder(decoder: keras.Model, latent_dim: int, num_features: int) -> 
             f"decoder maps {shapes[0]} to {shapes[1]}, but must map [B, {latent_dim}] "
             f"to [B, {num_features}]: pass such a Keras model."
         )
+
+
+def _normal_entropy(log_variance: tf.Tensor) -> tf.Tensor:
+    """Of q(z | x), `[B, d]` -> `[B]`."""
+    return tf.reduce_sum(0.5 * (1.0 + math.log(2.0 * math.pi) + log_variance), axis=-1)
 
 
 def _to_full_blocks(rows: np.ndarray) -> np.ndarray:

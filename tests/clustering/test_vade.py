@@ -90,6 +90,69 @@ def test_elbo_is_equation_59_term_by_term():
     assert float(parts) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("prior", ["categorical", "uniform"])
+def test_scores_of_samples_are_equation_59_at_shared_noise(prior):
+    model = _model(prior=prior, seed=3)
+    model.set_mixture(np.eye(3, 2), np.full([3, 2], 0.5), [0.5, 0.3, 0.2])
+    x = np.random.default_rng(1).uniform(size=[70, 6]).astype(np.float32)
+    noise = np.random.default_rng(3).standard_normal([10, 2], np.float32)
+    expected = np.mean([_elbo_by_hand(model, x, draw)[0] for draw in noise])
+    scores = model.score_samples(x, batch_size=64)
+    assert np.mean(scores) == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_array_equal(scores[5:6], model.score_samples(x[5:6]))
+
+
+def test_a_learned_scale_is_the_likeliest_and_is_trained_and_saved(tmp_path):
+    rng = np.random.default_rng(0)
+    x, outputs = rng.normal(size=[2, 50, 6]).astype(np.float32)
+    likelihood = Gaussian(0.5, learned=True)
+    likelihood.fit_scale(x, outputs)
+    scales = [likelihood.scale * factor for factor in (0.98, 1.0, 1.02)]
+    sums = [stats.norm(outputs, scale).logpdf(x).sum() for scale in scales]
+    assert np.argmax(sums) == 1
+    got = likelihood.log_prob(tf.constant(x), tf.constant(outputs))
+    assert float(tf.reduce_sum(got)) == pytest.approx(sums[1], rel=1e-5)
+    model = _model(likelihood=likelihood)
+    model.fit(3.0 * x, batch_size=10, epochs=2, verbose=0)
+    assert model.likelihood.scale > scales[1]
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.likelihood.scale == model.likelihood.scale
+    fixed = Gaussian(0.5)
+    fixed.fit_scale(x, outputs)
+    assert fixed.scale == 0.5 and not fixed.trainable_variables
+
+
+def test_a_gaussian_takes_any_values_and_a_bernoulli_no_others():
+    x = 255.0 * np.random.default_rng(0).uniform(size=[20, 6])
+    model = _model(prior="uniform")
+    for call in (model.predict, model.predict_proba, model.encode, model.elbo):
+        with pytest.raises(UserError, match=r"must lie in \[0, 1\], as the likelihood"):
+            call(x)
+    with pytest.raises(UserError, match=r"must lie in \[0, 1\]"):
+        model.score_samples(-x)
+    gaussian = _model(prior="uniform", likelihood="gaussian")
+    gaussian.fit(x - 100.0, batch_size=20, verbose=0)
+    assert gaussian.predict(x - 100.0).shape == (20,)
+
+
+def test_another_dtype_and_several_replicas_are_refused():
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        with pytest.raises(UserError, match="'mixed_float16', but VaDE needs float32"):
+            VaDE(6, 3)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+    class Two:
+        num_replicas_in_sync = 2
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tf.distribute, "get_strategy", Two)
+        with pytest.raises(UserError, match="strategy of 2 replicas"):
+            VaDE(6, 3)
+
+
 @pytest.mark.parametrize("weight", [0.0, 10.0])
 def test_prior_weight_multiplies_the_term_of_the_prior_alone(weight, tmp_path):
     shares = np.array([0.5, 0.3, 0.2])

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 import tensorflow as tf
+from sklearn.decomposition import PCA
 
+from mvhg_tf.clustering import likelihoods
 from mvhg_tf.clustering.batches import batches
 from mvhg_tf.clustering.checks import check_batch_size, check_choice, check_whole
 from mvhg_tf.clustering.start import em, layer_wise, search
@@ -58,7 +60,8 @@ def pretrain(
         `em.fit_free`.
       epochs: of the autoencoder, by Adam, 1e-3, cosine decay; by default so many that
         there are 2400 steps, though 25 to 200. 0 leaves the networks as they are, such
-        as after `load_jiang_weights`.
+        as after `load_jiang_weights`. Networks without hidden layers get the principal
+        components by default, to which a Gaussian likelihood would lead them.
       layer_wise_epochs: for each pair of layers before, `layer_wise.train`; 0 for
         none.
       batch_size: of the autoencoder, at most N; by default 128, or N if that is less.
@@ -78,6 +81,7 @@ def pretrain(
     batch_size = min(_BATCH_SIZE, len(x)) if batch_size is None else batch_size
     check_batch_size(batch_size, len(x))
     check_choice("init", init, INITS)
+    is_linear = epochs is None and not layer_wise_epochs and _is_linear(model)
     if epochs is None:
         epochs = _epochs_for(-(-len(x) // batch_size))
     check_whole("epochs", epochs, 0)
@@ -86,14 +90,56 @@ def pretrain(
     ends = LinearEnds(model.encoder, model.decoder) if whiten else None
     if layer_wise_epochs:
         layer_wise.train(model, x, layer_wise_epochs, batch_size, verbose)
-    if epochs:
+    if is_linear:
+        set_principal_components(model, x)
+    elif epochs:
         train_autoencoder(model, x, epochs, batch_size, verbose, callbacks)
-    return _start_mixture(model, model.encode(x).astype(np.float64), init, starts, ends)
+    embeddings = model.encode(x).astype(np.float64)
+    q = _start_mixture(model, embeddings, init, starts, ends)
+    _fit_scale(model, x)
+    return q
 
 
 def _epochs_for(steps: int) -> int:
     """How many epochs of so many steps an autoencoder is trained for by default."""
     return min(max(-(-_STEPS // steps), _FEWEST_EPOCHS), _MOST_EPOCHS)
+
+
+def _is_linear(model) -> bool:
+    """Whether the best autoencoder is known: `set_principal_components`."""
+    if not isinstance(model.likelihood, likelihoods.Gaussian):
+        return False
+    layers = [
+        layer
+        for network in (model.encoder, model.decoder)
+        for layer in network.layers
+        if not isinstance(layer, keras.layers.InputLayer)
+    ]
+    return len(layers) == 3 and all(
+        isinstance(layer, keras.layers.Dense)
+        and layer.activation is keras.activations.linear
+        and layer.bias is not None
+        for layer in layers
+    )
+
+
+def set_principal_components(model, x: np.ndarray) -> None:
+    """Sets linear networks to the principal components of x, `[N, D]`.
+
+    They reconstruct it with the least squared errors (Baldi and Hornik, 1989).
+    """
+    x = np.float64(x)
+    mean = x.mean(axis=0)
+    found = PCA(min(model.latent_dim, *x.shape), svd_solver="full").fit(x)
+    axes = np.zeros([model.latent_dim, x.shape[1]])
+    axes[: len(found.components_)] = found.components_
+    (encode,) = [
+        layer
+        for layer in model.encoder.layers
+        if layer.output is model.encoder.outputs[0]
+    ]
+    encode.set_weights([axes.T, -mean @ axes.T])
+    model.decoder.layers[-1].set_weights([axes, mean])
 
 
 def train_autoencoder(
@@ -148,6 +194,15 @@ def _start_mixture(
     model.set_mixture(found.means, variances, shares)
     _set_log_variance(model.encoder, np.log(_POSTERIOR_SHARE * shares @ variances))
     return q.astype(np.float32)
+
+
+def _fit_scale(model, x: np.ndarray) -> None:
+    """Sets a likelihood's scale, if it has one, for draws of z from q(z | x)."""
+    if hasattr(model.likelihood, "fit_scale"):
+        mean, log_variance = model.encoder.predict(x, verbose=0)
+        noise = np.random.default_rng(model.seed).standard_normal(mean.shape)
+        z = mean + np.exp(0.5 * log_variance) * noise
+        model.likelihood.fit_scale(x, model.decoder.predict(z, verbose=0))
 
 
 def _whiten(

@@ -70,11 +70,17 @@ def load(path: str, model, x: np.ndarray) -> np.ndarray:
 
 
 def _weights(model) -> dict:
-    """The variables of networks and mixture, not those of the prior."""
+    """The variables of networks, mixture and likelihood, not those of the prior."""
+    parts = {
+        "encoder": model.encoder,
+        "decoder": model.decoder,
+        "mixture": model.mixture,
+        "likelihood": model.likelihood,
+    }
     return {
-        f"{part.name}_{index}": variable
-        for part in (model.encoder, model.decoder, model.mixture)
-        for index, variable in enumerate(part.weights)
+        f"{name}_{index}": variable
+        for name, part in parts.items()
+        for index, variable in enumerate(getattr(part, "weights", ()))
     }
 
 

@@ -93,6 +93,21 @@ def test_no_epochs_leave_the_networks_alone():
         np.testing.assert_array_equal(old, new)
 
 
+def test_linear_networks_get_the_principal_components():
+    x = np.random.default_rng(0).normal(size=[50, 6]) @ np.diag([5, 4, 3, 2, 1, 0.5])
+    x = (x + 7.0).astype(np.float32)
+    networks = {
+        "encoder": make_encoder(6, 3, 0, ()),
+        "decoder": make_decoder(6, 3, 0, ()),
+    }
+    model = VaDE(6, 2, likelihood="gaussian", **networks)
+    model.pretrain(x, starts=1)
+    centred = np.float64(x) - x.mean(axis=0)
+    left, sizes, right = np.linalg.svd(centred, full_matrices=False)
+    best = x.mean(axis=0) + (left[:, :3] * sizes[:3]) @ right[:3]
+    np.testing.assert_allclose(model(x), best, atol=1e-3)
+
+
 def test_embeddings_that_are_not_finite_are_refused():
     x, _ = _data()
     model = _model()

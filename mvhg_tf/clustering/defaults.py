@@ -1,0 +1,76 @@
+"""What fits the data: likelihood, scaling, networks and epochs, where nobody says."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mvhg_tf.clustering.architectures import UNITS
+
+_LATENT_DIM = 10
+_SAMPLES_A_DIMENSION = 8
+_SMALL_UNITS = (64, 64)
+_NUMBERS_A_WEIGHT = 10
+_LEAST_SHARE_AT_ENDS = 0.1
+_STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 120, 10, 50
+
+
+def are_intensities(x: np.ndarray) -> bool:
+    """Whether features share one bounded scale, as pixels and binary features do.
+
+    Most features that vary have both ends of the range of x among their values, and a
+    tenth of all their values are such ends. A table of which every column was mapped to
+    [0, 1] has the ends in each column, but seldom.
+
+    Args:
+      x: finite, `[N, D]`.
+    """
+    low, high = x.min(), x.max()
+    varies = x.min(axis=0) < x.max(axis=0)
+    if not varies.any():
+        return False
+    x = x[:, varies]
+    is_low, is_high = x == low, x == high
+    reach_both = is_low.any(axis=0) & is_high.any(axis=0)
+    at_ends = np.mean(is_low | is_high)
+    return bool(reach_both.mean() > 0.5 and at_ends >= _LEAST_SHARE_AT_ENDS)
+
+
+def latent_dim_for(num_samples: int, num_features: int, num_clusters: int) -> int:
+    """d: the paper's 10; less for few features, or few samples in a cluster.
+
+    The start fits a full covariance to each cluster, and fits chance where a cluster of
+    mean size has fewer than eight samples for each dimension.
+    """
+    most = num_samples // (_SAMPLES_A_DIMENSION * num_clusters)
+    return max(1, min(_LATENT_DIM, num_features, most))
+
+
+def units_for(
+    num_samples: int, num_features: int, latent_dim: int, is_table: bool
+) -> tuple[int, ...]:
+    """The units of the encoder's hidden layers.
+
+    Pictures get the paper's. A table gets them only if it holds ten numbers for each of
+    the networks' weights, else 64-64 if it holds so many for those, else no hidden
+    layer: autoencoders of a few hundred rows learn the rows rather than the clusters.
+
+    Args:
+      num_samples: N.
+      num_features: D.
+      latent_dim: d.
+      is_table: whether the data are no pictures.
+    """
+    if not is_table:
+        return UNITS
+    for units in (UNITS, _SMALL_UNITS):
+        widths = (num_features, *units, latent_dim)
+        weights = 2 * sum(a * b for a, b in zip(widths, widths[1:], strict=False))
+        if num_samples * num_features >= _NUMBERS_A_WEIGHT * weights:
+            return units
+    return ()
+
+
+def epochs_for(num_samples: int, batch_size: int) -> int:
+    """Epochs of VaDE: as many as 120 steps take, though 10 to 50."""
+    steps = -(-num_samples // batch_size)
+    return min(max(-(-_STEPS // steps), _FEWEST_EPOCHS), _MOST_EPOCHS)
