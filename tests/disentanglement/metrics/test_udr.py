@@ -220,7 +220,8 @@ def models(trained_model, tmp_path):
 def test_the_program_takes_the_library_s_files(run_program, models, tmp_path):
     pattern = resources.get_file("config/tests/methods/udr/*.gin")
     flags = [
-        f"--model_dirs={models[0]},{tmp_path}/model[12]",
+        f"--model_dirs={models[0]},{models[1]}",
+        f"--model_dirs={tmp_path}/model[2]",
         f"--output_dir={tmp_path}/scores",
         f"--gin_evaluation_config_glob={pattern}",
         "--gin_bindings=udr_sklearn.num_data_points = 100",
@@ -244,7 +245,7 @@ def test_the_program_takes_the_library_s_files(run_program, models, tmp_path):
     # The same command again, and one on other models.
     code, _, error = run_program("dlib_udr", *flags)
     assert code == 2 and "All 2 evaluations" in error
-    flags[0] = f"--model_dirs={models[0]},{models[1]}"
+    del flags[1]
     code, _, error = run_program("dlib_udr", *flags)
     assert code == 2 and "there input" in error
 
