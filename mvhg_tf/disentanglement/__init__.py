@@ -4,11 +4,15 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mvhg_tf.disentanglement.data.named_data import register_data_set
     from mvhg_tf.disentanglement.steps.trained_model import load_model
 
-__all__ = ["load_model"]
+__all__ = ["load_model", "register_data_set"]
 
-_HOMES = {"load_model": "mvhg_tf.disentanglement.steps.trained_model"}
+_HOMES = {
+    "load_model": "mvhg_tf.disentanglement.steps.trained_model",
+    "register_data_set": "mvhg_tf.disentanglement.data.named_data",
+}
 
 
 def __getattr__(name: str):

@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from absl import flags as absl_flags
 
 import mvhg_tf
-from mvhg_tf.runs import console, gin_files
+from mvhg_tf.runs import console, gin_files, own_modules
 from mvhg_tf.runs.errors import RunInterrupted, UserError, sentence_and_code
 
 TRACEBACK_VARIABLE = "MVHG_TF_TRACEBACK"
@@ -182,6 +182,7 @@ class Program:
         """The flags that all programs with a configuration have."""
         self.add_list("gin_config", "gin file, or name of one of ours", gin_files.find)
         self.add_list("gin_bindings", "gin binding such as 'a.b = 1'", str)
+        self.add_list("import", "module of your own, with data sets or models", str)
         self.add_switch("overwrite", "replace an earlier run in the folder")
 
     def add_word(self, name: str, options: Sequence[str]) -> None:
@@ -202,7 +203,9 @@ class Program:
         """
         try:
             with console.sigint_as_keyboard_interrupt():
-                return self._body(self.parse(argv)) or 0
+                values = self.parse(argv)
+                own_modules.import_modules(getattr(values, "import", []))
+                return self._body(values) or 0
         except RunInterrupted as error:
             overwrite = "overwrite" in self._syntax and self._syntax["overwrite"].value
             flag = " without --overwrite" if overwrite else ""

@@ -11,7 +11,7 @@ from pathlib import Path
 import gin
 
 from mvhg_tf.disentanglement import compat  # noqa: F401
-from mvhg_tf.disentanglement.data import arm3d, mpi3d, own_data
+from mvhg_tf.disentanglement.data import arm3d, listed_pairs, mpi3d, own_data
 from mvhg_tf.runs.errors import UserError
 
 from disentanglement_lib.data.ground_truth import (  # isort: skip
@@ -104,9 +104,68 @@ _DATA_SETS: dict[str, Callable[[], ground_truth_data.GroundTruthData]] = {
     ),
     "dummy_data": dummy_data.DummyData,
     "npz": own_data.open_own_data,
+    "pairs": listed_pairs.open_pairs,
 }
 
 NAMES = tuple(_DATA_SETS)
+# What disentanglement_lib's programs and metrics ask a data set for.
+_INTERFACE = (
+    "num_factors",
+    "factors_num_values",
+    "observation_shape",
+    "sample_factors",
+    "sample_observations_from_factors",
+)
+
+
+def names() -> list[str]:
+    """All values that `dataset.name` may have."""
+    return list(_DATA_SETS)
+
+
+def register_data_set(name: str) -> Callable[[type], type]:
+    """Makes a class known as a data set of one's own: a decorator.
+
+    ```python
+    @register_data_set("sprites")
+    class Sprites(disentanglement_lib.data.ground_truth.GroundTruthData): ...
+    ```
+
+    Programs that import its module (`--import=MODULE`, or `import MODULE` in a gin
+    file) then take `dataset.name = "sprites"`.
+
+    Args:
+      name: The value of `dataset.name`.
+
+    Returns:
+      A decorator of a class that can be called without arguments (gin may bind some)
+      and has disentanglement_lib's `GroundTruthData` interface: `num_factors`,
+      `factors_num_values`, `observation_shape` (`[H, W, C]`),
+      `sample_factors(num, random_state)` and
+      `sample_observations_from_factors(factors, random_state)`, images in [0, 1]. Where
+      it has `factor_names`, metrics that draw show them.
+
+    Raises:
+      UserError: If the name is one of ours, or the class lacks a part of the interface.
+    """
+
+    def register(data_class: type) -> type:
+        lacking = [part for part in _INTERFACE if not hasattr(data_class, part)]
+        if lacking:
+            raise UserError(
+                f"The data set {name!r} can't be registered, as {data_class.__name__} "
+                f"has no {', '.join(lacking)}: give it what disentanglement_lib's "
+                "GroundTruthData has."
+            )
+        if name in NAMES:
+            raise UserError(
+                f"{name!r} is the name of a data set of mvhg_tf: register "
+                f"{data_class.__name__} under another."
+            )
+        _DATA_SETS[name] = data_class
+        return data_class
+
+    return register
 
 
 # Library code that asks its own `named_data` gets this module, and so this
@@ -118,9 +177,9 @@ def get_named_ground_truth_data(
     """Makes the data set of a name.
 
     Args:
-      name: One of `NAMES`. `npz` reads the file that `npz.path` names; all others
-        but `arm3d` and `dummy_data` read files from the folder that the environment
-        variable `DISENTANGLEMENT_LIB_DATA` names.
+      name: One of `names()`. `npz` and `pairs` read what `npz.path` and `pairs.path`
+        name; all others but `arm3d` and `dummy_data` read files from the folder that
+        the environment variable `DISENTANGLEMENT_LIB_DATA` names.
 
     Returns:
       The data set. Those that TensorFlow can draw have a method
@@ -130,8 +189,10 @@ def get_named_ground_truth_data(
       UserError: If there is no data set of that name, or its files are missing or
         damaged.
     """
-    if name not in NAMES:
+    if name not in names():
         raise UserError(
-            f"There is no data set {name!r}; dataset.name is one of {', '.join(NAMES)}."
+            f"There is no data set {name!r}; dataset.name is one of "
+            f"{', '.join(_DATA_SETS)}, or one of your own, whose module has to be "
+            "imported (--import=MODULE)."
         )
     return _DATA_SETS[name]()

@@ -7,11 +7,8 @@ array is copied once to a `.npy` file, as a stream, and mapped from there.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import os
 import pickle
-import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +16,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from mvhg_tf.disentanglement.data import unpacked
 from mvhg_tf.runs.errors import UserError
 from mvhg_tf.runs.progress import ProgressBar
 
@@ -40,10 +38,9 @@ def open_array(
 
     The array is kept in a `.npy` file beside the npz file or, where that folder
     can't be written to, in `$XDG_CACHE_HOME/mvhg_tf` (`~/.cache/mvhg_tf`). It is
-    made at the first call, under another name until it is whole, by one process
-    while others wait. Behind the array it holds a digest of what it was made from,
-    and it is made anew if the npz file holds something else, whatever the times of
-    the files. The npz file may be deleted afterwards.
+    made at the first call, and made anew if the npz file holds something else,
+    whatever the times of the files (see `unpacked`). The npz file may be deleted
+    afterwards.
 
     Args:
       npz_path: The npz file.
@@ -60,28 +57,29 @@ def open_array(
         array or one of Python objects, or no place to unpack it can be written
         or has room.
     """
-    candidates = [npz_path.with_suffix(suffix), _cache_path(npz_path, suffix)]
-    digest = _digest(npz_path, member, remedy) if npz_path.exists() else None
-    for path in candidates:
-        if _is_current(path, digest):
-            return _map(path)
-    if digest is None:
-        raise UserError(f"The file {npz_path} does not exist.")
-    target = candidates[0 if os.access(npz_path.parent, os.W_OK) else 1]
-    try:
-        with _only_writer(target) as part:
-            if not _is_current(target, digest):  # else another process has made it
-                _extract(npz_path, member, part, remedy)
-                part.write(digest)
-                part.flush()
-                os.fsync(part.fileno())
-                os.replace(part.name, target)
-    except OSError as error:
-        raise UserError(
-            f"Unpacking {npz_path} to {target} failed ({error}); see to it that the "
-            "one can be read and the other written."
-        ) from error
-    return _map(target)
+    candidates = [
+        npz_path.with_suffix(suffix),
+        unpacked.cache_path(npz_path, suffix),
+    ]
+    return unpacked.open_unpacked(
+        candidates,
+        candidates[0 if os.access(npz_path.parent, os.W_OK) else 1],
+        _digest(npz_path, member, remedy) if npz_path.exists() else None,
+        npz_path,
+        lambda part: _extract(npz_path, member, part, remedy),
+    )
+
+
+def has_array(npz_path: Path, member: str, suffix: str, remedy: str) -> bool:
+    """Whether `open_array` with these arguments would find the array.
+
+    Raises:
+      UserError: If the npz file is damaged.
+    """
+    if not npz_path.exists():
+        return npz_path.with_suffix(suffix).exists()
+    with _damage_explained(npz_path, remedy), zipfile.ZipFile(npz_path) as archive:
+        return f"{member}.npy" in archive.namelist()
 
 
 def read_plain_object(npz_path: Path, member: str) -> object:
@@ -115,12 +113,6 @@ class _PlainUnpickler(pickle.Unpickler):
         return super().find_class(module, name)
 
 
-def _cache_path(npz_path: Path, suffix: str) -> Path:
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    digest = hashlib.sha256(str(npz_path.resolve()).encode()).hexdigest()[:16]
-    return Path(root, "mvhg_tf", f"{npz_path.stem}-{digest}{suffix}")
-
-
 def _digest(npz_path: Path, member: str, remedy: str) -> bytes:
     """Tells the contents of an npz file from others, by its directory's checksums."""
     try:
@@ -130,47 +122,7 @@ def _digest(npz_path: Path, member: str, remedy: str) -> bytes:
         raise UserError(
             f"The file {npz_path} could not be read ({error}): see to it that it can."
         ) from error
-    return hashlib.sha256(repr((member, sorted(members))).encode()).digest()
-
-
-def _is_current(path: Path, digest: bytes | None) -> bool:
-    """Whether a file was unpacked from contents of that digest; None: from any."""
-    if digest is None or not path.exists():
-        return path.exists()
-    with open(path, "rb") as file:
-        file.seek(max(0, path.stat().st_size - len(digest)))
-        return file.read() == digest
-
-
-def _map(path: Path) -> np.ndarray:
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # damage makes NumPy raise every kind
-        raise UserError(
-            f"The file {path} is damaged ({error}); delete it, and it is made again "
-            "from the npz file."
-        ) from error
-
-
-@contextlib.contextmanager
-def _only_writer(target: Path) -> Iterator[BinaryIO]:
-    """Yields the part file of `target`, empty, to one process at a time."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    path = target.with_name(target.name + ".part")
-    while True:
-        part = open(path, "ab")
-        fcntl.flock(part, fcntl.LOCK_EX)
-        # The process that held the lock may have renamed or deleted the file.
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(part.fileno()), path.stat()):
-                break
-        part.close()
-    with part:
-        try:
-            part.truncate(0)
-            yield part
-        finally:
-            path.unlink(missing_ok=True)
+    return unpacked.digest_of((member, sorted(members)))
 
 
 def _extract(npz_path: Path, member: str, part: BinaryIO, remedy: str) -> None:
@@ -184,13 +136,7 @@ def _extract(npz_path: Path, member: str, part: BinaryIO, remedy: str) -> None:
                     f"are not read, because a file of these can run any code: {remedy}."
                 )
         size = archive.getinfo(f"{member}.npy").file_size
-        free = shutil.disk_usage(Path(part.name).parent).free
-        if free < size:
-            raise UserError(
-                f"Unpacking {npz_path} to {Path(part.name).parent} takes "
-                f"{size / 1e9:.1f} GB, but {free / 1e9:.1f} GB are free there; make "
-                "room."
-            )
+        unpacked.check_room(npz_path, part, size)
         with archive.open(f"{member}.npy") as source:
             _copy(source, part, size, f"Unpacking {npz_path.name}, once")
 

@@ -11,7 +11,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from threadpoolctl import threadpool_limits
 
-from mvhg_tf.disentanglement.sources.pairs import Dynamics, sample_pairs
+from mvhg_tf.disentanglement.sources.pairs import (
+    Dynamics,
+    dynamics_of,
+    sample_pairs,
+)
 from mvhg_tf.runs import gin_config
 from mvhg_tf.runs.limits import PositiveInt
 
@@ -109,7 +113,7 @@ def compute_shared_independent(
       UserError: if a size is not positive, or the model was not trained on pairs.
     """
     del artifact_dir
-    dynamics = Dynamics()
+    dynamics = dynamics_of(ground_truth_data)
 
     def encode(num: int) -> EncodedPairs:
         return encode_pairs(
@@ -132,7 +136,7 @@ def encode_pairs(
     random_state: np.random.RandomState,
     num: int,
     batch_size: int,
-    dynamics: Dynamics,
+    dynamics: Dynamics | None,
 ) -> EncodedPairs:
     """Draws `num` pairs, `batch_size` at a time, and encodes them."""
     batches = []

@@ -10,6 +10,8 @@ compiled, so a training run that is stopped and resumed sees the same data.
 import numpy as np
 import tensorflow as tf
 
+from mvhg_tf.disentanglement.data.image_table import ImageTable
+
 # Sets the data's random numbers apart from those of a model with the same seed.
 _DATA_STREAM = 1
 
@@ -76,6 +78,13 @@ class Source:
         images.set_shape((factors.shape[0], *self._data.observation_shape))
         return images
 
+    def _look_up(self, rows: tf.Tensor) -> tf.Tensor:
+        """Images of the rows, int64 `[N]`, of a table."""
+        data: ImageTable = self._data
+        images = tf.numpy_function(data.images_of_rows, [rows], data.dtype)
+        images.set_shape((rows.shape[0], *data.observation_shape))
+        return images
+
     def _observe(self, factors: np.ndarray, seed: np.ndarray) -> np.ndarray:
         random_state = np.random.RandomState(seed.astype(np.uint32))
         images = self._data.sample_observations_from_factors(factors, random_state)
@@ -83,10 +92,19 @@ class Source:
 
 
 class ImageSource(Source):
-    """Batches of single images, all factors uniform: `images`, `[B, H, W, C]`."""
+    """Batches of single images, `images`, `[B, H, W, C]`.
+
+    All factors are uniform, or, of a table, its rows.
+    """
 
     def draw(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
         seed = self._seed_of(step)
+        if isinstance(self._data, ImageTable):
+            num = len(self._data.rows)
+            places = tf.random.stateless_uniform(
+                [self._batch_size], seed, maxval=num, dtype=tf.int64
+            )
+            return {"images": self._look_up(tf.gather(self._data.rows, places))}
         sizes = np.asarray(self._data.factors_num_values, np.int32)
         factors = uniform_values(seed, self._batch_size, sizes)
         return {"images": self._images_of(factors, seed)}

@@ -11,6 +11,8 @@ import gin
 import numpy as np
 import tensorflow as tf
 
+from mvhg_tf.disentanglement.data.image_table import ImageTable
+from mvhg_tf.disentanglement.data.listed_pairs import ListedPairs
 from mvhg_tf.disentanglement.sources.images import Source, uniform_values
 from mvhg_tf.runs import gin_config
 from mvhg_tf.runs.errors import UserError
@@ -129,8 +131,13 @@ def sample_factor_pairs(
     )
 
 
+def dynamics_of(ground_truth_data) -> Dynamics | None:
+    """As gin says for a data set; None where its pairs are given."""
+    return None if isinstance(ground_truth_data, ListedPairs) else Dynamics()
+
+
 def sample_pairs(
-    ground_truth_data, num: int, random_state, dynamics: Dynamics
+    ground_truth_data, num: int, random_state, dynamics: Dynamics | None
 ) -> ImagePairs:
     """Draws `num` pairs of images and their truth.
 
@@ -138,11 +145,13 @@ def sample_pairs(
       ground_truth_data: a disentanglement_lib `GroundTruthData`.
       num: B, the number of pairs.
       random_state: `np.random.RandomState`; the draw depends on it alone.
-      dynamics: which factors differ.
+      dynamics: which factors differ; `ListedPairs` don't look at it.
 
     Raises:
-      UserError: if so many factors can't differ.
+      UserError: if so many factors can't differ, or no factors are known.
     """
+    if isinstance(ground_truth_data, ImageTable):
+        return _pairs_of_table(ground_truth_data, num, random_state, dynamics)
     seed = tf.constant(random_state.randint(2**31, size=2), tf.int32)
     pairs = sample_factor_pairs(
         ground_truth_data.factors_num_values, num, seed, dynamics
@@ -157,6 +166,31 @@ def sample_pairs(
         shared=first == second,
         k=pairs.k.numpy(),
         labels=pairs.labels.numpy(),
+    )
+
+
+def _pairs_of_table(
+    table: ImageTable,
+    num: int,
+    random_state: np.random.RandomState,
+    dynamics: Dynamics | None,
+) -> ImagePairs:
+    table.check_factors_known()
+    rows = table.draw_pairs(num, dynamics, random_state)
+    images = table.observations_of_rows(rows.T.ravel())
+    first, second = (table.factors[view].astype(np.int32) for view in rows.T)
+    differs = first != second
+    noise = np.where(differs, random_state.uniform(size=differs.shape), -1.0)
+    return ImagePairs(
+        images_1=images[:num],
+        images_2=images[num:],
+        factors_1=first,
+        factors_2=second,
+        shared=~differs,
+        k=np.sum(differs, axis=-1, dtype=np.int32),
+        labels=np.where(differs.any(axis=-1), np.argmax(noise, axis=-1), -1).astype(
+            np.int32
+        ),
     )
 
 

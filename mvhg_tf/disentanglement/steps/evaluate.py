@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from mvhg_tf.disentanglement import compat  # noqa: F401
 from mvhg_tf.disentanglement.data import named_data
+from mvhg_tf.disentanglement.data.listed_pairs import ListedPairs
 from mvhg_tf.disentanglement.metrics import shared_independent, udr  # noqa: F401
 from mvhg_tf.disentanglement.models.shared.gaussian import (
     Gaussian,
@@ -62,7 +63,8 @@ def evaluate(
 ) -> None:
     """Computes one metric of a representation, or of several models side by side.
 
-    Where `dynamics.k` is not bound, pairs are drawn as those of the training were.
+    Where `dynamics.k` is not bound, pairs are drawn as those of the training were. Of
+    `pairs`, those that are held out are scored.
 
     Args:
       model_dir: the folder of a representation, or those of several trained models.
@@ -93,6 +95,8 @@ def evaluate(
     resolve_dataset(first, step_before)
     follows_training = resolve_dynamics(first)
     dataset = named_data.get_named_ground_truth_data()
+    if isinstance(dataset, ListedPairs):
+        _, dataset = dataset.split()
     with run_directory.open_run(output_dir, "evaluation", overwrite, model_dir):
         started = time.monotonic()
         arguments = {"random_state": np.random.RandomState(random_seed)}

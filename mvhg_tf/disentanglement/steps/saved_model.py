@@ -13,6 +13,9 @@ from absl import logging
 from mvhg_tf.runs import gin_config, gin_macros
 from mvhg_tf.runs.errors import UserError, message_of
 
+# What names the files of data sets of one's own, by the value of `dataset.name`.
+_OWN_FILES = {"npz": ("path", "factor_names"), "pairs": ("path", "gap", "held_out")}
+
 
 class NotBound(UserError):
     """A finished step did not use the parameter that was asked for."""
@@ -274,23 +277,25 @@ def resolve_dataset(directory: str, step_name: str) -> None:
         name = bound_value(directory, step_name, "dataset.name")
         with gin.unlock_config():
             gin.bind_parameter("dataset.name", name)
-    if gin_config.query("dataset.name") == "npz":
-        carry_file_over(directory, step_name)
+    carry_files_over(gin_config.query("dataset.name"), directory, step_name)
 
 
-def carry_file_over(directory: str, step_name: str) -> None:
-    """Binds `npz.path` and `npz.factor_names` as in a step, unless a path is bound.
+def carry_files_over(dataset_name: object, directory: str, step_name: str) -> None:
+    """Binds what names the user's own files as in a step, unless a path is bound.
 
     Args:
+      dataset_name: only of "npz" and "pairs" there are such.
       directory: the folder of the step.
       step_name: "train" or "postprocess".
 
     Raises:
       UserError: if that does not tell.
     """
-    if gin_config.query("npz.path") is not None:
+    if dataset_name not in list(_OWN_FILES):
+        return
+    if gin_config.query(f"{dataset_name}.path") is not None:
         return
     with gin.unlock_config():
-        for parameter in ("npz.path", "npz.factor_names"):
-            value = bound_value(directory, step_name, parameter)
-            gin.bind_parameter(parameter, value)
+        for parameter in _OWN_FILES[dataset_name]:
+            name = f"{dataset_name}.{parameter}"
+            gin.bind_parameter(name, bound_value(directory, step_name, name))

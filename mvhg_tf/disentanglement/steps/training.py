@@ -12,8 +12,10 @@ import keras
 import tensorflow as tf
 
 from mvhg_tf.disentanglement.data import named_data
+from mvhg_tf.disentanglement.data.listed_pairs import ListedPairs
 from mvhg_tf.disentanglement.models.pairs import pair_models
 from mvhg_tf.disentanglement.models.pairs.group_vae import GroupVAE
+from mvhg_tf.disentanglement.models.pairs.selection import LabelSelection
 from mvhg_tf.disentanglement.models.semi_supervised import labelled_models
 from mvhg_tf.disentanglement.models.semi_supervised.mine_vae import MineVAE
 from mvhg_tf.disentanglement.models.shared.autoencoder import Autoencoder
@@ -25,7 +27,7 @@ from mvhg_tf.disentanglement.sources.labelled_images import (
     LabelledImages,
     LabelledSource,
 )
-from mvhg_tf.disentanglement.sources.pairs import Dynamics, PairSource
+from mvhg_tf.disentanglement.sources.row_pairs import pair_source
 from mvhg_tf.disentanglement.steps import (
     export,
     optimizers,
@@ -185,16 +187,25 @@ def _sources(
             LabelledSource(dataset, batch_size, seed, learned),
             LabelledSource(dataset, batch_size, later, held_out),
         )
+    learned, held_out = dataset, dataset
+    if isinstance(dataset, ListedPairs):
+        learned, held_out = dataset.split()
+    make = ImageSource
     if isinstance(model, GroupVAE):
-        dynamics = Dynamics()
-        return (
-            PairSource(dataset, batch_size, seed, dynamics),
-            PairSource(dataset, batch_size, later, dynamics),
+        _check_labels(model, dataset)
+        make = pair_source
+    return make(learned, batch_size, seed), make(held_out, batch_size, later)
+
+
+def _check_labels(model: GroupVAE, dataset) -> None:
+    """Refuses LabelVAE where nobody knows a factor that differs."""
+    unknown = isinstance(dataset, ListedPairs) and dataset.factors is None
+    if unknown and isinstance(model.selection, LabelSelection):
+        raise UserError(
+            "LabelVAE has to know a factor that differs, which these pairs don't tell: "
+            "store factors_1 and factors_2 in the npz file, or train another model, "
+            "such as @group_vae_hypergeometric()."
         )
-    return (
-        ImageSource(dataset, batch_size, seed),
-        ImageSource(dataset, batch_size, later),
-    )
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from mvhg_tf.disentanglement.data import named_data
 from mvhg_tf.disentanglement.steps.saved_model import (
     Representation,
     bound_value,
-    carry_file_over,
+    carry_files_over,
     without_gradient_warnings,
 )
 from mvhg_tf.runs import gin_config, run_directory
@@ -106,7 +106,7 @@ def visualize_dataset(
     """Draws what each factor of a data set does.
 
     Args:
-      dataset_name: one of `named_data.NAMES`.
+      dataset_name: one of `named_data.names()`.
       output_path: its folder `dataset_name` gets `variations_of_factor<i>.png` (16
         images that differ in that factor alone) and `animation<i>.gif` (a panel a
         factor, which runs through its values).
@@ -119,10 +119,10 @@ def visualize_dataset(
       UserError: if there is no such data set, its files are missing, the folder is
         not free, or a number is out of range.
     """
-    if dataset_name not in named_data.NAMES:
+    if dataset_name not in named_data.names():
         raise UserError(
             f"There is no data set {dataset_name!r}: the name is one of "
-            f"{', '.join(named_data.NAMES)}."
+            f"{', '.join(named_data.names())}."
         )
     _check_dataset_binding(dataset_name)
     folder = os.path.join(output_path, dataset_name)
@@ -145,8 +145,7 @@ def _check_model(model_dir: str) -> None:
         bound_value(model_dir, "train", parameter)
     name = bound_value(model_dir, "train", "dataset.name")
     _check_dataset_binding(name)
-    if name == "npz":
-        carry_file_over(model_dir, "train")
+    carry_files_over(name, model_dir, "train")
 
 
 def _check_dataset_binding(dataset_name: object) -> None:

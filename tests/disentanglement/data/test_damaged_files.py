@@ -154,7 +154,7 @@ def assert_refused(name, path):
 
 
 def test_every_data_set_that_is_downloaded_is_tested():
-    others = {"arm3d", "dummy_data", "npz"}
+    others = {"arm3d", "dummy_data", "npz", "pairs"}
     assert set(WRITERS) | ALIKE | others == set(named_data.NAMES)
 
 

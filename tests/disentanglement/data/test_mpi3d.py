@@ -11,7 +11,7 @@ import types
 import numpy as np
 import pytest
 
-from mvhg_tf.disentanglement.data import mpi3d, npz
+from mvhg_tf.disentanglement.data import mpi3d, npz, unpacked
 from mvhg_tf.runs.errors import UserError
 
 from disentanglement_lib.data.ground_truth import (  # isort: skip
@@ -275,7 +275,7 @@ class TestBadInput:
     def test_full_disk(self, tmp_path, monkeypatch):
         path = _write(tmp_path, "a", {"images": np.zeros([1000])})
         usage = types.SimpleNamespace(free=10)
-        monkeypatch.setattr(npz.shutil, "disk_usage", lambda path: usage)
+        monkeypatch.setattr(unpacked.shutil, "disk_usage", lambda path: usage)
         with pytest.raises(UserError, match="takes 0.0 GB, but 0.0 GB are free"):
             npz.open_array(path, "images")
         assert [p.name for p in path.parent.iterdir()] == ["a.npz"]

@@ -23,7 +23,7 @@ from disentanglement_lib.data.ground_truth import (  # isort: skip
 )
 from disentanglement_lib.data.ground_truth import named_data as library_named_data
 
-OTHERS = ("arm3d", "dummy_data", "npz")
+OTHERS = ("arm3d", "dummy_data", "npz", "pairs")
 DOWNLOADED = [name for name in named_data.NAMES if name not in OTHERS]
 
 
@@ -34,7 +34,7 @@ class TestByName:
         ).read_text()
         names = set(re.findall(r'name == "(\w+)"', source))
         assert len(names) == 12
-        ours = {"abstract_dsprites", "arm3d", "mpi3d_real_complex", "npz"}
+        ours = {"abstract_dsprites", "arm3d", "mpi3d_real_complex", "npz", "pairs"}
         assert set(named_data.NAMES) == names | ours
 
     def test_takes_the_name_from_gin(self):

@@ -4,7 +4,7 @@ import gin
 import numpy as np
 import pytest
 
-from mvhg_tf.disentanglement.data import named_data
+from mvhg_tf.disentanglement.data import image_table, named_data, own_data
 from mvhg_tf.disentanglement.steps import saved_model
 from mvhg_tf.runs import gin_config
 from mvhg_tf.runs.errors import UserError
@@ -61,25 +61,30 @@ def test_a_changed_file_is_read_anew_and_a_file_of_the_user_left_alone(
     assert (tmp_path / "own.npy").read_text() == "the user's"
 
 
-def _without_one(images, factors):
-    return images[1:], factors[1:]
-
-
-def _with_one_twice(images, factors):
-    return np.append(images, images[:1], 0), np.append(factors, factors[:1], 0)
+def test_a_grid_and_a_table_are_told_apart(open_file):
+    images, factors = images_and_factors()
+    assert isinstance(open_file(images, factors), own_data.OwnGrid)
+    for data in (
+        open_file(images[1:], factors[1:]),
+        open_file(np.append(images, images[:1], 0), np.append(factors, factors[:1], 0)),
+        open_file(images / np.float32(255), factors),
+    ):
+        assert isinstance(data, image_table.ImageTable)
+        assert data.factors_num_values == list(SIZES)
+        drawn, seen = data.sample(50, np.random.RandomState(1))
+        np.testing.assert_allclose(seen[:, 0, :3, 0] * 255, drawn, atol=1e-4)
 
 
 @pytest.mark.parametrize(
     "change, sentence",
     [
-        (_without_one, r"23 of the 24 combinations of factors of sizes \[3, 2, 4\]"),
-        (_with_one_twice, "several images of the factors"),
-        (lambda i, f: (i / 255, f), "must be uint8"),
+        (lambda i, f: (i * 1.0, f), "from 0 to 3, but floats must be in"),
+        (lambda i, f: (i.astype(int), f), "is int64"),
         (lambda i, f: (i[..., 0], f), r"uint8 \[24, 8, 8\], but must be"),
-        (lambda i, f: (np.repeat(i, 2, -1), f), "1 or 3 channels"),
+        (lambda i, f: (np.repeat(i, 2, -1), f), "1, 3 or 4 channels"),
         (lambda i, f: (i, f[1:]), "a row for each of the 24 images"),
         (lambda i, f: (i, f[:, 0]), "a column for each factor"),
-        (lambda i, f: (i[:0], f[:0]), "at least one of each"),
+        (lambda i, f: (i[:0], f[:0]), "at least one image"),
         (lambda i, f: (i, f * 1.0), "must be integers from 0 on"),
         (lambda i, f: (i, f - 1), "from -1. must be integers from 0 on"),
         (lambda i, f: (i, f.astype(object)), "Python objects"),
