@@ -4,7 +4,7 @@ gin replaces one each time that a function is called. Here it is done once, when
 files are read, so that whoever asks for a binding sees its value.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import gin
 from gin import config_parser
@@ -31,7 +31,7 @@ def resolve(config: Mapping) -> dict[tuple[str, str, str], object]:
         if selector == "gin.macro"
     }
     return {
-        (scope, selector, parameter): _replaced(value, _name_in_gin, values)
+        (scope, selector, parameter): _replaced(value, values)
         for (scope, selector), bindings in config.items()
         for parameter, value in bindings.items()
     }
@@ -40,8 +40,7 @@ def resolve(config: Mapping) -> dict[tuple[str, str, str], object]:
 def read_bindings(path: str) -> dict[str, object]:
     """The values in one gin file, by names such as "dataset.name".
 
-    What the names belong to need not be known to gin. References are strings, such as
-    "@vae()".
+    What the names belong to need not be known to gin.
 
     Raises:
       UserError: if macros stand for each other in a circle.
@@ -49,7 +48,8 @@ def read_bindings(path: str) -> dict[str, object]:
     """
     values, bindings = {}, {}
     with open(path, encoding="utf-8") as file:
-        for statement in config_parser.ConfigParser(file, _SavedValues()):
+        delegate = gin.config.ParserDelegate(skip_unknown=True)
+        for statement in config_parser.ConfigParser(file, delegate):
             if not isinstance(statement, config_parser.BindingStatement):
                 continue
             scope, selector, parameter, value, _ = statement
@@ -58,29 +58,11 @@ def read_bindings(path: str) -> dict[str, object]:
                 bindings[f"{name}.{parameter}"] = value
             else:
                 values[name] = value
-    return {
-        name: _replaced(value, _name_in_file, values)
-        for name, value in bindings.items()
-    }
+    return {name: _replaced(value, values) for name, value in bindings.items()}
 
 
-class _Macro(str):
-    """The name of a macro in a file that is only read."""
-
-
-class _SavedValues(config_parser.ParserDelegate):
-    def configurable_reference(self, name: str, evaluate: bool) -> str:
-        return f"@{name}()" if evaluate else f"@{name}"
-
-    def macro(self, name: str) -> _Macro:
-        return _Macro(name)
-
-
-def _name_in_file(value: object) -> str | None:
-    return str(value) if isinstance(value, _Macro) else None
-
-
-def _name_in_gin(value: object) -> str | None:
+def _macro_of(value: object) -> str | None:
+    """The name of the macro that a value refers to, if it does."""
     is_reference = isinstance(value, gin.config.ConfigurableReference)
     if is_reference and value.selector == "gin.macro":
         return value.scoped_selector.rpartition("/")[0]
@@ -88,21 +70,18 @@ def _name_in_gin(value: object) -> str | None:
 
 
 def _replaced(
-    value: object,
-    name_of: Callable[[object], str | None],
-    values: Mapping[str, object],
-    seen: tuple[str, ...] = (),
+    value: object, values: Mapping[str, object], seen: tuple[str, ...] = ()
 ) -> object:
     """A value with the macros in it replaced; `seen` are those that led to it."""
 
     def replaced(item: object) -> object:
-        return _replaced(item, name_of, values, seen)
+        return _replaced(item, values, seen)
 
     if isinstance(value, list | tuple):
         return type(value)(map(replaced, value))
     if isinstance(value, dict):
         return {replaced(key): replaced(item) for key, item in value.items()}
-    name = name_of(value)
+    name = _macro_of(value)
     if name in seen:
         raise UserError(
             f"The macro {' = %'.join([*seen, name])} never gets a value: bind it to "
@@ -110,7 +89,7 @@ def _replaced(
         )
     if name is None or name not in values:
         return _literal_constant(value)
-    return _replaced(values[name], name_of, values, (*seen, name))
+    return _replaced(values[name], values, (*seen, name))
 
 
 def _literal_constant(value: object) -> object:

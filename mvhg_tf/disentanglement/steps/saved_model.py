@@ -250,14 +250,10 @@ def resolve_dynamics(directory: str) -> bool:
     known = os.path.isfile(_gin_file(directory, "train"))
     if not known or gin_config.query("dynamics.k") is not None:
         return False
-    parameters = ("dynamics.k", "dynamics.mode")
     try:
-        values = [bound_value(directory, "train", name) for name in parameters]
+        _carry_over(directory, "train", "dynamics.k", "dynamics.mode")
     except NotBound:
         return False
-    with gin.unlock_config():
-        for name, value in zip(parameters, values, strict=True):
-            gin.bind_parameter(name, value)
     return True
 
 
@@ -295,7 +291,17 @@ def carry_files_over(dataset_name: object, directory: str, step_name: str) -> No
         return
     if gin_config.query(f"{dataset_name}.path") is not None:
         return
+    names = [f"{dataset_name}.{parameter}" for parameter in _OWN_FILES[dataset_name]]
+    _carry_over(directory, step_name, *names)
+
+
+def _carry_over(directory: str, step_name: str, *parameters: str) -> None:
+    """Binds parameters as in a step; those that are bound stay as they are."""
+    values = {
+        name: bound_value(directory, step_name, name)
+        for name in parameters
+        if gin_config.query(name) is None
+    }
     with gin.unlock_config():
-        for parameter in _OWN_FILES[dataset_name]:
-            name = f"{dataset_name}.{parameter}"
-            gin.bind_parameter(name, bound_value(directory, step_name, name))
+        for name, value in values.items():
+            gin.bind_parameter(name, value)

@@ -142,6 +142,13 @@ def test_pairs_are_drawn_as_in_training(of_pairs, tmp_path, capfd):
     assert found[1] > 20 and found[3] > 20 and found[4:].sum() == 0
 
 
+def test_a_bound_mode_stays_where_k_is_that_of_the_training(of_pairs, tmp_path):
+    bindings = [*PAIRS, "dynamics.mode = 'exact'"]
+    evaluate_with_gin(of_pairs, str(tmp_path / "e"), gin_bindings=bindings)
+    found = np.sum(results(tmp_path / "e")["confusion"], axis=1)
+    assert found[3] == found.sum() == 100
+
+
 def test_a_bound_k_is_that_of_the_pairs(of_pairs, tmp_path, capfd):
     bindings = [*PAIRS, "dynamics.k = 2"]
     evaluate_with_gin(of_pairs, str(tmp_path / "e"), gin_bindings=bindings)
