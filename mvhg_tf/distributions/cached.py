@@ -5,16 +5,18 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-# Graphs kept of each function: a loop over urns of ever other sizes, each of which is
-# traced, must not fill the memory.
-_MOST_VARIANTS = 128
+# Graphs kept of each function. Few kinds of urns differ in more than their sizes, which
+# are tensors; the bound is for a program that goes through all of them.
+_MOST_VARIANTS = 64
+# Functions of one and of two groups are others than those of more.
+_SHORT_EVENT = 2
 
 
 def cached(function: Callable) -> Callable:
     """Runs `function` as a graph when called eagerly, and inline in a graph.
 
-    A trace serves all batch sizes. Ranks and event sizes stay known in it, and so
-    do Python values, such as the sizes of tables.
+    One graph serves all batch shapes of a rank and all sizes of urns. What it may rely
+    on is the ranks, whether there are one, two or more groups, and Python values.
     """
 
     @functools.lru_cache(maxsize=_MOST_VARIANTS)
@@ -32,7 +34,8 @@ def cached(function: Callable) -> Callable:
 
 
 def _outline(leaf) -> tuple:
-    """What of an argument must stay known: of a tensor the rank and event size."""
+    """What of an argument must stay known: of a tensor the rank, and a short event."""
     if not tf.is_tensor(leaf):
         return (leaf,)
-    return tf.Tensor, leaf.dtype, leaf.shape.rank, tuple(leaf.shape[-1:])
+    event = tuple(size for size in leaf.shape[-1:] if size <= _SHORT_EVENT)
+    return tf.Tensor, leaf.dtype, leaf.shape.rank, event

@@ -4,7 +4,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
-from mvhg_tf.distributions.urn import Size, Urn, counts_row, log_choose, take
+from mvhg_tf.distributions.binomials import log_choose
+from mvhg_tf.distributions.urn import Size, Urn, counts_row, take
 
 
 def conditional_logits(urn: Urn, log_later: tf.Tensor, left: tf.Tensor) -> tf.Tensor:

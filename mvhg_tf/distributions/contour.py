@@ -20,11 +20,18 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
+from mvhg_tf.distributions.binomials import probability
 from mvhg_tf.distributions.tilt import log_tilt
-from mvhg_tf.distributions.urn import CORE_DTYPE, Size, Urn, counts_row
+from mvhg_tf.distributions.urn import (
+    CORE_DTYPE,
+    Size,
+    Urn,
+    Window,
+    counts_row,
+    reach_of,
+    row_size,
+)
 
-# Aliased probabilities are below exp(-_NATS_OF_ALIAS).
-_NATS_OF_ALIAS = 40.0
 _FEW_GROUPS = 16
 
 
@@ -32,7 +39,7 @@ class Factors(NamedTuple):
     """The groups' factors z_i(u)^m_i on the upper half circle, K' points.
 
     Attributes:
-      log_tilt: log t, `[B...]`.
+      logits: log p / (1 - p), `[B..., c]`.
       probs: p, `[B..., c, 1]`.
       spread: p (1 - p), `[B..., c, 1]`.
       log_modulus: log |z^m|, `[B..., c, K']`.
@@ -43,7 +50,7 @@ class Factors(NamedTuple):
       num_points: K.
     """
 
-    log_tilt: tf.Tensor
+    logits: tf.Tensor
     probs: tf.Tensor
     spread: tf.Tensor
     log_modulus: tf.Tensor
@@ -59,14 +66,20 @@ class Factors(NamedTuple):
         whole = tf.where(self.angles > 0.0, tf.constant(2.0, CORE_DTYPE), 1.0)
         return whole / tf.cast(self.num_points, CORE_DTYPE)
 
+    def turns(self, sums: tf.Tensor) -> tf.Tensor:
+        """`u s` of whole numbers s `[..., 1]`, to within one turn: `[..., K']`."""
+        points = tf.cast(self.num_points, CORE_DTYPE)
+        index = counts_row(ps.shape(self.angles)[0])
+        # Whole numbers, so that nothing is rounded before the last product.
+        rest = tf.math.floormod(tf.math.floormod(sums, points) * index, points)
+        return rest * (2.0 * math.pi / points)
+
 
 def factors(urn: Urn) -> Factors:
     """The factors of the urns, of a full batch shape."""
-    # Nothing depends on the tilt but rounding, so it is held fixed.
-    tilt = tf.stop_gradient(log_tilt(urn))
-    logits = urn.log_weights + tilt[..., tf.newaxis]
-    probs = tf.math.sigmoid(logits)[..., tf.newaxis]
-    spread = probs * tf.math.sigmoid(-logits)[..., tf.newaxis]
+    logits = urn.log_weights + log_tilt(urn)[..., tf.newaxis]
+    probs = probability(logits)[..., tf.newaxis]
+    spread = probs * probability(-logits)[..., tf.newaxis]
     num_points = _num_points(urn)
     step = 2.0 * math.pi / tf.cast(num_points, CORE_DTYPE)
     angles = counts_row((num_points + 1) // 2) * step
@@ -75,7 +88,7 @@ def factors(urn: Urn) -> Factors:
     phase = tf.atan2(probs * tf.sin(angles), 1.0 + probs * cos_minus_one)
     sizes = urn.group_sizes[..., tf.newaxis]
     return Factors(
-        log_tilt=tilt,
+        logits=logits,
         probs=probs,
         spread=spread,
         log_modulus=0.5 * sizes * tf.math.log1p(change),
@@ -90,12 +103,9 @@ def factors(urn: Urn) -> Factors:
 def _num_points(urn: Urn) -> Size:
     """K: odd, so that no point is -1, where a z of p = 1/2 is zero.
 
-    Bernstein: P(|S - n| >= K) <= 2 exp(-K^2 / 2 / (variance + K / 3)). There is
-    no alias at all beyond sum(m).
+    There is no alias at all beyond sum(m).
     """
-    third = _NATS_OF_ALIAS / 3.0
-    enough = third + ps.sqrt(third**2 + 2.0 * _NATS_OF_ALIAS * urn.max_variance)
-    enough = ps.minimum(ps.cast(enough, tf.int32), urn.max_total)
+    enough = row_size(ps.minimum(reach_of(urn.max_variance), urn.max_total))
     return 2 * (enough // 2) + 3
 
 
@@ -142,32 +152,29 @@ def contour(urn: Urn) -> Contour:
     )
 
 
-def later_sums(urn: Urn, at: Factors) -> tf.Tensor:
-    """Probabilities of the sum of the groups after each one, for drawing.
+class Later(NamedTuple):
+    """phi of the sum of the groups after each one, for drawing.
 
-    Their absolute error is that of rounding, 1e-16, and they repeat with period
-    K. Neither matters to a draw: group i's count x given k left has the weight
-    b_i(x) P(S_{>i} = k - x), and summed over what can have come before, the
-    repeated copies weigh P(S = n + K) / P(S = n). Their logarithms in the tails
-    are another matter: see `tables.py`.
+    Its probabilities have the absolute error of rounding, 1e-16, and repeat with
+    period K. Neither matters to a draw: group i's count x given k left has the weight
+    b_i(x) P(S_{>i} = k - x), and summed over what can have come before, the repeated
+    copies weigh P(S = n + K) / P(S = n). Their logarithms in the tails are another
+    matter: see `tables.py`.
 
-    Args:
-      urn: the urns, of a full batch shape.
-      at: their factors.
-
-    Returns:
-      float64 `[B..., c - 1, W]`, W = min(N + 1, K): the sum k is at k mod K.
+    Attributes:
+      log_modulus: log |phi|, `[B..., c - 1, K']`.
+      phase: the argument of phi, `[B..., c - 1, K']`.
     """
-    width = ps.minimum(urn.num_sums, at.num_points)
-    log_modulus = _suffix_sums(at.log_modulus[..., 1:, :])
-    phase = _suffix_sums(at.phase[..., 1:, :])
-    modulus = tf.exp(log_modulus) * at.measure
-    turns = at.angles[:, tf.newaxis] * counts_row(width)
-    waves = tf.concat([tf.cos(turns), tf.sin(turns)], axis=0)
-    amplitudes = tf.concat([modulus * tf.cos(phase), modulus * tf.sin(phase)], -1)
-    shape = ps.concat([ps.shape(amplitudes)[:-1], [width]], axis=0)
-    flat = tf.reshape(amplitudes, [-1, ps.shape(waves)[0]])
-    return tf.reshape(tf.maximum(tf.matmul(flat, waves), 0.0), shape)
+
+    log_modulus: tf.Tensor
+    phase: tf.Tensor
+
+
+def later(at: Factors) -> Later:
+    """Of the groups after each one but the last."""
+    return Later(
+        _suffix_sums(at.log_modulus[..., 1:, :]), _suffix_sums(at.phase[..., 1:, :])
+    )
 
 
 def _suffix_sums(terms: tf.Tensor) -> tf.Tensor:
@@ -181,15 +188,16 @@ def _suffix_sums(terms: tf.Tensor) -> tf.Tensor:
     return tf.linalg.matmul(tf.constant(triangle, terms.dtype), terms)
 
 
-def sums_of_others(at: Factors, sums: tf.Tensor) -> tf.Tensor:
-    """Probabilities of the sum of all groups but one, up to aliases.
+def sums_of_others(urn: Urn, at: Factors, window: Window) -> tf.Tensor:
+    """P(sum of all groups but the i-th = n - x), up to aliases.
 
     Args:
-      at: the factors.
-      sums: `[B..., 1, R]`.
+      urn: the urns, of a full batch shape.
+      at: their factors.
+      window: the counts x of each group.
 
     Returns:
-      float64 `[B..., c, R]`, for the sum of the groups but the i-th.
+      float64 `[B..., c, R]`.
     """
 
     def others(terms):
@@ -199,8 +207,25 @@ def sums_of_others(at: Factors, sums: tf.Tensor) -> tf.Tensor:
         )
 
     modulus, phase = tf.exp(others(at.log_modulus)) * at.measure, others(at.phase)
-    turns = at.angles[:, tf.newaxis] * sums
-    value = tf.matmul(modulus * tf.cos(phase), tf.cos(turns)) + tf.matmul(
-        modulus * tf.sin(phase), tf.sin(turns)
-    )
-    return tf.maximum(value, 0.0)
+    phase -= at.turns(urn.total_count[..., tf.newaxis, tf.newaxis] - window.start)
+    return tf.maximum(waves(at, modulus, phase, window.size), 0.0)
+
+
+def waves(at: Factors, modulus: tf.Tensor, phase: tf.Tensor, size: Size) -> tf.Tensor:
+    """The sums over the contour of `modulus cos(phase + u x)`, for x = 0..R-1.
+
+    Args:
+      at: the factors.
+      modulus: `[..., K']`.
+      phase: `[..., K']`.
+      size: R.
+
+    Returns:
+      float64 `[..., R]`.
+    """
+    turns = at.turns(counts_row(size)[:, tf.newaxis])
+    amplitudes = tf.concat([modulus * tf.cos(phase), -modulus * tf.sin(phase)], -1)
+    table = tf.concat([tf.cos(turns), tf.sin(turns)], axis=-1)
+    shape = ps.concat([ps.shape(amplitudes)[:-1], [size]], axis=0)
+    flat = tf.reshape(amplitudes, ps.stack([-1, ps.shape(table)[-1]]))
+    return tf.reshape(tf.matmul(flat, table, transpose_b=True), shape)

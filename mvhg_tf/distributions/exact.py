@@ -1,22 +1,29 @@
 """Fisher's distribution itself, as the functions that `mvhg.py` asks of a law."""
 
+import numpy as np
 import tensorflow as tf
+from tensorflow_probability.python.internal import prefer_static as ps
 
-from mvhg_tf.distributions import normalizer, tables
+from mvhg_tf.distributions import normalizer, support, tables
+from mvhg_tf.distributions.binomials import log_binomial, log_choose
 from mvhg_tf.distributions.normalizer import (  # noqa: F401  (part of the law)
     covariance,
     marginal_probs,
     mean,
+    variance,
 )
 from mvhg_tf.distributions.normalizer import (  # noqa: F401  (it is symmetric)
     covariance_product as mean_vjp,
 )
 from mvhg_tf.distributions.sampling import draw  # noqa: F401  (part of the law)
-from mvhg_tf.distributions.urn import Urn, counts_row, log_choose
+from mvhg_tf.distributions.urn import Urn, counts_row
 
 
 def log_prob(urn: Urn, counts: tf.Tensor) -> tf.Tensor:
-    """`sum_i log C(m_i, x_i) + x . log_weights - log Z`, `-inf` off the support.
+    """`sum_i log Binomial(x_i; m_i, p_i) - log P(S = n)`, `-inf` off the support.
+
+    The tilt's powers cancel, and with them what `log C(m, x)` and log Z would have
+    lost in each other.
 
     Args:
       urn: the urns.
@@ -25,14 +32,13 @@ def log_prob(urn: Urn, counts: tf.Tensor) -> tf.Tensor:
     Returns:
       float64 `[..., B...]`.
     """
-    present = urn.log_weights > -float("inf")
-    log_weights = tf.where(present, urn.log_weights, 0.0)
-    terms = log_choose(urn.group_sizes, counts) + counts * log_weights
-    return tf.where(
-        urn.in_support(counts),
-        tf.reduce_sum(terms, axis=-1) - normalizer.log_normalizer(urn),
-        -float("inf"),
-    )
+    inside = urn.in_support(counts)
+    urn, possible = normalizer.only_possible(urn)
+    at = normalizer.mass(urn)
+    counts = tf.where(inside[..., tf.newaxis], counts, 0.0)
+    terms = log_binomial(urn.group_sizes, counts, at.logits)
+    value = tf.reduce_sum(terms, axis=-1) - at.log_mass
+    return tf.where(inside & possible, value, -np.inf)
 
 
 def log_later(urn: Urn, dtype: tf.DType) -> tf.Tensor:
@@ -46,42 +52,58 @@ def log_later(urn: Urn, dtype: tf.DType) -> tf.Tensor:
 
 
 def entropy(urn: Urn) -> tf.Tensor:
-    """`log Z - log_weights . mean - sum_i E[log C(m_i, x_i)]`, `[B...]`."""
-    log_weights = tf.where(urn.log_weights > -float("inf"), urn.log_weights, 0.0)
-    ways = log_choose(urn.group_sizes[..., tf.newaxis], counts_row(urn.num_counts))
-    ways = tf.where(tf.math.is_finite(ways), ways, 0.0)
-    expected = tf.reduce_sum(normalizer.marginal_probs(urn) * ways, axis=[-2, -1])
-    linear = tf.reduce_sum(log_weights * normalizer.mean(urn), axis=-1)
-    return tf.maximum(normalizer.log_normalizer(urn) - linear - expected, 0.0)
+    """`log Z - log_weights . mean - sum_i E[log C(m_i, x_i)]`, `[B...]`.
+
+    With log-weights under the tilt, whose powers cancel.
+    """
+    urn, possible = normalizer.only_possible(urn)
+    value = _cross_entropy(urn, urn)
+    return tf.where(possible, _at_least_zero(value), np.nan)
 
 
 def kl_divergence(urn_p: Urn, urn_q: Urn) -> tf.Tensor:
-    """KL of two urns of the same `n` and `m`, `[B...]`.
+    """The KL divergence of two urns of any `n` and `m`, `[B...]`.
 
-    `(log_weights_p - log_weights_q) . mean_p - log Z_p + log Z_q`.
+    Infinite where p has counts that q has not, and so where `n` differs.
     """
-    # A group that p never draws from costs nothing, whatever q's weight is.
-    present = urn_p.log_weights > -float("inf")
-    change = tf.where(present, urn_p.log_weights - urn_q.log_weights, 0.0)
-    linear = tf.math.multiply_no_nan(change, normalizer.mean(urn_p))
-    value = (
-        tf.reduce_sum(linear, axis=-1)
-        - normalizer.log_normalizer(urn_p)
-        + normalizer.log_normalizer(urn_q)
+    shape = ps.broadcast_shape(urn_p.batch_shape(), urn_q.batch_shape())
+    urn_p, urn_q = urn_p.broadcast(shape), urn_q.broadcast(shape)
+    apart = support.beyond(urn_p, urn_q)
+    (urn_p, possible_p), (urn_q, possible_q) = map(
+        normalizer.only_possible, (urn_p, urn_q)
     )
-    return tf.maximum(value, 0.0)
+    value = _cross_entropy(urn_p, urn_q) - _cross_entropy(urn_p, urn_p)
+    value = tf.where(~apart, _at_least_zero(value), np.inf)
+    return tf.where(possible_p & possible_q, value, np.nan)
 
 
-def marginal_log_prob(urn: Urn, group: int, size) -> tf.Tensor:
+def _cross_entropy(urn_p: Urn, urn_q: Urn) -> tf.Tensor:
+    """`-E_p[log q(x)]`, where q has all the counts that p has."""
+    at = normalizer.mass(urn_q)
+    present = at.logits > -np.inf
+    logits = tf.where(present, at.logits, 0.0)
+    # -sum_i E[x_i log p_i + (m_i - x_i) log(1 - p_i)]
+    linear = urn_q.group_sizes * tf.math.softplus(logits)
+    linear = tf.where(present, linear - logits * normalizer.mean(urn_p), 0.0)
+    ways = normalizer.mean_log_choose(urn_p, urn_q.group_sizes)
+    return at.log_mass + tf.reduce_sum(linear, axis=-1) - ways
+
+
+def _at_least_zero(value: tf.Tensor) -> tf.Tensor:
+    """Clips what rounding put below 0, and leaves its gradient."""
+    return value + tf.stop_gradient(tf.maximum(-value, 0.0))
+
+
+def marginal_log_prob(urn: Urn, group, size) -> tf.Tensor:
     """log P(x_group = x) for x = 0..size-1.
 
-    The normaliser of the others at n - x, each with its own tilt, so that it
-    keeps its relative accuracy in the tails.
+    P(S = n) of the others at n - x, each with its own tilt, so that it keeps its
+    relative accuracy in the tails.
 
     Args:
       urn: the urns.
-      group: which group, 0..c-1.
-      size: int.
+      group: which group, 0..c-1; int or int32 scalar.
+      size: int, or int32 scalar.
 
     Returns:
       float64 `[B..., size]`.
@@ -95,12 +117,13 @@ def marginal_log_prob(urn: Urn, group: int, size) -> tf.Tensor:
         total_count=urn.total_count[..., tf.newaxis] - counts,
         group_sizes=_without(urn.group_sizes, group)[..., tf.newaxis, :],
         log_weights=_without(urn.log_weights, group)[..., tf.newaxis, :],
-        # n - x ranges over more than n, so the bound of its variance is looser.
-        max_variance=urn.max_total / 4,
+        # n - x ranges over more than n, so the bounds are looser.
+        max_fewer=urn.max_draws,
+        max_variance=ps.minimum(urn.max_total / 4.0, urn.max_draws),
     )
     logits = own + normalizer.log_normalizer(others)
     return tf.nn.log_softmax(logits)
 
 
-def _without(values: tf.Tensor, group: int) -> tf.Tensor:
+def _without(values: tf.Tensor, group) -> tf.Tensor:
     return tf.concat([values[..., :group], values[..., group + 1 :]], axis=-1)

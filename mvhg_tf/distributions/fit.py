@@ -23,7 +23,8 @@ def log_weights_from_mean(urn: Urn, mean: tf.Tensor) -> tf.Tensor:
 
     Args:
       urn: the urns; their log_weights only give the shape.
-      mean: `[B..., c]`, in the convex hull of the support.
+      mean: `[B..., c]`, in the convex hull of the support but for rounding: what its
+        sum lacks to `n` is shared among the groups in proportion to their variance.
 
     Returns:
       float64 `[B..., c]`, the average of the finite ones 0. `-inf` for a group
@@ -32,19 +33,21 @@ def log_weights_from_mean(urn: Urn, mean: tf.Tensor) -> tf.Tensor:
     """
     urn = urn._replace(log_weights=tf.zeros_like(mean)).broadcast()
     mean = tf.broadcast_to(mean, ps.shape(urn.log_weights))
+    most = support.maximum(urn)
     never = mean <= 0.0
-    always = (mean >= support.maximum(urn)) & ~never
+    always = (mean >= most) & ~never
     free = ~never & ~always
     sizes = tf.broadcast_to(urn.group_sizes, ps.shape(mean))
-    share = tf.where(free, mean / sizes, 0.5)
-    start = tf.math.log(share) - tf.math.log1p(-share)
     # What is always drawn leaves the urn; the others share the rest.
+    fixed = tf.reduce_sum(tf.where(always, most, 0.0), axis=-1)
     rest = urn._replace(
-        total_count=tf.reduce_sum(tf.where(free, mean, 0.0), axis=-1),
+        total_count=tf.maximum(urn.total_count - fixed, 0.0),
         group_sizes=tf.where(free, sizes, 0.0),
     )
-    rest = rest._replace(total_count=tf.round(rest.total_count))
-    fitted = _newton(rest, tf.where(free, mean, 0.0), start, free)
+    mean = _with_sum(tf.where(free, mean, 0.0), rest)
+    share = tf.where(free, mean / tf.where(free, sizes, 1.0), 0.5)
+    start = tf.math.log(share) - tf.math.log1p(-share)
+    fitted = _newton(rest, mean, start, free)
     some = tf.reduce_any(free, axis=-1, keepdims=True)
     greatest = tf.reduce_max(
         tf.where(free, fitted, -float("inf")), axis=-1, keepdims=True
@@ -55,26 +58,49 @@ def log_weights_from_mean(urn: Urn, mean: tf.Tensor) -> tf.Tensor:
     return tf.where(~never, fitted - centre / count, -float("inf"))
 
 
+def _with_sum(mean: tf.Tensor, urn: Urn) -> tf.Tensor:
+    """The means moved so that they sum to n, `[B..., c]`.
+
+    Each by its binomial variance: a mean near 0 or m keeps its relative distance from
+    it, on which its weight depends.
+    """
+    sizes = tf.where(urn.group_sizes > 0.0, urn.group_sizes, 1.0)
+    variance = mean * (1.0 - mean / sizes)
+    missing = urn.total_count - tf.reduce_sum(mean, axis=-1)
+    total = tf.reduce_sum(variance, axis=-1)
+    step = tf.math.divide_no_nan(missing, total)[..., tf.newaxis]
+    return mean + step * variance
+
+
 def _newton(urn: Urn, mean: tf.Tensor, start: tf.Tensor, free: tf.Tensor) -> tf.Tensor:
     """Newton steps for the free groups; the others are out of the urn."""
     free_float = tf.cast(free, CORE_DTYPE)
-    # The covariance is singular along (1, ..., 1) and the groups that are out.
-    ones = free_float[..., :, tf.newaxis] * free_float[..., tf.newaxis, :]
-    out = tf.linalg.diag(1.0 - free_float)
+    # Errors are relative to what a mean is away from the ends of its range.
+    slack = tf.minimum(mean, urn.group_sizes - mean)
+    slack = tf.where(free & (slack > 0.0), slack, 1.0)
 
     def step(i, log_weights, _):
         at = urn._replace(log_weights=log_weights)
         error = (mean - normalizer.mean(at)) * free_float
-        matrix = normalizer.covariance(at) + ones + out
-        # A group that is all but settled has next to no variance.
-        matrix += 1e-12 * tf.eye(ps.shape(mean)[-1], dtype=CORE_DTYPE)
-        move = tf.linalg.solve(matrix, error[..., tf.newaxis])[..., 0]
+        matrix = normalizer.covariance(at)
+        # Scaled to correlations, variances of any size are solved for alike. The
+        # matrix is singular along the deviations, and zero for groups that are out.
+        variance = tf.linalg.diag_part(matrix)
+        scale = tf.sqrt(tf.where(free & (variance > 0.0), variance, 1.0))
+        along = scale * free_float
+        norm = tf.reduce_sum(along**2, axis=-1, keepdims=True)
+        along = tf.math.divide_no_nan(along, tf.sqrt(norm))
+        matrix /= scale[..., :, tf.newaxis] * scale[..., tf.newaxis, :]
+        matrix += along[..., :, tf.newaxis] * along[..., tf.newaxis, :]
+        settled = tf.where(free & (variance > 0.0), 1e-12, 1.0)
+        matrix += tf.linalg.diag(tf.cast(settled, CORE_DTYPE))
+        move = tf.linalg.solve(matrix, (error / scale)[..., tf.newaxis])[..., 0]
+        move /= scale
         decrement = tf.sqrt(tf.maximum(tf.reduce_sum(move * error, axis=-1), 0.0))
         slower = 1.0 + tf.where(decrement > 0.25, decrement, 0.0)
         # In the tails the variance vanishes and Newton steps overshoot.
         move = tf.clip_by_value(move / slower[..., tf.newaxis], -_MAX_MOVE, _MAX_MOVE)
-        scale = tf.maximum(tf.reduce_max(mean), 1.0)
-        done = tf.reduce_all(tf.abs(error) <= _TOLERANCE * scale)
+        done = tf.reduce_all(tf.abs(error) <= _TOLERANCE * slack)
         log_weights = tf.where(done, log_weights, log_weights + move)
         return i + 1, log_weights, done
 

@@ -2,7 +2,6 @@
 
 import tensorflow as tf
 from tensorflow_probability.python.distributions import kullback_leibler
-from tensorflow_probability.python.internal import assert_util
 from tensorflow_probability.python.internal import prefer_static as ps
 
 from mvhg_tf.distributions.cached import cached
@@ -16,20 +15,27 @@ from mvhg_tf.distributions.univariate import FisherNoncentralHypergeometric
     MultivariateFisherNoncentralHypergeometric,
 )
 def _kl_mvhg_mvhg(p, q, name=None):
-    """KL of two of the same `total_count`, `group_sizes` and `method`.
+    """KL of two of the same `method`, of any `total_count` and `group_sizes`.
+
+    Infinite where p has counts that q has not: where the `total_count`s differ, or a
+    group of p can give more than that of q holds.
 
     Raises:
       NotImplementedError: if the methods differ: then it has no closed form.
+      ValueError: if the numbers of groups are known to differ.
     """
     if p.method != q.method:
         raise NotImplementedError(
             f"The KL divergence of method={p.method!r} from method={q.method!r} has "
             "no closed form: give both distributions the same method."
         )
+    if not p.event_shape.is_compatible_with(q.event_shape):
+        raise ValueError(
+            f"the distributions have {p.event_shape[0]} and {q.event_shape[0]} groups: "
+            "pass two of the same number of groups."
+        )
     with tf.name_scope(name or "kl_mvhg_mvhg"):
-        urn_p, urn_q = p.urn(), q.urn()
-        with tf.control_dependencies(_assert_same_urn(p, q, urn_p, urn_q)):
-            value = _kl(urn_p, urn_q, p.method)
+        value = _kl(p.urn(), q.urn(), p.method)
         # Larger than the urns' where a temperature has a batch shape.
         shape = ps.broadcast_shape(p.batch_shape_tensor(), q.batch_shape_tensor())
         return tf.broadcast_to(tf.cast(value, p.dtype), shape)
@@ -39,31 +45,11 @@ def _kl_mvhg_mvhg(p, q, name=None):
     FisherNoncentralHypergeometric, FisherNoncentralHypergeometric
 )
 def _kl_fnh_fnh(p, q, name=None):
-    """KL of two of the same `total_count`, `group_size` and `other_size`."""
+    """KL of two of any `total_count` and sizes; infinite as that of `_kl_mvhg_mvhg`."""
     with tf.name_scope(name or "kl_fnh_fnh"):
-        urn_p, urn_q = p.urn(), q.urn()
-        with tf.control_dependencies(_assert_same_urn(p, q, urn_p, urn_q)):
-            value = _kl(urn_p, urn_q, "exact")
-        return tf.cast(value, p.dtype)
+        return tf.cast(_kl(p.urn(), q.urn(), "exact"), p.dtype)
 
 
 @cached
 def _kl(urn_p, urn_q, method):
     return LAWS[method].kl_divergence(urn_p, urn_q)
-
-
-def _assert_same_urn(p, q, urn_p, urn_q):
-    if not (p.validate_args or q.validate_args):
-        return []
-    return [
-        assert_util.assert_equal(
-            urn_p.total_count,
-            urn_q.total_count,
-            message="the total_count of both distributions must be the same",
-        ),
-        assert_util.assert_equal(
-            urn_p.group_sizes,
-            urn_q.group_sizes,
-            message="the group_sizes of both distributions must be the same",
-        ),
-    ]

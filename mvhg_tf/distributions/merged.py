@@ -13,16 +13,18 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
-from mvhg_tf.distributions.conditionals import conditional_logits, reflect
-from mvhg_tf.distributions.sampling import draw_in_order
+from mvhg_tf.distributions import support
+from mvhg_tf.distributions.binomials import log_choose
+from mvhg_tf.distributions.conditionals import reflect
+from mvhg_tf.distributions.sampling import Group, Plan, draw_in_order
 from mvhg_tf.distributions.urn import (
     CORE_DTYPE,
     Size,
     Urn,
+    Window,
     classes_first,
     classes_last,
     counts_row,
-    log_choose,
     take,
 )
 
@@ -50,21 +52,25 @@ def _finite(log_values: tf.Tensor) -> tf.Tensor:
     return tf.where(log_values > -1e4, log_values, -1e4)
 
 
-def draw(urn: Urn, num_draws: Size, share_rows: bool, seed: tf.Tensor) -> tf.Tensor:
+def draw(urn: Urn, num_draws: Size, how: Plan, seed: tf.Tensor) -> tf.Tensor:
     """Draws `[S, B..., c]`; arguments as in `sampling.draw`."""
     urn = urn.broadcast()
     own = classes_first(_own_logits(urn))
     later = classes_first(log_later(urn, CORE_DTYPE))
+    nothing = tf.zeros([1], CORE_DTYPE)
 
-    def weights(i, left):
-        table = tf.gather(later, i)
-        table = tf.broadcast_to(
-            table, ps.concat([ps.shape(left), ps.shape(table)[-1:]], axis=0)
-        )
-        rest = reflect(table, left, urn.num_counts, -np.inf)
-        return tf.nn.softmax(_no_nan(tf.gather(own, i) + rest))
+    def law(i):
+        def rows(left):
+            table = tf.gather(later, i)
+            table = tf.broadcast_to(
+                table, ps.concat([ps.shape(left), ps.shape(table)[-1:]], axis=0)
+            )
+            rest = reflect(table, left, urn.num_counts, -np.inf)
+            return tf.nn.softmax(_no_nan(tf.gather(own, i) + rest))
 
-    return draw_in_order(urn, weights, num_draws, share_rows, seed)
+        return Group(nothing, rows, Window(nothing, urn.num_sums))
+
+    return draw_in_order(urn, law, num_draws, how, seed)
 
 
 def log_prob(urn: Urn, counts: tf.Tensor) -> tf.Tensor:
@@ -78,7 +84,14 @@ def log_prob(urn: Urn, counts: tf.Tensor) -> tf.Tensor:
         counts, ps.concat([[-1], shape[ps.size(shape) - batch_rank - 1 :]], axis=0)
     )
     left = urn.total_count[..., tf.newaxis] - tf.cumsum(flat, axis=-1, exclusive=True)
-    logits = conditional_logits(urn, log_later(urn, CORE_DTYPE), left[..., :-1])
+    table = log_later(urn, CORE_DTYPE)
+    left = left[..., :-1]
+    table = tf.broadcast_to(
+        table, ps.concat([ps.shape(left), ps.shape(table)[-1:]], axis=0)
+    )
+    logits = _own_logits(urn)[..., :-1, :] + reflect(
+        table, left, urn.num_counts, -np.inf
+    )
     log_probs = tf.nn.log_softmax(_no_nan(logits))
     index = tf.cast(flat[..., :-1], tf.int32)[..., tf.newaxis]
     chosen = take(log_probs, index)[..., 0]
@@ -95,6 +108,11 @@ def covariance(urn: Urn) -> tf.Tensor:
     """Cov[x], `[B..., c, c]`."""
     walk = _walk(urn.broadcast())
     return walk.second - walk.mean[..., :, tf.newaxis] * walk.mean[..., tf.newaxis, :]
+
+
+def variance(urn: Urn) -> tf.Tensor:
+    """The diagonal of Cov[x], `[B..., c]`."""
+    return tf.maximum(tf.linalg.diag_part(covariance(urn)), 0.0)
 
 
 def mean_vjp(urn: Urn, vector: tf.Tensor) -> tf.Tensor:
@@ -129,15 +147,20 @@ def entropy(urn: Urn) -> tf.Tensor:
 
 
 def kl_divergence(urn_p: Urn, urn_q: Urn) -> tf.Tensor:
-    """`[B...]`."""
+    """`[B...]`, of urns of any `n` and `m`."""
     shape = ps.broadcast_shape(urn_p.batch_shape(), urn_q.batch_shape())
     urn_p, urn_q = urn_p.broadcast(shape), urn_q.broadcast(shape)
-    own = _walk(urn_p)
-    value = own.expected_log_prob - _walk(urn_p, urn_q).expected_log_prob
-    # Such a group has a weight of e^-1e4 in the logits, see `_finite`.
-    beyond = (urn_q.reach() == 0.0) & (own.mean > 0.0)
-    infinite = tf.reduce_any(beyond, axis=-1)
-    return tf.where(infinite, tf.constant(np.inf, CORE_DTYPE), tf.maximum(value, 0.0))
+    apart = support.beyond(urn_p, urn_q)
+    possible = urn_p.is_possible() & urn_q.is_possible()
+    # Rows of one length.
+    bounds = {
+        name: ps.maximum(getattr(urn_p, name), getattr(urn_q, name))
+        for name in ("max_draws", "max_size")
+    }
+    urn_p, urn_q = urn_p._replace(**bounds), urn_q._replace(**bounds)
+    own, crossed = _walk(urn_p), _walk(urn_p, urn_q)
+    value = tf.maximum(own.expected_log_prob - crossed.expected_log_prob, 0.0)
+    return tf.where(possible, tf.where(~apart, value, np.inf), np.nan)
 
 
 class _Walk(NamedTuple):
@@ -161,7 +184,7 @@ def _walk(urn: Urn, scored: Urn | None = None) -> _Walk:
 
     Args:
       urn: p, of a full batch shape.
-      scored: q, the same but for `log_weights`; p itself if None.
+      scored: q, with rows of the same length; p itself if None.
     """
     scored = urn if scored is None else scored
     num_groups = urn.num_groups

@@ -19,7 +19,7 @@ from mvhg_tf.distributions import parameters as parameter_util
 from mvhg_tf.distributions import sampling, straight_through, support
 from mvhg_tf.distributions.cached import cached
 from mvhg_tf.distributions.straight_through import LAWS, Estimator
-from mvhg_tf.distributions.urn import CORE_DTYPE, Urn, make_urn
+from mvhg_tf.distributions.urn import CORE_DTYPE, Urn, make_urn, row_size
 
 __all__ = ["MultivariateFisherNoncentralHypergeometric"]
 
@@ -274,15 +274,12 @@ class MultivariateFisherNoncentralHypergeometric(
     def log_weights_parameter(self, name=None):
         """Log-weights `[B..., c]` from whichever of the two was passed in."""
         with self._name_and_control_scope(name or "log_weights_parameter"):
-            return self._log_weights_no_checks()
+            return tf.cast(self._log_weights_no_checks(), self.dtype)
 
     def _log_weights_no_checks(self):
         if self._log_weights is not None:
             return tensor_util.identity_as_tensor(self._log_weights)
-        weights = tf.convert_to_tensor(self._weights)
-        positive = weights > 0.0
-        log_weights = tf.math.log(tf.where(positive, weights, 1.0))
-        return tf.where(positive, log_weights, -np.inf)
+        return parameter_util.safe_log(self._weights)
 
     def urn(self) -> Urn:
         """The parameters as the functions of this package take them."""
@@ -312,6 +309,8 @@ class MultivariateFisherNoncentralHypergeometric(
         )
 
     def _log_prob(self, counts):
+        num_groups = tf.compat.dimension_value(self.event_shape[-1])
+        parameter_util.check_event(counts, num_groups, "value")
         value = _log_prob(self.urn(), tf.cast(counts, CORE_DTYPE), self._method)
         return self._at_batch_shape(value, event_ndims=0)
 
@@ -324,10 +323,7 @@ class MultivariateFisherNoncentralHypergeometric(
         return self._defined(self._at_batch_shape(value, event_ndims=2))
 
     def _variance(self):
-        value = _statistic(self.urn(), self._method, "covariance")
-        value = tf.linalg.diag_part(value)
-        # Of a count that is certain, rounding may make it negative, and its root NaN.
-        value = tf.where(value < 0.0, tf.zeros_like(value), value)
+        value = _statistic(self.urn(), self._method, "variance")
         return self._defined(self._at_batch_shape(value))
 
     def _entropy(self):
@@ -380,7 +376,10 @@ class MultivariateFisherNoncentralHypergeometric(
             urn = self.urn()
             if num_groups is not None:
                 group = group % num_groups
-            size = _greatest_count(self._group_sizes, group) + 1
+            size = row_size(_greatest_size(self._group_sizes, group) + 1.0)
+            if tf.executing_eagerly():
+                # Tensors, so that one graph serves all groups and sizes.
+                group, size = tf.constant(group), tf.constant(size)
             value = _marginal_log_prob(urn, group, size, self._method)
             return self._at_batch_shape(value)
 
@@ -401,7 +400,7 @@ class MultivariateFisherNoncentralHypergeometric(
             return self._at_batch_shape(_support(self.urn(), "maximum"))
 
     def _sample_n(self, n, seed=None):
-        return self._draw(straight_through.counts, _counts, n, seed)
+        return self._draw(straight_through.counts, n, seed)
 
     def sample_one_hot(
         self, sample_shape=(), seed=None, hard=True, name="sample_one_hot"
@@ -437,7 +436,7 @@ class MultivariateFisherNoncentralHypergeometric(
             sample_shape, n = self._expand_sample_shape_to_vector(
                 sample_shape, "sample_shape"
             )
-            rows = self._draw(straight_through.rows, _rows, n, seed, hard)
+            rows = self._draw(straight_through.rows, n, seed, hard)
             return tf.reshape(
                 rows, ps.concat([sample_shape, ps.shape(rows)[1:]], axis=0)
             )
@@ -459,20 +458,19 @@ class MultivariateFisherNoncentralHypergeometric(
         rows = self.sample_one_hot(sample_shape, seed=seed, hard=hard, name=name)
         return tf.cumsum(rows, axis=-1, reverse=True)
 
-    def _draw(self, inline, compiled, n, seed, *extra):
+    def _draw(self, function, n, seed, *extra):
         seed = samplers.sanitize_seed(seed, salt=type(self).__name__)
         urn = self._full_urn()
-        share_rows = sampling.many(urn, n)
+        how = sampling.plan(urn, n)
         estimator = Estimator(
             self._gradient_estimator,
             tf.convert_to_tensor(self._temperature),
             self._method,
         )
-        if not tf.executing_eagerly():
-            return inline(urn, n, share_rows, seed, estimator, self.dtype, *extra)
-        # A tensor, so that the number of draws makes no new trace.
-        n = tf.convert_to_tensor(n, tf.int32)
-        return compiled(urn, n, share_rows, seed, estimator, self.dtype, *extra)
+        if tf.executing_eagerly():
+            # A tensor, so that the number of draws makes no new trace.
+            n = tf.convert_to_tensor(n, tf.int32)
+        return function(urn, n, how, seed, estimator, self.dtype, *extra)
 
     @classmethod
     def fit(cls, counts, total_count, group_sizes, name="fit", **kwargs):
@@ -494,9 +492,8 @@ class MultivariateFisherNoncentralHypergeometric(
           ValueError: If the mean of the counts is not that of counts which sum to
             `total_count` and fit into `group_sizes`; where this is known.
         """
-        counts = tf.convert_to_tensor(counts, dtype_hint=tf.float32)
-        mean = tf.reduce_mean(tf.cast(counts, CORE_DTYPE), axis=0)
         dtype = parameter_util.floating_dtype([counts])
+        mean = tf.reduce_mean(parameter_util.as_tensor(counts, CORE_DTYPE), axis=0)
         return cls.fit_mean(
             mean, total_count, group_sizes, name=name, dtype=dtype, **kwargs
         )
@@ -522,12 +519,11 @@ class MultivariateFisherNoncentralHypergeometric(
           ValueError: As `fit`.
         """
         with tf.name_scope(name):
-            mean = tf.convert_to_tensor(mean, dtype_hint=tf.float32)
             dtype = parameter_util.floating_dtype([mean]) if dtype is None else dtype
-            mean = tf.cast(mean, CORE_DTYPE)
-            total_count = parameter_util.convert(total_count, dtype, "total_count")
-            group_sizes = parameter_util.convert(group_sizes, dtype, "group_sizes")
-            parameter_util.a_mean(mean, total_count, group_sizes)
+            mean = parameter_util.as_tensor(mean, CORE_DTYPE)
+            total_count = parameter_util.as_tensor(total_count, dtype)
+            group_sizes = parameter_util.as_tensor(group_sizes, dtype)
+            parameter_util.check_mean(mean, total_count, group_sizes)
             urn = make_urn(total_count, group_sizes, tf.zeros_like(mean))
             log_weights = tf.cast(_fit(urn, mean), dtype)
         return cls(total_count, group_sizes, log_weights, **kwargs)
@@ -550,7 +546,8 @@ class MultivariateFisherNoncentralHypergeometric(
         with tf.name_scope(name):
             dtype = parameter_util.floating_dtype([mean, weights, population])
             mean, weights, population = (
-                tf.cast(value, CORE_DTYPE) for value in (mean, weights, population)
+                parameter_util.as_tensor(value, CORE_DTYPE)
+                for value in (mean, weights, population)
             )
             sizes = fitting.group_sizes_from_mean(
                 mean, tf.math.log(weights), population
@@ -591,6 +588,8 @@ class MultivariateFisherNoncentralHypergeometric(
         if not self.validate_args:
             return []
         assertions = parameter_util.assert_whole(counts, "counts")
+        num_groups = self.event_shape_tensor()[-1]
+        assertions += parameter_util.assert_event(counts, num_groups, "counts")
         counts = tf.cast(counts, self.dtype)
         total_count = tf.cast(self._total_count, self.dtype)
         group_sizes = tf.cast(self._group_sizes, self.dtype)
@@ -641,16 +640,14 @@ def _assert_positive(value, name):
     return [assert_util.assert_positive(value, message=f"{name} must be positive")]
 
 
-def _greatest_count(group_sizes, group):
+def _greatest_size(group_sizes, group):
     """The size of a group, the greatest of its batch; static if it can be."""
     static = tf.get_static_value(group_sizes)
     if static is not None:
-        return int(np.max(static[..., group], initial=0))
-    return tf.cast(tf.reduce_max(group_sizes[..., group]), tf.int32)
+        return float(np.max(static[..., group], initial=0))
+    return tf.cast(tf.reduce_max(group_sizes[..., group]), CORE_DTYPE)
 
 
-_counts = cached(straight_through.counts)
-_rows = cached(straight_through.rows)
 _fit = cached(fitting.log_weights_from_mean)
 
 

@@ -1,55 +1,126 @@
-"""log Z, the mean and the covariance of the distribution, with their gradients.
+"""log Z, the moments and the marginals of the distribution.
 
 Fisher's distribution is an exponential family in `log_weights`: with Z the
 coefficient of t^n in prod_i (1 + omega_i t)^m_i, the mean is the gradient of
 log Z and the covariance its Hessian. They are averages over the contour of
-`contour.py`. Two groups need none: the logits of x_1 are one row.
+`contour.py`. Two groups need none: the probabilities of x_1 are one row.
+
+All are plain functions of tensors, so that they can be differentiated in
+`log_weights` to any order, forwards and backwards.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from tensorflow_probability.python.internal import prefer_static as ps
 
+from mvhg_tf.distributions.binomials import log_binomial, log_choose
 from mvhg_tf.distributions.contour import (
     Contour,
     contour,
     factors,
     sums_of_others,
 )
+from mvhg_tf.distributions.tilt import log_tilt
 from mvhg_tf.distributions.urn import (
     CORE_DTYPE,
     Urn,
+    Window,
+    count_window,
     counts_row,
-    log_choose,
-    log_group_rows,
+    log_binomial_rows,
     take,
 )
 
 
-def pair_logits(urn: Urn) -> tf.Tensor:
-    """Unnormalised log-probabilities of x_1 for two groups.
+class Pair(NamedTuple):
+    """Two groups under the tilt.
+
+    Attributes:
+      logits: log p / (1 - p) of each group, `[B..., 2]`.
+      window: of x_1.
+      log_row: log P(x_1, x_2 = n - x_1) of independent groups, `[B..., R]`.
+    """
+
+    logits: tf.Tensor
+    window: Window
+    log_row: tf.Tensor
+
+    @property
+    def counts(self) -> tf.Tensor:
+        """x_1, `[R]` or `[B..., R]`."""
+        return self.window.counts()
+
+    def probs(self) -> tf.Tensor:
+        """P(x_1 = x), `[B..., R]`."""
+        return tf.nn.softmax(self.log_row)
+
+
+def pair(urn: Urn, with_tails: bool = False) -> Pair:
+    """The row of x_1 of urns of two groups.
 
     Args:
-      urn: urns of two groups.
-
-    Returns:
-      `[B..., R]` for x_1 = 0..R-1, R = `urn.num_counts`; `-inf` outside the
-      support.
+      urn: the urns.
+      with_tails: see `count_window`.
     """
-    first = counts_row(urn.num_counts)
+    logits = urn.log_weights + log_tilt(urn)[..., tf.newaxis]
+    window = count_window(urn, logits, with_tails)
+    if urn.windowed:
+        window = window._replace(start=window.start[..., 0, :])
+    first = window.counts()
     second = urn.total_count[..., tf.newaxis] - first
-    sizes = urn.group_sizes[..., tf.newaxis]
-    log_weights = urn.log_weights[..., tf.newaxis]
-    # Only the difference of the two matters, and the smaller numbers it leaves
-    # keep more digits.
-    log_weights -= tf.stop_gradient(_finite_max(log_weights, axis=-2))
-    return (
-        log_choose(sizes[..., 0, :], first)
-        + log_choose(sizes[..., 1, :], second)
-        + tf.math.multiply_no_nan(log_weights[..., 0, :], first)
-        # Below 0 is off the support, but times a zero weight's log it would be +inf.
-        + tf.math.multiply_no_nan(log_weights[..., 1, :], tf.maximum(second, 0.0))
+    rows = log_binomial if urn.windowed else log_binomial_rows
+    sizes, wide = urn.group_sizes[..., tf.newaxis], logits[..., tf.newaxis]
+    log_row = rows(sizes[..., 0, :], first, wide[..., 0, :])
+    # Below 0 is off the support.
+    second_row = rows(sizes[..., 1, :], tf.maximum(second, 0.0), wide[..., 1, :])
+    log_row += tf.where(second >= 0.0, second_row, -np.inf)
+    return Pair(logits, window, log_row)
+
+
+class Mass(NamedTuple):
+    """P(S = n) of independent groups under the tilt, and the tilted logits.
+
+    Attributes:
+      log_mass: log P(S = n), `[B...]`.
+      logits: log p / (1 - p) of each group, `[B..., c]`.
+    """
+
+    log_mass: tf.Tensor
+    logits: tf.Tensor
+
+
+def mass(urn: Urn) -> Mass:
+    """P(S = n) of urns from which `n` elements can be drawn."""
+    if tf.get_static_value(urn.num_groups) == 1:
+        return _mass_of_one(urn)
+    if urn.is_pair:
+        at = pair(urn)
+        return Mass(tf.reduce_logsumexp(at.log_row, axis=-1), at.logits)
+    few, turned = urn.fewer()
+    return _mass(contour(few), turned)
+
+
+def _mass_of_one(urn: Urn) -> Mass:
+    urn = urn.broadcast()
+    logits = urn.log_weights + log_tilt(urn)[..., tf.newaxis]
+    value = log_binomial(
+        urn.group_sizes[..., 0], urn.total_count, tf.maximum(logits[..., 0], -700.0)
     )
+    return Mass(value, logits)
+
+
+def _mass(around: Contour, turned: tf.Tensor) -> Mass:
+    logits = around.at.logits
+    # A weight of zero is one in either urn.
+    inverse = tf.where(logits > -np.inf, -logits, logits)
+    return Mass(around.log_mass, tf.where(turned[..., tf.newaxis], inverse, logits))
+
+
+def only_possible(urn: Urn) -> tuple[Urn, tf.Tensor]:
+    """The urns with n = 0 where `n` elements can't be drawn, and where they can."""
+    possible = urn.is_possible()
+    return urn._replace(total_count=tf.where(possible, urn.total_count, 0.0)), possible
 
 
 def log_normalizer(urn: Urn) -> tf.Tensor:
@@ -61,38 +132,22 @@ def log_normalizer(urn: Urn) -> tf.Tensor:
     Returns:
       float64 `[B...]`; `-inf` where `n` elements can't be drawn.
     """
-    possible = urn.is_possible()
-    urn = urn._replace(total_count=tf.where(possible, urn.total_count, 0.0))
-    num_groups = tf.get_static_value(urn.num_groups)
-    if num_groups == 1:
-        value = _log_normalizer_of_one(urn)
-    elif num_groups == 2:
-        # Safe where nothing can be drawn: no count is in the support there.
-        value = _log_normalizer_of_two(urn)
-    else:
-        urn = urn.broadcast()
-
-        @tf.custom_gradient
-        def around_contour(log_weights):
-            at = urn._replace(log_weights=log_weights)
-
-            def gradient(upstream):
-                return upstream[..., tf.newaxis] * mean(at)
-
-            return _log_normalizer(at, contour(at)), gradient
-
-        value = around_contour(urn.log_weights)
-    return tf.where(possible, value, -float("inf"))
+    urn, possible = only_possible(urn)
+    value = _log_normalizer(urn, mass(urn))
+    return tf.where(possible, value, -np.inf)
 
 
-def _log_normalizer_of_one(urn: Urn) -> tf.Tensor:
-    ways = log_choose(urn.group_sizes[..., 0], urn.total_count)
-    return ways + tf.math.multiply_no_nan(urn.log_weights[..., 0], urn.total_count)
-
-
-def _log_normalizer_of_two(urn: Urn) -> tf.Tensor:
-    shift = tf.stop_gradient(_finite_max(urn.log_weights, axis=-1))[..., 0]
-    return tf.reduce_logsumexp(pair_logits(urn), axis=-1) + urn.total_count * shift
+def _log_normalizer(urn: Urn, at: Mass) -> tf.Tensor:
+    """From log P(S = n), by the tilt's own log-probability of n draws."""
+    present = urn.log_weights > -np.inf
+    log_weights = tf.where(present, urn.log_weights, 0.0)
+    logits = tf.where(present, at.logits, 0.0)
+    # The tilt is the same of all groups: that of the largest weight is rounded least.
+    shift = tf.where(present, tf.stop_gradient(logits - log_weights), -np.inf)
+    tilt = tf.reduce_max(shift, axis=-1)
+    tilt = tf.where(tilt > -np.inf, tilt, 0.0)
+    scale = tf.where(present, urn.group_sizes * tf.math.softplus(logits), 0.0)
+    return at.log_mass + tf.reduce_sum(scale, axis=-1) - urn.total_count * tilt
 
 
 def mean(urn: Urn) -> tf.Tensor:
@@ -105,55 +160,30 @@ def mean(urn: Urn) -> tf.Tensor:
       float64 `[B..., c]`; NaN where `n` elements can't be drawn.
     """
     if urn.is_pair:
-        first = tf.linalg.matvec(
-            tf.nn.softmax(pair_logits(urn))[..., tf.newaxis, :],
-            counts_row(urn.num_counts),
-        )
-        return tf.concat([first, urn.total_count[..., tf.newaxis] - first], axis=-1)
-    urn = urn.broadcast()
-
-    @tf.custom_gradient
-    def value(log_weights):
-        at = urn._replace(log_weights=log_weights)
-
-        def gradient(upstream):
-            return covariance_product(at, upstream)
-
-        return _mean(at, contour(at)), gradient
-
-    return value(urn.log_weights)
+        at = pair(urn)
+        first = tf.reduce_sum(at.probs() * at.counts, axis=-1)
+        value = tf.stack([first, urn.total_count - first], axis=-1)
+        return _where_possible(urn, value, 1)
+    few, turned = urn.fewer()
+    return _mean(urn, few, turned, contour(few))
 
 
 def log_normalizer_and_mean(urn: Urn) -> tuple[tf.Tensor, tf.Tensor]:
-    """log Z and E[x] with their first derivatives, from one contour.
-
-    For training steps that need both: `log_normalizer` and `mean` would evaluate four
-    contours, two of them for the gradients.
+    """log Z and E[x] from one contour, for training steps that need both.
 
     Args:
       urn: the urns, from which `n` elements can be drawn.
 
     Returns:
-      float64 `[B...]` and `[B..., c]`, differentiable in `log_weights` once.
+      float64 `[B...]` and `[B..., c]`, as from `log_normalizer` and `mean`.
     """
     num_groups = tf.get_static_value(urn.num_groups)
     if num_groups is not None and num_groups <= 2:
         return log_normalizer(urn), mean(urn)
-    urn = urn.broadcast()
-
-    @tf.custom_gradient
-    def values(log_weights):
-        at = urn._replace(log_weights=log_weights)
-        around = contour(at)
-        average, spread = _mean(at, around), _covariance(at, around)
-
-        def gradient(of_log_z, of_mean):
-            change = tf.linalg.matvec(spread, of_mean)
-            return of_log_z[..., tf.newaxis] * average + change
-
-        return (_log_normalizer(at, around), average), gradient
-
-    return values(urn.log_weights)
+    few, turned = urn.fewer()
+    around = contour(few)
+    value = _log_normalizer(urn.broadcast(), _mass(around, turned))
+    return value, _mean(urn, few, turned, around)
 
 
 def covariance_product(urn: Urn, vector: tf.Tensor) -> tf.Tensor:
@@ -167,13 +197,10 @@ def covariance_product(urn: Urn, vector: tf.Tensor) -> tf.Tensor:
       float64 `[B..., c]`.
     """
     if urn.is_pair:
-        row = tf.nn.softmax(pair_logits(urn))
-        counts = counts_row(urn.num_counts)
-        centred = counts - tf.linalg.matvec(row[..., tf.newaxis, :], counts)
-        variance = tf.reduce_sum(row * centred**2, axis=-1)
-        first = variance * (vector[..., 0] - vector[..., 1])
+        first = _pair_variance(urn) * (vector[..., 0] - vector[..., 1])
         return tf.stack([first, -first], axis=-1)
-    around = contour(urn.broadcast())
+    few, _ = urn.fewer()
+    around = contour(few)
     sizes = urn.group_sizes
     scaled = (sizes * vector)[..., tf.newaxis]
     along_re = tf.reduce_sum(scaled * around.shift_re, axis=-2, keepdims=True)
@@ -187,6 +214,23 @@ def covariance_product(urn: Urn, vector: tf.Tensor) -> tf.Tensor:
     return sizes * (joint - apart + vector * _bernoulli_variance(around))
 
 
+def variance(urn: Urn) -> tf.Tensor:
+    """The diagonal of Cov[x], float64 `[B..., c]`."""
+    if urn.is_pair:
+        value = _pair_variance(urn)[..., tf.newaxis]
+        value = tf.concat([value, value], axis=-1)
+        return _where_possible(urn, value, 1)
+    few, _ = urn.fewer()
+    around = contour(few)
+    sizes, re, im = urn.group_sizes, around.shift_re, around.shift_im
+    apart = around.average(re, im) ** 2
+    joint = around.average(re**2 - im**2, 2.0 * re * im) - apart
+    value = sizes * (sizes * joint + _bernoulli_variance(around))
+    # Of a count that is certain, rounding may make it negative, and its root NaN.
+    value = tf.where(value < 0.0, tf.zeros_like(value), value)
+    return _where_possible(urn, value, 1)
+
+
 def covariance(urn: Urn) -> tf.Tensor:
     """Cov[x], the Hessian of log Z.
 
@@ -197,10 +241,11 @@ def covariance(urn: Urn) -> tf.Tensor:
       float64 `[B..., c, c]`; NaN where `n` elements can't be drawn.
     """
     if urn.is_pair:
-        unit = tf.constant([1.0, 0.0], CORE_DTYPE)
-        column = covariance_product(urn, unit)
-        return tf.stack([column, -column], axis=-1)
-    return _covariance(urn, contour(urn.broadcast()))
+        value = _pair_variance(urn)[..., tf.newaxis, tf.newaxis]
+        value *= tf.constant([[1.0, -1.0], [-1.0, 1.0]], CORE_DTYPE)
+        return _where_possible(urn, value, 2)
+    few, _ = urn.fewer()
+    return _where_possible(urn, _covariance(urn, contour(few)), 2)
 
 
 def marginal_probs(urn: Urn) -> tf.Tensor:
@@ -213,15 +258,52 @@ def marginal_probs(urn: Urn) -> tf.Tensor:
       urn: the urns.
 
     Returns:
-      float64 `[B..., c, R]`.
+      float64 `[B..., c, R]`, for the counts 0..R-1, R = `urn.num_counts`.
     """
+    urn = urn._replace(windowed=False)
     if urn.is_pair:
-        row = tf.nn.softmax(pair_logits(urn))
+        row = pair(urn).probs()
         return tf.stack([row, _mirror(urn, row)], axis=-2)
     urn = urn.broadcast()
     at = factors(urn)
-    rest = urn.total_count[..., tf.newaxis, tf.newaxis] - counts_row(urn.num_counts)
-    joint = tf.exp(log_group_rows(urn, at.log_tilt)) * sums_of_others(at, rest)
+    window = Window(tf.zeros([1], CORE_DTYPE), urn.num_counts)
+    return _marginals(urn, at, window)
+
+
+def mean_log_choose(urn: Urn, sizes: tf.Tensor) -> tf.Tensor:
+    """`sum_i E[log C(sizes_i, x_i)]` over the exact marginals.
+
+    Args:
+      urn: the urns.
+      sizes: float64 `[B..., c]`, at least the counts that are possible.
+
+    Returns:
+      float64 `[B...]`.
+    """
+    sizes = sizes[..., tf.newaxis]
+    if urn.is_pair:
+        at = pair(urn)
+        other = urn.total_count[..., tf.newaxis] - at.counts
+        ways = _finite(log_choose(sizes[..., 0, :], at.counts))
+        ways += _finite(log_choose(sizes[..., 1, :], other))
+        return tf.reduce_sum(at.probs() * ways, axis=-1)
+    few, turned = urn.fewer()
+    at = factors(few)
+    window = count_window(few, at.logits)
+    counts = window.counts()
+    turned = turned[..., tf.newaxis, tf.newaxis]
+    counts = tf.where(turned, urn.reach()[..., tf.newaxis] - counts, counts)
+    ways = _finite(log_choose(sizes, counts))
+    return tf.reduce_sum(_marginals(few, at, window) * ways, axis=[-2, -1])
+
+
+def _marginals(urn: Urn, at, window: Window) -> tf.Tensor:
+    """P(x_i = x) for the counts of a window, `[B..., c, R]`; full batch shape."""
+    rows = log_binomial_rows(
+        urn.group_sizes[..., tf.newaxis], window.counts(), at.logits[..., tf.newaxis]
+    )
+    rest = urn.total_count[..., tf.newaxis, tf.newaxis] - window.counts()
+    joint = tf.exp(rows) * sums_of_others(urn, at, window)
     joint = tf.where(rest >= 0.0, joint, 0.0)
     return joint / tf.reduce_sum(joint, axis=-1, keepdims=True)
 
@@ -231,9 +313,16 @@ def _mirror(urn: Urn, row: tf.Tensor) -> tf.Tensor:
     other = urn.total_count[..., tf.newaxis] - counts_row(urn.num_counts)
     inside = (other >= 0.0) & (other < tf.cast(urn.num_counts, CORE_DTYPE))
     index = tf.cast(tf.where(inside, other, 0.0), tf.int32)
-    index = tf.broadcast_to(index, ps.shape(row))
+    index = tf.broadcast_to(index, tf.shape(row))
     value = take(row, index)
     return tf.where(inside, value, 0.0)
+
+
+def _pair_variance(urn: Urn) -> tf.Tensor:
+    at = pair(urn)
+    probs = at.probs()
+    average = tf.reduce_sum(probs * at.counts, axis=-1, keepdims=True)
+    return tf.reduce_sum(probs * (at.counts - average) ** 2, axis=-1)
 
 
 def _bernoulli_variance(around: Contour) -> tf.Tensor:
@@ -250,23 +339,21 @@ def _bernoulli_variance(around: Contour) -> tf.Tensor:
     )
 
 
-def _log_normalizer(urn: Urn, around: Contour) -> tf.Tensor:
-    tilt = around.at.log_tilt
-    logits = urn.log_weights + tilt[..., tf.newaxis]
-    scale = tf.reduce_sum(urn.group_sizes * tf.math.softplus(logits), axis=-1)
-    return around.log_mass + scale - urn.total_count * tilt
-
-
-def _mean(urn: Urn, around: Contour) -> tf.Tensor:
-    possible = urn.is_possible()[..., tf.newaxis]
+def _mean(urn: Urn, few: Urn, turned: tf.Tensor, around: Contour) -> tf.Tensor:
     shift = around.average(around.shift_re, around.shift_im)
-    value = urn.group_sizes * (around.at.probs[..., 0] + shift)
+    value = few.group_sizes * (around.at.probs[..., 0] + shift)
     # Rounding can't leave the support; n = 0 and n = sum(m) are exact.
-    others = tf.reduce_sum(urn.group_sizes, axis=-1, keepdims=True) - urn.group_sizes
-    total_count = urn.total_count[..., tf.newaxis]
+    reach, total_count = few.reach(), few.total_count[..., tf.newaxis]
+    others = tf.reduce_sum(reach, axis=-1, keepdims=True) - reach
     least = tf.maximum(total_count - others, 0.0)
-    most = tf.minimum(urn.group_sizes, total_count)
-    return tf.where(possible, tf.clip_by_value(value, least, most), np.nan)
+    value = _clip(value, least, tf.minimum(reach, total_count))
+    value = tf.where(turned[..., tf.newaxis], reach - value, value)
+    return _where_possible(urn, value, 1)
+
+
+def _clip(value: tf.Tensor, least: tf.Tensor, most: tf.Tensor) -> tf.Tensor:
+    """Clips; the gradient is that of the value where only rounding was clipped."""
+    return value + tf.stop_gradient(tf.clip_by_value(value, least, most) - value)
 
 
 def _covariance(urn: Urn, around: Contour) -> tf.Tensor:
@@ -284,10 +371,16 @@ def _covariance(urn: Urn, around: Contour) -> tf.Tensor:
     joint -= centre[..., :, tf.newaxis] * centre[..., tf.newaxis, :]
     joint *= sizes[..., :, tf.newaxis] * sizes[..., tf.newaxis, :]
     own = sizes * _bernoulli_variance(around)
-    value = tf.linalg.set_diag(joint, tf.linalg.diag_part(joint) + own)
-    return tf.where(urn.is_possible()[..., tf.newaxis, tf.newaxis], value, np.nan)
+    return tf.linalg.set_diag(joint, tf.linalg.diag_part(joint) + own)
 
 
-def _finite_max(values: tf.Tensor, axis: int) -> tf.Tensor:
-    greatest = tf.reduce_max(values, axis=axis, keepdims=True)
-    return tf.where(tf.math.is_finite(greatest), greatest, 0.0)
+def _where_possible(urn: Urn, value: tf.Tensor, event_ndims: int) -> tf.Tensor:
+    """NaN where `n` elements can't be drawn."""
+    possible = urn.is_possible()
+    for _ in range(event_ndims):
+        possible = possible[..., tf.newaxis]
+    return tf.where(possible, value, np.nan)
+
+
+def _finite(values: tf.Tensor) -> tf.Tensor:
+    return tf.where(tf.math.is_finite(values), values, 0.0)

@@ -8,7 +8,7 @@ from tensorflow_probability.python.internal import (
     tensor_util,
 )
 
-from mvhg_tf.distributions.urn import Urn
+from mvhg_tf.distributions.urn import CORE_DTYPE, Urn
 
 
 def floating_dtype(values) -> tf.DType:
@@ -27,9 +27,27 @@ def floating_dtype(values) -> tf.DType:
 
 def convert(value, dtype: tf.DType, name: str):
     """A tensor of the dtype; variables and None stay what they are."""
-    if value is not None and not tensor_util.is_ref(value):
-        value = tf.cast(value, dtype)
-    return tensor_util.convert_nonref_to_tensor(value, name=name)
+    if value is None or tensor_util.is_ref(value):
+        return value
+    return as_tensor(value, dtype, name)
+
+
+def as_tensor(value, dtype: tf.DType, name: str | None = None) -> tf.Tensor:
+    """A tensor of the dtype, of numbers that were never rounded to another one."""
+    if not tf.is_tensor(value):
+        try:
+            # Not a cast: it would make float32 of Python's numbers first.
+            return tf.convert_to_tensor(np.asarray(value, dtype.as_numpy_dtype), dtype)
+        except (TypeError, ValueError, NotImplementedError):
+            pass  # A list of tensors.
+    return tf.cast(tf.convert_to_tensor(value, name=name), dtype)
+
+
+def safe_log(weights) -> tf.Tensor:
+    """Logs in float64; `-inf` for 0, with a gradient of 0."""
+    weights = tf.cast(tf.convert_to_tensor(weights), CORE_DTYPE)
+    positive = weights > 0.0
+    return tf.where(positive, tf.math.log(tf.where(positive, weights, 1.0)), -np.inf)
 
 
 def one_of(first, second, first_name: str, second_name: str) -> None:
@@ -62,7 +80,30 @@ def broadcastable(shapes: dict[str, tf.TensorShape]) -> None:
             ) from None
 
 
-def a_mean(mean, total_count, group_sizes) -> None:
+def check_event(value: tf.Tensor, num_groups: int | None, name: str) -> None:
+    """Raises ValueError unless the last axis has a number for each group, where known."""
+    if value.shape.rank is None or num_groups is None:
+        return
+    event = value.shape[-1:]
+    if value.shape.rank == 0 or not event.is_compatible_with([num_groups]):
+        raise ValueError(
+            f"{name} has the shape {value.shape}, but there are {num_groups} groups: "
+            f"pass one number for each group, [..., {num_groups}]."
+        )
+
+
+def assert_event(value: tf.Tensor, num_groups, name: str) -> list[tf.Operation]:
+    """As `check_event`, when the graph runs."""
+    return [
+        assert_util.assert_equal(
+            tf.shape(value)[-1],
+            num_groups,
+            message=f"{name} must have one number for each group",
+        )
+    ]
+
+
+def check_mean(mean, total_count, group_sizes) -> None:
     """Raises ValueError unless the means can be those of an urn, where known."""
     values = [tf.get_static_value(value) for value in (mean, total_count, group_sizes)]
     if any(value is None for value in values):

@@ -5,25 +5,37 @@ hand: that gives the same draw for the same seed in eager mode, in a graph and
 under XLA, which the float samplers of TensorFlow don't.
 """
 
+import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
 from mvhg_tf.distributions import normalizer
-from mvhg_tf.distributions.contour import factors, later_sums
+from mvhg_tf.distributions.binomials import probability
+from mvhg_tf.distributions.contour import Factors, Later, factors, later, waves
 from mvhg_tf.distributions.urn import (
     CORE_DTYPE,
     Size,
     Urn,
+    Window,
     classes_first,
     classes_last,
+    count_window,
     counts_row,
-    log_group_rows,
+    log_binomial_rows,
+    sum_window,
     take,
+    window_sizes,
 )
+from mvhg_tf.distributions.xla import in_xla
 
 _BLOCK = 16
+# Numbers in the rows that are held at a time: 64 MB.
+_MOST_HELD = 2**23
+# Rows are evaluated one by one for so few draws of an urn.
+_FEW_DRAWS = 2
 
 
 def uniform(shape, seed: tf.Tensor, dtype: tf.DType = CORE_DTYPE) -> tf.Tensor:
@@ -48,31 +60,70 @@ def uniform(shape, seed: tf.Tensor, dtype: tf.DType = CORE_DTYPE) -> tf.Tensor:
     return (value + 0.5) * tf.constant(2.0**-bits, dtype)
 
 
-def many(urn: Urn, num_draws: Size) -> bool:
-    """Whether a search in shared rows costs less than a row for each draw.
+class Plan(NamedTuple):
+    """How draws are looked up in cumulative probabilities.
+
+    Attributes:
+      shared: Whether to make a row for each number of elements that can be left to
+        draw, and search it, rather than a row for each draw.
+      direct: Whether a row is evaluated on the contour for each draw, rather than
+        looked up in a table that all draws of an urn share.
+      chunks: in how many parts the draws are taken, so that their rows fit into
+        memory: int or int32 scalar; 1 under XLA.
+    """
+
+    shared: bool
+    direct: bool
+    chunks: Size
+
+
+def plan(urn: Urn, num_draws: Size) -> Plan:
+    """The fastest way to draw, from the sizes where they are known.
 
     Args:
       urn: the urns.
-      num_draws: S; taken for few if it is not known when the graph is made.
-
-    Returns:
-      The `share_rows` of `draw`.
+      num_draws: S; taken for many, in one part, if it is not known when the graph is
+        made.
     """
     num_draws = tf.get_static_value(num_draws)
-    num_rows = 1 if urn.is_pair else tf.get_static_value(urn.num_sums)
-    if num_draws is None or num_rows is None:
-        return False
-    return bool(num_draws > num_rows + 8)
+    num_urns = tf.get_static_value(ps.reduce_prod(urn.batch_shape()))
+    sizes = window_sizes(urn)
+    if num_draws is None or num_urns is None or sizes is None:
+        return Plan(shared=False, direct=False, chunks=1)
+    num_counts, num_left = sizes
+    num_left = 1 if urn.is_pair else num_left
+    row = int(max(num_urns, 1)) * num_counts
+    shared = num_draws > num_left + 8 and row * num_left <= _MOST_HELD
+    chunks = -(-int(num_draws) * row // _MOST_HELD)
+    if shared or chunks <= 1 or in_xla():
+        chunks = 1
+    elif tf.executing_eagerly():
+        chunks = tf.constant(chunks)  # One graph for any number.
+    return Plan(bool(shared), bool(num_draws <= _FEW_DRAWS), chunks)
 
 
-def draw(urn: Urn, num_draws: Size, share_rows: bool, seed: tf.Tensor) -> tf.Tensor:
+class Group(NamedTuple):
+    """The law of a group's count given the earlier ones.
+
+    Attributes:
+      start: the first count of its rows, `[B..., 1]` or `[1]`.
+      rows: takes what is left to draw, `[A, B...]`, and gives the unnormalised
+        probabilities of the counts, `[A, B..., R]`.
+      left: the numbers that can be left to draw; `start` is `[B..., 1]` or `[1]`.
+    """
+
+    start: tf.Tensor
+    rows: Callable[[tf.Tensor], tf.Tensor]
+    left: Window
+
+
+def draw(urn: Urn, num_draws: Size, how: Plan, seed: tf.Tensor) -> tf.Tensor:
     """Exact draws.
 
     Args:
       urn: the urns.
       num_draws: S, int or int32 scalar.
-      share_rows: whether to make a row for each number that can be left, and
-        search it, rather than a row for each draw: see `many`.
+      how: see `plan`.
       seed: stateless seed, int32 `[2]`.
 
     Returns:
@@ -80,78 +131,164 @@ def draw(urn: Urn, num_draws: Size, share_rows: bool, seed: tf.Tensor) -> tf.Ten
     """
     urn = urn.broadcast()
     if urn.is_pair:
-        return _draw_pair(urn, num_draws, share_rows, seed)
+        return _draw_pair(urn, num_draws, how, seed)
+    few, turned = urn.fewer()
+    drawn = draw_in_order(few, _law(few, how.direct), num_draws, how, seed)
+    return tf.where(turned[..., tf.newaxis], urn.reach() - drawn, drawn)
+
+
+def _law(urn: Urn, direct: bool) -> Callable[[tf.Tensor], Group]:
+    """The groups one by one, from the contour."""
     at = factors(urn)
-    rows = classes_first(tf.exp(log_group_rows(urn, at.log_tilt)))
-    later = classes_first(later_sums(urn, at))
+    following = Later(*map(classes_first, later(at)))
+    expected = urn.group_sizes * probability(at.logits)
+    expected = _classes_first(tf.cumsum(expected, axis=-1, reverse=True))
+    sizes, logits = _classes_first(urn.group_sizes), _classes_first(at.logits)
 
-    def weights(i, left):
-        row, sums = tf.gather(rows, i), tf.gather(later, i)
-        rest = left[..., tf.newaxis] - counts_row(urn.num_counts)
-        return row * tf.where(rest >= 0.0, _at_period(sums, rest), 0.0)
+    def group(i):
+        size = tf.gather(sizes, i)[..., tf.newaxis]
+        logit = tf.gather(logits, i)[..., tf.newaxis]
+        window = count_window(urn._replace(group_sizes=size), logit)
+        if urn.windowed:
+            window = window._replace(start=window.start[..., 0, :])
+        own = tf.exp(log_binomial_rows(size, window.counts(), logit))
+        phi = Later(*(tf.gather(terms, i) for terms in following))
+        phi = phi._replace(log_modulus=tf.exp(phi.log_modulus) * at.measure)
+        sums_of = _sums_direct if direct else _sums_in_table
+        sums = sums_of(urn, at, phi, window)
 
-    return draw_in_order(urn, weights, num_draws, share_rows, seed)
+        def rows(left):
+            rest = left[..., tf.newaxis] - window.counts()
+            return own * tf.where(rest >= 0.0, sums(left), 0.0)
+
+        return Group(window.start, rows, sum_window(urn, tf.gather(expected, i)))
+
+    return group
+
+
+def _classes_first(values: tf.Tensor) -> tf.Tensor:
+    """`[B..., c]` -> `[c, B...]`."""
+    return classes_first(values[..., tf.newaxis])[..., 0]
+
+
+def _sums_direct(urn: Urn, at: Factors, phi: Later, window: Window):
+    """P(S_{>i} = left - x) as a function of left `[A, B...]`, to `[A, B..., R]`."""
+    del urn
+
+    def sums(left):
+        phase = phi.phase - at.turns(left[..., tf.newaxis] - window.start)
+        modulus = tf.broadcast_to(phi.log_modulus, ps.shape(phase))
+        return tf.maximum(waves(at, modulus, phase, window.size), 0.0)
+
+    return sums
+
+
+def _sums_in_table(urn: Urn, at: Factors, phi: Later, window: Window):
+    """As `_sums_direct`: one table of P(S_{>i} = k), of the period K or shorter."""
+    width = ps.minimum(urn.num_sums, at.num_points)
+    table = tf.maximum(waves(at, phi.log_modulus, -phi.phase, width), 0.0)
+
+    def sums(left):
+        period = tf.cast(width, CORE_DTYPE)
+        first = tf.math.floormod(left[..., tf.newaxis] - window.start, period)
+        index = tf.cast(first, tf.int32) - tf.range(window.size)
+        index = tf.math.floormod(index, width)
+        shape = ps.concat([ps.shape(left), [width]], axis=0)
+        return take(tf.broadcast_to(table, shape), index)
+
+    return sums
 
 
 def draw_in_order(
     urn: Urn,
-    weights: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    law: Callable[[tf.Tensor], Group],
     num_draws: Size,
-    share_rows: bool,
+    how: Plan,
     seed: tf.Tensor,
 ) -> tf.Tensor:
     """Draws group after group, given the law of each given the earlier ones.
 
     Args:
       urn: the urns, of a full batch shape.
-      weights: takes a group i (int32 scalar) and how many elements are left to
-        draw (`[A, B...]`), and gives the unnormalised probabilities of the
-        group's counts, `[A, B..., R]`.
+      law: gives the group of an index, int32 scalar.
       num_draws: S, int or int32 scalar.
-      share_rows: as in `draw`.
+      how: see `plan`.
       seed: stateless seed, int32 `[2]`.
 
     Returns:
       float64 `[S, B..., c]`.
     """
-    shape = ps.concat([[num_draws], ps.shape(urn.total_count)], axis=0)
-    num_steps = urn.num_groups - 1
-    uniforms = uniform(ps.concat([[num_steps], shape], axis=0), seed)
+    shape = ps.concat(
+        [[urn.num_groups - 1, num_draws], ps.shape(urn.total_count)], axis=0
+    )
+    uniforms = uniform(shape, seed)
+    if tf.get_static_value(how.chunks) == 1:
+        return _walk(urn, law, how.shared, uniforms)
+    size = -(-num_draws // how.chunks)
+
+    def chunk(k):
+        # The last is filled up with the last draw, so that they stack.
+        index = tf.minimum(k * size + tf.range(size), num_draws - 1)
+        return _walk(urn, law, False, tf.gather(uniforms, index, axis=1))
+
+    drawn = tf.map_fn(
+        chunk,
+        tf.range(how.chunks),
+        parallel_iterations=1,  # one chunk's memory
+        fn_output_signature=CORE_DTYPE,
+    )
+    drawn = tf.reshape(drawn, ps.concat([[-1], ps.shape(drawn)[2:]], axis=0))
+    return drawn[:num_draws]
+
+
+def _walk(
+    urn: Urn,
+    law: Callable[[tf.Tensor], Group],
+    shared: bool,
+    uniforms: tf.Tensor,
+) -> tf.Tensor:
+    """From uniform numbers `[c - 1, S, B...]` to counts `[S, B..., c]`."""
+    num_steps = ps.shape(uniforms)[0]
     sizes, later_sizes = _sizes_within_reach(urn)
-    invert = _invert_shared if share_rows else _invert_own
     drawn = tf.TensorArray(CORE_DTYPE, size=num_steps + 1)
 
-    def step(i, left, drawn):
-        count = invert(urn, lambda k: weights(i, k), left, tf.gather(uniforms, i))
+    def step(i, left, drawn, first=False):
+        group, target = law(i), tf.gather(uniforms, i)
+        if shared:
+            only = Window(urn.total_count[..., tf.newaxis], 1)
+            count = _invert_shared(group, only if first else group.left, left, target)
+        else:
+            count = _invert_own(group.rows(left), target)
+        count += group.start[..., 0]
         # Rounding can't leave the support.
         count = tf.maximum(count, left - tf.gather(later_sizes, i))
         count = tf.minimum(count, tf.minimum(tf.gather(sizes, i), left))
         return i + 1, left - count, drawn.write(i, count)
 
+    left = tf.broadcast_to(urn.total_count, ps.shape(uniforms)[1:])
+    state = tf.constant(0), left, drawn
+    if shared and tf.get_static_value(num_steps) != 0:
+        state = step(*state, first=True)  # All draws share the only row.
     _, left, drawn = tf.while_loop(
-        lambda i, *_: i < num_steps,
-        step,
-        (tf.constant(0), tf.broadcast_to(urn.total_count, shape), drawn),
-        maximum_iterations=num_steps,
+        lambda i, *_: i < num_steps, step, state, maximum_iterations=num_steps
     )
     drawn = drawn.write(num_steps, left).stack()
     return classes_last(drawn[..., tf.newaxis])[..., 0]
 
 
-def _draw_pair(
-    urn: Urn, num_draws: Size, share_rows: bool, seed: tf.Tensor
-) -> tf.Tensor:
+def _draw_pair(urn: Urn, num_draws: Size, how: Plan, seed: tf.Tensor) -> tf.Tensor:
     """Two groups need no table and no loop."""
-    row = tf.nn.softmax(normalizer.pair_logits(urn))
+    at = normalizer.pair(urn)
+    cumulative = tf.cumsum(at.probs(), axis=-1)
     shape = ps.concat([[num_draws], urn.batch_shape()], axis=0)
     sizes, later_sizes = _sizes_within_reach(urn)
     uniforms = uniform(shape, seed)
-    if share_rows:
-        first = _search(tf.cumsum(row, axis=-1)[tf.newaxis], tf.zeros(shape), uniforms)
+    if how.shared:
+        first = _search(cumulative[tf.newaxis], tf.zeros(shape), uniforms)
     else:
-        first = _count_below(tf.cumsum(row, axis=-1), uniforms)
+        first = _count_below(cumulative, uniforms)
     first = tf.clip_by_value(
-        first,
+        first + at.window.start[..., 0],
         tf.maximum(urn.total_count - later_sizes[0], 0.0),
         tf.minimum(sizes[0], urn.total_count),
     )
@@ -160,22 +297,12 @@ def _draw_pair(
 
 def _sizes_within_reach(urn: Urn) -> tuple[tf.Tensor, tf.Tensor]:
     """What each group can give, and all the groups after it: `[c, B...]` each."""
-    sizes = classes_first(urn.reach()[..., tf.newaxis])[..., 0]
+    sizes = _classes_first(urn.reach())
     return sizes, tf.cumsum(sizes, axis=0, reverse=True, exclusive=True)
 
 
-def _at_period(sums: tf.Tensor, rest: tf.Tensor) -> tf.Tensor:
-    """`sums[..., rest mod W]`: `[B..., W]`, `[A, B..., R]` -> `[A, B..., R]`."""
-    width = ps.shape(sums)[-1]
-    index = tf.math.floormod(tf.cast(rest, tf.int32), width)
-    sums = tf.broadcast_to(sums, ps.concat([ps.shape(rest)[:-1], [width]], axis=0))
-    return take(sums, index)
-
-
-def _invert_own(urn: Urn, weights, left: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
-    """Inverse CDF with a row for each draw."""
-    del urn
-    row = weights(left)
+def _invert_own(row: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
+    """Inverse CDF with a row for each draw: `[S, B..., R]`, `[S, B...]`."""
     shape, size = ps.shape(row)[:-1], ps.shape(row)[-1]
     # First the block of the row, then the place in it: under XLA the cumulative
     # sum of a whole row would evaluate the row anew for each partial sum.
@@ -196,21 +323,23 @@ def _invert_own(urn: Urn, weights, left: tf.Tensor, uniforms: tf.Tensor) -> tf.T
 
 
 def _invert_shared(
-    urn: Urn, weights, left: tf.Tensor, uniforms: tf.Tensor
+    group: Group, window: Window, left: tf.Tensor, uniforms: tf.Tensor
 ) -> tf.Tensor:
     """Inverse CDF with a row for each number that can be left, and a search."""
-    batch_shape = ps.shape(urn.total_count)
-    all_left = tf.reshape(
-        counts_row(urn.num_sums),
+    batch_shape = ps.shape(left)[1:]
+    possible = tf.reshape(
+        counts_row(window.size),
         ps.concat([[-1], ps.ones_like(batch_shape)], axis=0),
     )
-    all_left = tf.broadcast_to(
-        all_left, ps.concat([[urn.num_sums], batch_shape], axis=0)
+    possible += window.start[..., 0]
+    possible = tf.broadcast_to(
+        possible, ps.concat([[window.size], batch_shape], axis=0)
     )
-    cumulative = tf.cumsum(weights(all_left), axis=-1)
-    total = cumulative[..., -1:]
-    cumulative = tf.math.divide_no_nan(cumulative, total)
-    return _search(cumulative, left, uniforms)
+    cumulative = tf.cumsum(group.rows(possible), axis=-1)
+    cumulative = tf.math.divide_no_nan(cumulative, cumulative[..., -1:])
+    row = left - window.start[..., 0]
+    row = tf.clip_by_value(row, 0.0, tf.cast(window.size, CORE_DTYPE) - 1.0)
+    return _search(cumulative, row, uniforms)
 
 
 def _count_below(cumulative: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
@@ -235,16 +364,25 @@ def _search(cumulative: tf.Tensor, rows: tf.Tensor, target: tf.Tensor) -> tf.Ten
     within = tf.reshape(tf.range(num_batch), ps.shape(cumulative)[1:-1])
     start = (tf.cast(rows, tf.int32) * num_batch + within) * size
     found = tf.zeros_like(start)
+
     # found entries are known to be at most the target; steps of halving size.
-    for bit in _bits(size):
-        further = found + bit
-        value = tf.gather(flat, start + tf.minimum(further, size) - 1)
-        found = tf.where((further <= size) & (value <= target), further, found)
+    def further(bit, found):
+        place = found + bit
+        value = tf.gather(flat, start + tf.minimum(place, size) - 1)
+        return bit // 2, tf.where((place <= size) & (value <= target), place, found)
+
+    static = tf.get_static_value(size)
+    if static is not None:
+        bit = 1 << (int(static).bit_length() - 1)
+        while bit:
+            bit, found = further(bit, found)
+    else:
+        greatest = tf.bitwise.left_shift(1, _log2(size))
+        _, found = tf.while_loop(lambda bit, _: bit > 0, further, (greatest, found))
     return tf.cast(found, CORE_DTYPE)
 
 
-def _bits(size) -> list[int]:
-    """Powers of two up to `size`, the greatest first."""
-    static = tf.get_static_value(size)
-    bits = 30 if static is None else int(static).bit_length()
-    return [1 << bit for bit in range(bits - 1, -1, -1)]
+def _log2(size: tf.Tensor) -> tf.Tensor:
+    """The place of the highest bit of a positive int32."""
+    exact = tf.math.log(tf.cast(size, CORE_DTYPE) + 0.5) / math.log(2.0)
+    return tf.cast(tf.math.floor(exact), tf.int32)

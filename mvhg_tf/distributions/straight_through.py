@@ -24,13 +24,22 @@ import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
 from mvhg_tf.distributions import exact, merged, sampling
+from mvhg_tf.distributions.cached import cached
 from mvhg_tf.distributions.chunks import in_chunks
 from mvhg_tf.distributions.conditionals import (
     conditional_logits,
     reflect,
     reflect_shared,
 )
-from mvhg_tf.distributions.urn import CORE_DTYPE, Size, Urn, counts_row, take
+from mvhg_tf.distributions.sampling import Plan
+from mvhg_tf.distributions.urn import (
+    CORE_DTYPE,
+    Size,
+    Urn,
+    counts_row,
+    row_size,
+    take,
+)
 
 LAWS = {"exact": exact, "merged": merged}
 
@@ -70,7 +79,7 @@ class Estimator(NamedTuple):
 def counts(
     urn: Urn,
     num_draws: Size,
-    share_rows: bool,
+    how: Plan,
     seed: tf.Tensor,
     estimator: Estimator,
     dtype: tf.DType,
@@ -80,7 +89,7 @@ def counts(
     Args:
       urn: the urns, of a full batch shape.
       num_draws: S.
-      share_rows: see `sampling.draw`.
+      how: see `sampling.plan`.
       seed: stateless seed, int32 `[2]`.
       estimator: of the gradient.
       dtype: of the result.
@@ -88,26 +97,30 @@ def counts(
     Returns:
       `[S, B..., c]`.
     """
+    if estimator.name is None:
+        return tf.stop_gradient(
+            tf.cast(_draw(urn, num_draws, how, seed, estimator.method), dtype)
+        )
 
+    # Outside of the cached graphs, whose tensors a second derivative could not reach.
     @tf.custom_gradient
     def value(log_weights):
         at = urn._replace(log_weights=log_weights)
-        drawn = estimator.law.draw(at, num_draws, share_rows, seed)
+        drawn = _draw(at, num_draws, how, seed, estimator.method)
 
         def gradient(counts_bar):
             counts_bar = tf.cast(counts_bar, _relaxation_dtype(dtype))
-            return estimator.cotangent(at, drawn, seed, counts_bar, None)
+            return _estimate(at, estimator, drawn, seed, counts_bar, None)
 
         return tf.cast(drawn, dtype), gradient
 
-    result = value(urn.log_weights)
-    return tf.stop_gradient(result) if estimator.name is None else result
+    return value(urn.log_weights)
 
 
 def rows(
     urn: Urn,
     num_draws: Size,
-    share_rows: bool,
+    how: Plan,
     seed: tf.Tensor,
     estimator: Estimator,
     dtype: tf.DType,
@@ -118,7 +131,7 @@ def rows(
     Args:
       urn: the urns, of a full batch shape.
       num_draws: S.
-      share_rows: see `sampling.draw`.
+      how: see `sampling.plan`.
       seed: stateless seed, int32 `[2]`.
       estimator: of the gradient.
       dtype: of the result.
@@ -127,17 +140,17 @@ def rows(
     Returns:
       `[S, B..., c, max(m) + 1]`.
     """
-    width, relaxation_dtype = urn.max_size + 1, _relaxation_dtype(dtype)
+    width, relaxation_dtype = row_size(urn.max_size + 1.0), _relaxation_dtype(dtype)
 
     @tf.custom_gradient
     def value(log_weights):
         at = urn._replace(log_weights=log_weights)
-        drawn = estimator.law.draw(at, num_draws, share_rows, seed)
+        drawn = _draw(at, num_draws, how, seed, estimator.method)
 
         def gradient(rows_bar):
             rows_bar = tf.cast(rows_bar[..., : urn.num_counts], relaxation_dtype)
             no_bar = tf.zeros(ps.shape(drawn), relaxation_dtype)
-            return estimator.cotangent(at, drawn, seed, no_bar, rows_bar)
+            return _estimate(at, estimator, drawn, seed, no_bar, rows_bar)
 
         if hard:
             return tf.one_hot(tf.cast(drawn, tf.int32), width, dtype=dtype), gradient
@@ -146,6 +159,16 @@ def rows(
 
     result = value(urn.log_weights)
     return tf.stop_gradient(result) if estimator.name is None else result
+
+
+@cached
+def _draw(urn, num_draws, how, seed, method):
+    return LAWS[method].draw(urn, num_draws, how, seed)
+
+
+@cached
+def _estimate(urn, estimator, drawn, seed, counts_bar, rows_bar):
+    return estimator.cotangent(urn, drawn, seed, counts_bar, rows_bar)
 
 
 def _relaxation_dtype(dtype: tf.DType) -> tf.DType:
@@ -201,6 +224,9 @@ def gumbel_softmax_cotangent(
       float64 `[B..., c]`.
     """
     dtype = counts_bar.dtype
+    # A second derivative takes the relaxation for constant: those of a straight-through
+    # estimate mean nothing, and its tables can't be differentiated twice.
+    urn = urn._replace(log_weights=tf.stop_gradient(urn.log_weights))
     if counts_bar.shape[-1] == 1:  # all are drawn from the only group
         return tf.zeros_like(urn.log_weights)
     batch_shape = ps.shape(urn.total_count)
@@ -439,6 +465,7 @@ def _mirrored_rows(
     return own, tf.math.divide_no_nan(rise, span)[..., 0]
 
 
+@cached
 def _all_relaxed(
     urn: Urn, estimator: Estimator, drawn: tf.Tensor, seed, dtype, width
 ) -> tf.Tensor:

@@ -22,35 +22,68 @@ def maximum(urn: Urn) -> tf.Tensor:
     return tf.minimum(urn.reach(), urn.total_count[..., tf.newaxis])
 
 
+def beyond(urn_p: Urn, urn_q: Urn) -> tf.Tensor:
+    """Whether p has counts that q has not, bool `[B...]`."""
+    more = maximum(urn_p) > urn_q.reach()
+    other = urn_p.total_count != urn_q.total_count
+    return tf.reduce_any(more, axis=-1) | other
+
+
 def support_size(urn: Urn) -> tf.Tensor:
     """How many vectors of counts have a positive probability, `[B...]`.
 
-    Exact up to 2^53, then rounded; infinite beyond 1.8e308.
+    Group after group, the ways to draw k elements are the sums of m + 1 neighbours
+    of those before. Only positive numbers are added: exact up to 2^53, then rounded;
+    infinite beyond 1.8e308.
     """
-    urn = urn.broadcast()
-    sums = counts_row(urn.num_sums)
+    urn, _ = urn.fewer()  # The number of vectors left is the same.
     reach = classes_first(urn.reach()[..., tf.newaxis])[..., 0]
-
-    def step(i, ways):
-        # Multiply by 1 + t + ... + t^m: a running sum less itself, m + 1 later.
-        running = tf.cumsum(ways, axis=-1)
-        before = sums - tf.gather(reach, i)[..., tf.newaxis] - 1.0
-        index = tf.cast(tf.maximum(before, 0.0), tf.int32)
-        earlier = take(running, index)
-        return i + 1, running - tf.where(before >= 0.0, earlier, 0.0)
-
+    sums = counts_row(urn.num_sums)
     none = tf.cast(tf.equal(sums, 0.0), CORE_DTYPE)
     shape = ps.concat([ps.shape(urn.total_count), ps.shape(none)], axis=0)
     _, ways = tf.while_loop(
         lambda i, _: i < urn.num_groups,
-        step,
+        lambda i, ways: (i + 1, _sums_of_neighbours(ways, tf.gather(reach, i) + 1.0)),
         (tf.constant(0), tf.broadcast_to(none, shape)),
         maximum_iterations=urn.num_groups,
     )
-    index = tf.cast(urn.total_count, tf.int32)
-    index = tf.clip_by_value(index, 0, urn.max_draws)
+    index = tf.clip_by_value(urn.total_count, 0.0, urn.max_draws)
+    index = tf.cast(index, tf.int32)
     value = take(ways, index[..., tf.newaxis])[..., 0]
     return tf.where(urn.is_possible(), value, 0.0)
+
+
+def _sums_of_neighbours(ways: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
+    """`sum_{j < length} ways[k - j]`: sums of 1, 2, 4, ..., put together.
+
+    Args:
+      ways: `[B..., N + 1]`.
+      length: whole numbers from 1 on, `[B...]`.
+
+    Returns:
+      `[B..., N + 1]`.
+    """
+    size = tf.cast(ps.shape(ways)[-1], CORE_DTYPE)
+    length = tf.minimum(length, size)[..., tf.newaxis]
+
+    def earlier(values, by):
+        index = counts_row(ps.shape(values)[-1]) - by
+        index = tf.broadcast_to(index, tf.shape(values))
+        taken = take(values, tf.cast(tf.maximum(index, 0.0), tf.int32))
+        return tf.where(index >= 0.0, taken, 0.0)
+
+    def step(bit, doubled, total, covered):
+        has_bit = tf.math.floormod(tf.math.floor(length / bit), 2.0) == 1.0
+        total = tf.where(has_bit, total + earlier(doubled, covered), total)
+        covered += tf.where(has_bit, bit, 0.0)
+        return 2.0 * bit, doubled + earlier(doubled, bit), total, covered
+
+    _, _, total, _ = tf.while_loop(
+        lambda bit, *_: bit <= size,
+        step,
+        (tf.ones([], CORE_DTYPE), ways, tf.zeros_like(ways), tf.zeros_like(length)),
+    )
+    return total
 
 
 def mode(urn: Urn) -> tf.Tensor:

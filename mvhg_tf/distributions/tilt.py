@@ -3,20 +3,20 @@
 import numpy as np
 import tensorflow as tf
 
-from mvhg_tf.distributions.urn import CORE_DTYPE, Urn
+from mvhg_tf.distributions.urn import Urn
 
 _TOLERANCE = 1e-7
 _MAX_STEPS = 60
-# n = 0 and n = sum(m) have their root at infinity; this close to it, all but
-# this share of the probability is on the one possible outcome.
-_MIN_SHARE = 1e-9
+# n = 0 and n = sum(m) have their root at infinity. This many elements are expected
+# in place of none: all but that share of the probability is on the one outcome.
+_ALMOST_NONE = 1e-9
+_MOST_NATS = 300.0
 
 
 def log_tilt(urn: Urn) -> tf.Tensor:
     """log t such that sum_i m_i omega_i t / (1 + omega_i t) = n.
 
-    Newton's method on the log-odds of the mean share, on which equal weights
-    make a straight line of slope one, kept inside a bracket by bisection.
+    Nothing depends on it but the accuracy, so no gradient passes to the weights.
 
     Args:
       urn: the urns.
@@ -24,19 +24,45 @@ def log_tilt(urn: Urn) -> tf.Tensor:
     Returns:
       float64 `[B...]`, finite for any parameters.
     """
-    sizes = tf.where(
-        tf.math.is_finite(urn.log_weights), urn.group_sizes, tf.zeros([], CORE_DTYPE)
-    )
+    urn = urn._replace(log_weights=tf.stop_gradient(urn.log_weights))
+    sizes = urn.reach()
     present = sizes > 0.0
     log_weights = tf.where(present, urn.log_weights, 0.0)
+    drawn = tf.maximum(urn.total_count, _ALMOST_NONE)
+    left = tf.maximum(tf.reduce_sum(sizes, axis=-1) - urn.total_count, _ALMOST_NONE)
+    by = _of_two if urn.is_pair else _of_many
+    return by(sizes, present, log_weights, drawn, left)
+
+
+def _of_two(sizes, present, log_weights, drawn, left) -> tf.Tensor:
+    """The root of a quadratic equation in omega_2 t."""
+    del present
+    apart = log_weights[..., 0] - log_weights[..., 1]
+    odds = tf.exp(tf.clip_by_value(apart, -_MOST_NATS, _MOST_NATS))
+    linear = odds * (sizes[..., 0] - drawn) + sizes[..., 1] - drawn
+    root = tf.sqrt(linear**2 + 4.0 * odds * drawn * left)
+    # Of the two forms of the root, the one whose terms have the same sign.
+    scaled = tf.where(
+        linear > 0.0,
+        2.0 * drawn / (root + linear),
+        (root - linear) / (2.0 * odds * left),
+    )
+    return tf.math.log(scaled) - log_weights[..., 1]
+
+
+def _of_many(sizes, present, log_weights, drawn, left) -> tf.Tensor:
+    """Newton's method on the log-odds of the mean share.
+
+    Equal weights make it a straight line of slope one. It is kept inside a bracket by
+    bisection.
+    """
     high_weight = tf.reduce_max(tf.where(present, log_weights, -np.inf), axis=-1)
     low_weight = tf.reduce_min(tf.where(present, log_weights, np.inf), axis=-1)
     some = tf.reduce_any(present, axis=-1)
     high_weight = tf.where(some, high_weight, 0.0)
     low_weight = tf.where(some, low_weight, 0.0)
     total = tf.where(some, tf.reduce_sum(sizes, axis=-1), 1.0)
-    share = tf.clip_by_value(urn.total_count / total, _MIN_SHARE, 1.0 - _MIN_SHARE)
-    wanted = tf.math.log(share) - tf.math.log1p(-share)
+    wanted = tf.math.log(drawn) - tf.math.log(left)
 
     def step(guess, low, high, _):
         logits = log_weights + guess[..., tf.newaxis]

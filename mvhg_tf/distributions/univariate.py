@@ -1,5 +1,7 @@
 """The FisherNoncentralHypergeometric distribution class: one count of two groups."""
 
+from typing import NamedTuple
+
 import numpy as np
 import tensorflow as tf
 from tensorflow_probability.python.bijectors import softplus as softplus_bijector
@@ -16,9 +18,17 @@ from tensorflow_probability.python.internal import prefer_static as ps
 from mvhg_tf.distributions import exact, normalizer, sampling, support
 from mvhg_tf.distributions import parameters as parameter_util
 from mvhg_tf.distributions.cached import cached
-from mvhg_tf.distributions.urn import CORE_DTYPE, Urn, make_urn, take
+from mvhg_tf.distributions.urn import (
+    CORE_DTYPE,
+    Urn,
+    make_urn,
+    take,
+)
 
 __all__ = ["FisherNoncentralHypergeometric"]
+
+# In place of minus infinity, of which differences are NaN.
+_NEVER = -1e30
 
 
 class FisherNoncentralHypergeometric(
@@ -181,9 +191,7 @@ class FisherNoncentralHypergeometric(
         """The two groups as the functions of this package take them."""
         group_size, other_size = _stackable(self._group_size, self._other_size)
         if self._log_odds is None:
-            odds = tf.convert_to_tensor(self._odds)
-            log_odds = tf.math.log(tf.where(odds > 0.0, odds, 1.0))
-            log_odds = tf.where(odds > 0.0, log_odds, -np.inf)
+            log_odds = parameter_util.safe_log(self._odds)
         else:
             log_odds = tf.convert_to_tensor(self._log_odds)
         return make_urn(
@@ -201,33 +209,33 @@ class FisherNoncentralHypergeometric(
     def _sample_n(self, n, seed=None):
         seed = samplers.sanitize_seed(seed, salt=type(self).__name__)
         urn = self.urn()
-        share_rows = sampling.many(urn, n)
+        how = sampling.plan(urn, n)
         if tf.executing_eagerly():
             n = tf.convert_to_tensor(n, tf.int32)
-        return tf.stop_gradient(tf.cast(_draw(urn, n, share_rows, seed), self.dtype))
+        return tf.stop_gradient(tf.cast(_draw(urn, n, how, seed), self.dtype))
 
     def _log_prob(self, count):
         return tf.cast(_log_prob(self.urn(), tf.cast(count, CORE_DTYPE)), self.dtype)
 
     def _log_cdf(self, count):
-        return self._tail(count, upper=False)
+        return self._tail(_log_tail, count, upper=False)
 
     def _log_survival_function(self, count):
-        return self._tail(count, upper=True)
+        return self._tail(_log_tail, count, upper=True)
 
     def _cdf(self, count):
-        return tf.exp(self._log_cdf(count))
+        return self._tail(_tail, count, upper=False)
 
     def _survival_function(self, count):
-        return tf.exp(self._log_survival_function(count))
+        return self._tail(_tail, count, upper=True)
 
-    def _tail(self, count, upper):
-        value = _log_tail(self.urn(), tf.cast(count, CORE_DTYPE), upper)
+    def _tail(self, function, count, upper):
+        value = function(self.urn(), tf.cast(count, CORE_DTYPE), upper)
         return tf.cast(value, self.dtype)
 
     def _quantile(self, value):
-        result = _quantile(self.urn(), tf.cast(value, CORE_DTYPE))
-        return tf.cast(result, self.dtype)
+        value = tf.cast(value, self.dtype)
+        return tf.cast(_quantile(self.urn(), value), self.dtype)
 
     def _mean(self):
         return self._statistic(_mean)
@@ -300,8 +308,8 @@ def _stackable(*values):
 
 
 @cached
-def _draw(urn, num_draws, share_rows, seed):
-    return sampling.draw(urn, num_draws, share_rows, seed)[..., 0]
+def _draw(urn, num_draws, how, seed):
+    return sampling.draw(urn, num_draws, how, seed)[..., 0]
 
 
 @cached
@@ -311,33 +319,84 @@ def _log_prob(urn, count):
     return exact.log_prob(urn, tf.stack([count, rest], axis=-1))
 
 
+class _Tails(NamedTuple):
+    """Logs of the cumulative probabilities of every count, `[B..., R]`.
+
+    Attributes:
+      start: the first count of the rows, `[B..., 1]` or `[1]`.
+      lower: log P(x <= count).
+      upper: log P(x > count).
+    """
+
+    start: tf.Tensor
+    lower: tf.Tensor
+    upper: tf.Tensor
+
+
+def _tails(urn: Urn) -> _Tails:
+    """Both tails, each from its own end, so that both keep their relative accuracy."""
+    at = normalizer.pair(urn, with_tails=True)
+    row = tf.maximum(tf.nn.log_softmax(at.log_row), _NEVER)
+
+    def tail(**kwargs):
+        return tf.minimum(tf.math.cumulative_logsumexp(row, axis=-1, **kwargs), 0.0)
+
+    return _Tails(at.window.start, tail(), tail(reverse=True, exclusive=True))
+
+
+def _cumulative(tails: _Tails, upper: bool) -> tf.Tensor:
+    """P(x <= count), or P(x > count): one less the other tail where that is smaller."""
+    own, other = tails.lower, tails.upper
+    if upper:
+        own, other = other, own
+    return tf.where(own < other, tf.exp(own), -tf.math.expm1(other))
+
+
 @cached
 def _log_tail(urn, count, upper):
     """log P(x <= count), or of what is above; `[...]`."""
-    row = tf.nn.log_softmax(normalizer.pair_logits(urn))
-    tail = tf.math.cumulative_logsumexp(
-        tf.maximum(row, -1e30), axis=-1, reverse=upper, exclusive=upper
-    )
-    tail = tf.minimum(tail, 0.0)
-    greatest = tf.cast(urn.num_counts, CORE_DTYPE) - 1.0
-    count = tf.math.floor(count)
-    inside = _gather_row(tail, tf.clip_by_value(count, 0.0, greatest))
-    certain = tf.zeros([], CORE_DTYPE)
-    impossible = tf.constant(-np.inf, CORE_DTYPE)
-    inside = tf.where(inside < -1e29, impossible, inside)
-    below, above = (certain, impossible) if upper else (impossible, certain)
-    inside = tf.where(count < 0.0, below, tf.where(count >= greatest, above, inside))
-    return inside
+    tails = _tails(urn)
+    row = tails.upper if upper else tails.lower
+    row = tf.where(row > _NEVER / 2, row, -np.inf)
+    return _of_counts(urn, tails.start, row, count, -np.inf, 0.0, upper)
+
+
+@cached
+def _tail(urn, count, upper):
+    """P(x <= count), or of what is above; `[...]`."""
+    tails = _tails(urn)
+    row = _cumulative(tails, upper)
+    return _of_counts(urn, tails.start, row, count, 0.0, 1.0, upper)
+
+
+def _of_counts(urn, start, row, count, never, always, upper):
+    """A row's values at counts, which are certain beyond the support."""
+    last = tf.cast(ps.shape(row)[-1], CORE_DTYPE) - 1.0
+    place = tf.math.floor(count) - start[..., 0]
+    value = _gather_row(row, tf.clip_by_value(place, 0.0, last))
+    below, above = (always, never) if upper else (never, always)
+    below, above = (tf.constant(v, CORE_DTYPE) for v in (below, above))
+    floor = tf.math.floor(count)
+    value = tf.where(place < 0.0, below, tf.where(place > last, above, value))
+    value = tf.where(floor >= support.maximum(urn)[..., 0], above, value)
+    value = tf.where(floor < support.minimum(urn)[..., 0], below, value)
+    possible = urn.is_possible() & ~tf.math.is_nan(count)
+    return tf.where(possible, value, np.nan)
 
 
 @cached
 def _quantile(urn, value):
-    """The least count whose CDF reaches the value."""
-    cumulative = tf.cumsum(tf.nn.softmax(normalizer.pair_logits(urn)), axis=-1)
-    short = tf.cast(cumulative < value[..., tf.newaxis], CORE_DTYPE)
-    least = support.minimum(urn)[..., 0]
-    most = support.maximum(urn)[..., 0]
-    return tf.clip_by_value(tf.reduce_sum(short, axis=-1), least, most)
+    """The least count whose CDF, as `cdf` returns it, reaches the value."""
+    tails = _tails(urn)
+    cdf = tf.cast(_cumulative(tails, upper=False), value.dtype)
+    short = tf.cast(cdf < value[..., tf.newaxis], CORE_DTYPE)
+    count = tf.reduce_sum(short, axis=-1) + tails.start[..., 0]
+    least, most = support.minimum(urn)[..., 0], support.maximum(urn)[..., 0]
+    count = tf.clip_by_value(count, least, most)
+    # Rounded, it is 1 before the last count.
+    count = tf.where(value == 1.0, most, count)
+    inside = (value >= 0.0) & (value <= 1.0) & urn.is_possible()
+    return tf.where(inside, count, np.nan)
 
 
 def _gather_row(rows, index):
@@ -354,7 +413,7 @@ def _mean(urn):
 
 @cached
 def _variance(urn):
-    return normalizer.covariance(urn)[..., 0, 0]
+    return normalizer.variance(urn)[..., 0]
 
 
 @cached
@@ -364,5 +423,4 @@ def _mode(urn):
 
 @cached
 def _entropy(urn):
-    row = tf.nn.log_softmax(normalizer.pair_logits(urn))
-    return -tf.reduce_sum(tf.math.multiply_no_nan(row, tf.exp(row)), axis=-1)
+    return exact.entropy(urn)

@@ -72,8 +72,11 @@ class TestLaterSums:
         """But for copies at the period, where what precedes is improbable."""
         parameters = urn()
         at = contour.factors(parameters)
-        found = contour.later_sums(parameters, at)[0].numpy()
-        probs = 1.0 / (1.0 + np.exp(-(parameters.log_weights[0] + at.log_tilt[0])))
+        later = contour.later(at)
+        modulus = tf.exp(later.log_modulus) * at.measure
+        width = min(int(parameters.num_sums), int(at.num_points))
+        found = contour.waves(at, modulus, -later.phase, width)[0].numpy()
+        probs = 1.0 / (1.0 + np.exp(-at.logits[0]))
         for i in range(3):
             table = np.ones(1)
             for size, prob in list(zip(SIZES, probs, strict=True))[i + 1 :]:
