@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 
 import tensorflow as tf
+from tensorflow.python.eager import forwardprop_util
 
 # Graphs kept of each function. Few kinds of urns differ in more than their sizes, which
 # are tensors; the bound is for a program that goes through all of them.
@@ -25,12 +26,21 @@ def cached(function: Callable) -> Callable:
 
     @functools.wraps(function)
     def call(*args):
-        if not tf.executing_eagerly():
+        leaves = tf.nest.flatten(args)
+        if not tf.executing_eagerly() or _has_tangent(leaves):
             return function(*args)
-        key = tuple(_outline(leaf) for leaf in tf.nest.flatten(args))
-        return variant(key)(*args)
+        return variant(tuple(map(_outline, leaves)))(*args)
 
     return call
+
+
+def _has_tangent(leaves) -> bool:
+    """Whether a `tf.autodiff.ForwardAccumulator` follows one of the tensors.
+
+    TensorFlow can't push tangents through a graph's loops from outside of it.
+    """
+    tensors = [leaf for leaf in leaves if tf.is_tensor(leaf)]
+    return bool(forwardprop_util.pack_tangents(tensors).tangents)
 
 
 def _outline(leaf) -> tuple:

@@ -80,7 +80,7 @@ def factors(urn: Urn) -> Factors:
     logits = urn.log_weights + log_tilt(urn)[..., tf.newaxis]
     probs = probability(logits)[..., tf.newaxis]
     spread = probs * probability(-logits)[..., tf.newaxis]
-    num_points = _num_points(urn)
+    num_points = _num_points(urn, spread)
     step = 2.0 * math.pi / tf.cast(num_points, CORE_DTYPE)
     angles = counts_row((num_points + 1) // 2) * step
     cos_minus_one = -2.0 * tf.sin(angles / 2.0) ** 2
@@ -100,12 +100,16 @@ def factors(urn: Urn) -> Factors:
     )
 
 
-def _num_points(urn: Urn) -> Size:
+def _num_points(urn: Urn, spread: tf.Tensor) -> Size:
     """K: odd, so that no point is -1, where a z of p = 1/2 is zero.
 
     There is no alias at all beyond sum(m).
     """
-    enough = row_size(ps.minimum(reach_of(urn.max_variance), urn.max_total))
+    variance = urn.max_variance
+    if not urn.is_static:
+        own = tf.reduce_sum(urn.group_sizes * spread[..., 0], axis=-1)
+        variance = tf.minimum(variance, tf.reduce_max(tf.stop_gradient(own)))
+    enough = row_size(ps.minimum(reach_of(variance), urn.max_total))
     return 2 * (enough // 2) + 3
 
 
@@ -188,27 +192,45 @@ def _suffix_sums(terms: tf.Tensor) -> tf.Tensor:
     return tf.linalg.matmul(tf.constant(triangle, terms.dtype), terms)
 
 
-def sums_of_others(urn: Urn, at: Factors, window: Window) -> tf.Tensor:
-    """P(sum of all groups but the i-th = n - x), up to aliases.
+class Others(NamedTuple):
+    """phi of the sum of all groups but one, `[B..., c, K']` each.
 
-    Args:
-      urn: the urns, of a full batch shape.
-      at: their factors.
-      window: the counts x of each group.
-
-    Returns:
-      float64 `[B..., c, R]`.
+    Attributes:
+      log_modulus: log |phi|.
+      phase: its argument.
     """
 
-    def others(terms):
+    log_modulus: tf.Tensor
+    phase: tf.Tensor
+
+
+def others(at: Factors) -> Others:
+    """Of each group."""
+
+    def sum_of_others(terms):
         # Not the total less the own: a factor can be close to zero.
         return tf.cumsum(terms, axis=-2, exclusive=True) + tf.cumsum(
             terms, axis=-2, exclusive=True, reverse=True
         )
 
-    modulus, phase = tf.exp(others(at.log_modulus)) * at.measure, others(at.phase)
-    phase -= at.turns(urn.total_count[..., tf.newaxis, tf.newaxis] - window.start)
-    return tf.maximum(waves(at, modulus, phase, window.size), 0.0)
+    return Others(sum_of_others(at.log_modulus), sum_of_others(at.phase))
+
+
+def sums_of_others(urn: Urn, at: Factors, rest: Others, window: Window) -> tf.Tensor:
+    """P(sum of all groups but the i-th = n - x), up to aliases.
+
+    Args:
+      urn: the urns, of a full batch shape.
+      at: their factors.
+      rest: of some groups.
+      window: the counts x of these groups.
+
+    Returns:
+      float64 `[B..., c, R]`.
+    """
+    modulus = tf.exp(rest.log_modulus) * at.measure
+    turns = at.turns(urn.total_count[..., tf.newaxis, tf.newaxis] - window.start)
+    return tf.maximum(waves(at, modulus, rest.phase - turns, window.size), 0.0)
 
 
 def waves(at: Factors, modulus: tf.Tensor, phase: tf.Tensor, size: Size) -> tf.Tensor:

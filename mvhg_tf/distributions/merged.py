@@ -16,7 +16,7 @@ from tensorflow_probability.python.internal import prefer_static as ps
 from mvhg_tf.distributions import support
 from mvhg_tf.distributions.binomials import log_choose
 from mvhg_tf.distributions.conditionals import reflect
-from mvhg_tf.distributions.sampling import Group, Plan, draw_in_order
+from mvhg_tf.distributions.inversion import Group, Plan, draw_in_order
 from mvhg_tf.distributions.urn import (
     CORE_DTYPE,
     Size,

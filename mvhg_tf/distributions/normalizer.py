@@ -17,8 +17,11 @@ import tensorflow as tf
 from mvhg_tf.distributions.binomials import log_binomial, log_choose
 from mvhg_tf.distributions.contour import (
     Contour,
+    Factors,
+    Others,
     contour,
     factors,
+    others,
     sums_of_others,
 )
 from mvhg_tf.distributions.tilt import log_tilt
@@ -31,6 +34,8 @@ from mvhg_tf.distributions.urn import (
     log_binomial_rows,
     take,
 )
+
+_GROUPS_AT_A_TIME = 64
 
 
 class Pair(NamedTuple):
@@ -267,7 +272,7 @@ def marginal_probs(urn: Urn) -> tf.Tensor:
     urn = urn.broadcast()
     at = factors(urn)
     window = Window(tf.zeros([1], CORE_DTYPE), urn.num_counts)
-    return _marginals(urn, at, window)
+    return _marginals(urn, at, at.logits, others(at), window)
 
 
 def mean_log_choose(urn: Urn, sizes: tf.Tensor) -> tf.Tensor:
@@ -289,22 +294,51 @@ def mean_log_choose(urn: Urn, sizes: tf.Tensor) -> tf.Tensor:
         return tf.reduce_sum(at.probs() * ways, axis=-1)
     few, turned = urn.fewer()
     at = factors(few)
-    window = count_window(few, at.logits)
+    rest, turned = others(at), turned[..., tf.newaxis, tf.newaxis]
+
+    def of_groups(index):
+        """The sum over the groups of an index, int32 `[G]`."""
+        some = few._replace(group_sizes=tf.gather(few.group_sizes, index, axis=-1))
+        logits = tf.gather(at.logits, index, axis=-1)
+        window = count_window(some, logits)
+        counts = window.counts()
+        reach = tf.gather(urn.reach(), index, axis=-1)[..., tf.newaxis]
+        drawn = tf.where(turned, reach - counts, counts)
+        ways = _finite(log_choose(tf.gather(sizes, index, axis=-2), drawn))
+        apart = Others(*(tf.gather(terms, index, axis=-2) for terms in rest))
+        probs = _marginals(some, at, logits, apart, window)
+        return tf.reduce_sum(probs * ways, axis=[-2, -1])
+
+    num_groups = few.num_groups
+    if (tf.get_static_value(num_groups) or np.inf) <= _GROUPS_AT_A_TIME:
+        return of_groups(tf.range(num_groups))
+    # Some groups at a time: of many, each few have a narrow window of their own.
+    num_blocks = -(-num_groups // _GROUPS_AT_A_TIME)
+    return tf.while_loop(
+        lambda i, _: i < num_blocks,
+        lambda i, total: (i + 1, total + of_groups(_block(i, num_groups))),
+        (tf.constant(0), tf.zeros_like(few.total_count)),
+        maximum_iterations=num_blocks,
+        parallel_iterations=1,  # one block's memory
+    )[1]
+
+
+def _block(i: tf.Tensor, num_groups) -> tf.Tensor:
+    start = i * _GROUPS_AT_A_TIME
+    return tf.range(start, tf.minimum(start + _GROUPS_AT_A_TIME, num_groups))
+
+
+def _marginals(
+    urn: Urn, at: Factors, logits: tf.Tensor, rest: Others, window: Window
+) -> tf.Tensor:
+    """P(x_i = x) for the counts of a window, `[B..., G, R]`, of some groups."""
     counts = window.counts()
-    turned = turned[..., tf.newaxis, tf.newaxis]
-    counts = tf.where(turned, urn.reach()[..., tf.newaxis] - counts, counts)
-    ways = _finite(log_choose(sizes, counts))
-    return tf.reduce_sum(_marginals(few, at, window) * ways, axis=[-2, -1])
-
-
-def _marginals(urn: Urn, at, window: Window) -> tf.Tensor:
-    """P(x_i = x) for the counts of a window, `[B..., c, R]`; full batch shape."""
     rows = log_binomial_rows(
-        urn.group_sizes[..., tf.newaxis], window.counts(), at.logits[..., tf.newaxis]
+        urn.group_sizes[..., tf.newaxis], counts, logits[..., tf.newaxis]
     )
-    rest = urn.total_count[..., tf.newaxis, tf.newaxis] - window.counts()
-    joint = tf.exp(rows) * sums_of_others(urn, at, window)
-    joint = tf.where(rest >= 0.0, joint, 0.0)
+    left = urn.total_count[..., tf.newaxis, tf.newaxis] - counts
+    joint = tf.exp(rows) * sums_of_others(urn, at, rest, window)
+    joint = tf.where(left >= 0.0, joint, 0.0)
     return joint / tf.reduce_sum(joint, axis=-1, keepdims=True)
 
 

@@ -81,7 +81,7 @@ def broadcastable(shapes: dict[str, tf.TensorShape]) -> None:
 
 
 def check_event(value: tf.Tensor, num_groups: int | None, name: str) -> None:
-    """Raises ValueError unless the last axis has a number for each group, where known."""
+    """Raises ValueError unless there is a number for each group, where known."""
     if value.shape.rank is None or num_groups is None:
         return
     event = value.shape[-1:]

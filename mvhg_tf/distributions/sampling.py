@@ -1,29 +1,35 @@
-"""Exact draws by inverse CDF, group after group.
+"""Exact draws: how the law of each group given the earlier ones is looked up.
 
-Random bits are whole integers from the Philox counter, made into floats by
-hand: that gives the same draw for the same seed in eager mode, in a graph and
-under XLA, which the float samplers of TensorFlow don't.
+The probabilities come from the contour of `contour.py`, and are drawn from by
+`inversion.py`.
 """
 
-import math
 from collections.abc import Callable
-from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
 from mvhg_tf.distributions import normalizer
 from mvhg_tf.distributions.binomials import probability
 from mvhg_tf.distributions.contour import Factors, Later, factors, later, waves
+from mvhg_tf.distributions.inversion import (
+    Group,
+    Plan,
+    count_below,
+    draw_in_order,
+    groups_first,
+    search,
+    sizes_within_reach,
+    uniform,
+)
 from mvhg_tf.distributions.urn import (
     CORE_DTYPE,
     Size,
     Urn,
     Window,
     classes_first,
-    classes_last,
     count_window,
-    counts_row,
     log_binomial_rows,
     sum_window,
     take,
@@ -31,50 +37,14 @@ from mvhg_tf.distributions.urn import (
 )
 from mvhg_tf.distributions.xla import in_xla
 
-_BLOCK = 16
 # Numbers in the rows that are held at a time: 64 MB.
 _MOST_HELD = 2**23
 # Rows are evaluated one by one for so few draws of an urn.
 _FEW_DRAWS = 2
-
-
-def uniform(shape, seed: tf.Tensor, dtype: tf.DType = CORE_DTYPE) -> tf.Tensor:
-    """Uniform draws from the open interval (0, 1).
-
-    Args:
-      shape: the shape.
-      seed: stateless seed, int32 `[2]`.
-      dtype: float64 (52 random bits) or float32 (23).
-
-    Returns:
-      `shape`, never 0 nor 1.
-    """
-    # An odd integer over a power of two: it is never rounded.
-    bits = 52 if dtype == tf.float64 else 23
-    source = tf.uint64 if dtype == tf.float64 else tf.uint32
-    raw = tf.random.stateless_uniform(
-        shape, seed, minval=None, maxval=None, dtype=source, alg="philox"
-    )
-    shift = tf.constant(source.size * 8 - bits, source)
-    value = tf.cast(tf.bitwise.right_shift(raw, shift), dtype)
-    return (value + 0.5) * tf.constant(2.0**-bits, dtype)
-
-
-class Plan(NamedTuple):
-    """How draws are looked up in cumulative probabilities.
-
-    Attributes:
-      shared: Whether to make a row for each number of elements that can be left to
-        draw, and search it, rather than a row for each draw.
-      direct: Whether a row is evaluated on the contour for each draw, rather than
-        looked up in a table that all draws of an urn share.
-      chunks: in how many parts the draws are taken, so that their rows fit into
-        memory: int or int32 scalar; 1 under XLA.
-    """
-
-    shared: bool
-    direct: bool
-    chunks: Size
+# So many groups are drawn in blocks.
+_MANY_GROUPS = 256
+# Apart from the draw's own seed, so that what blocks give is shared independently.
+_BLOCK_SALT = np.array([0x3C6EF372, 0x1B0CC175], np.int32)
 
 
 def plan(urn: Urn, num_draws: Size) -> Plan:
@@ -89,7 +59,7 @@ def plan(urn: Urn, num_draws: Size) -> Plan:
     num_urns = tf.get_static_value(ps.reduce_prod(urn.batch_shape()))
     sizes = window_sizes(urn)
     if num_draws is None or num_urns is None or sizes is None:
-        return Plan(shared=False, direct=False, chunks=1)
+        return Plan(shared=False, direct=False, chunks=1, block=0)
     num_counts, num_left = sizes
     num_left = 1 if urn.is_pair else num_left
     row = int(max(num_urns, 1)) * num_counts
@@ -99,22 +69,11 @@ def plan(urn: Urn, num_draws: Size) -> Plan:
         chunks = 1
     elif tf.executing_eagerly():
         chunks = tf.constant(chunks)  # One graph for any number.
-    return Plan(bool(shared), bool(num_draws <= _FEW_DRAWS), chunks)
-
-
-class Group(NamedTuple):
-    """The law of a group's count given the earlier ones.
-
-    Attributes:
-      start: the first count of its rows, `[B..., 1]` or `[1]`.
-      rows: takes what is left to draw, `[A, B...]`, and gives the unnormalised
-        probabilities of the counts, `[A, B..., R]`.
-      left: the numbers that can be left to draw; `start` is `[B..., 1]` or `[1]`.
-    """
-
-    start: tf.Tensor
-    rows: Callable[[tf.Tensor], tf.Tensor]
-    left: Window
+    few = bool(num_draws <= _FEW_DRAWS)
+    num_groups = tf.get_static_value(urn.num_groups) or 0
+    block = 2 ** (int(num_groups).bit_length() // 2)
+    block = block if few and num_groups >= _MANY_GROUPS else 0
+    return Plan(bool(shared), few, chunks, block)
 
 
 def draw(urn: Urn, num_draws: Size, how: Plan, seed: tf.Tensor) -> tf.Tensor:
@@ -133,28 +92,117 @@ def draw(urn: Urn, num_draws: Size, how: Plan, seed: tf.Tensor) -> tf.Tensor:
     if urn.is_pair:
         return _draw_pair(urn, num_draws, how, seed)
     few, turned = urn.fewer()
-    drawn = draw_in_order(few, _law(few, how.direct), num_draws, how, seed)
+    by = _draw_blocks if how.block else _draw_groups
+    drawn = by(few, num_draws, how, seed)
     return tf.where(turned[..., tf.newaxis], urn.reach() - drawn, drawn)
 
 
-def _law(urn: Urn, direct: bool) -> Callable[[tf.Tensor], Group]:
-    """The groups one by one, from the contour."""
+def _draw_groups(urn: Urn, num_draws: Size, how: Plan, seed: tf.Tensor) -> tf.Tensor:
     at = factors(urn)
-    following = Later(*map(classes_first, later(at)))
-    expected = urn.group_sizes * probability(at.logits)
-    expected = _classes_first(tf.cumsum(expected, axis=-1, reverse=True))
-    sizes, logits = _classes_first(urn.group_sizes), _classes_first(at.logits)
+    sizes, logits = groups_first(urn.group_sizes), groups_first(at.logits)
 
-    def group(i):
+    def unit(i):
         size = tf.gather(sizes, i)[..., tf.newaxis]
         logit = tf.gather(logits, i)[..., tf.newaxis]
         window = count_window(urn._replace(group_sizes=size), logit)
         if urn.windowed:
             window = window._replace(start=window.start[..., 0, :])
-        own = tf.exp(log_binomial_rows(size, window.counts(), logit))
+        return window, tf.exp(log_binomial_rows(size, window.counts(), logit))
+
+    law = _law(urn, at, urn.group_sizes * probability(at.logits), unit, how.direct)
+    return draw_in_order(urn, law, num_draws, how, seed)
+
+
+def _draw_blocks(urn: Urn, num_draws: Size, how: Plan, seed: tf.Tensor) -> tf.Tensor:
+    """First how many elements each block of groups gives, then each as an urn.
+
+    Both are loops over about the root of the number of groups.
+    """
+    num_groups = urn.num_groups
+    num_blocks = -(-num_groups // how.block)
+
+    def blocks(values):
+        """`[..., c]` -> `[..., c / block, block]`, filled up with zeros."""
+        shape = ps.shape(values)[:-1]
+        missing = ps.concat([shape, [num_blocks * how.block - num_groups]], axis=0)
+        values = tf.concat([values, tf.zeros(missing, values.dtype)], axis=-1)
+        return tf.reshape(values, ps.concat([shape, [num_blocks, how.block]], axis=0))
+
+    inner = urn._replace(
+        group_sizes=blocks(urn.group_sizes), log_weights=blocks(urn.log_weights)
+    )
+    outer = urn._replace(
+        group_sizes=tf.reduce_sum(inner.reach(), axis=-1),
+        log_weights=tf.zeros_like(inner.log_weights[..., 0]),
+    )
+    law = _law_of_blocks(urn, blocks, how.direct)
+    sums = draw_in_order(outer, law, num_draws, how, seed)
+    # Under one tilt all blocks have their own mean; given its sum, each has another.
+    inner = inner._replace(
+        total_count=sums,
+        max_fewer=urn.max_draws,
+        max_variance=ps.minimum(urn.max_draws, urn.max_total / 4.0),
+    )
+    how = how._replace(direct=True, block=0)
+    seed = tf.bitwise.bitwise_xor(seed, _BLOCK_SALT)
+    drawn = draw(inner, 1, how, seed)[0]
+    shape = ps.concat([ps.shape(sums)[:-1], [-1]], axis=0)
+    return tf.reshape(drawn, shape)[..., :num_groups]
+
+
+def _law_of_blocks(urn: Urn, blocks: Callable, direct: bool):
+    """Of the sums of blocks of groups, from the contour alone."""
+    at = factors(urn)
+    mean = urn.group_sizes * probability(at.logits)
+    variance = groups_first(_sums(blocks(mean * probability(-at.logits))))
+    mean = _sums(blocks(mean))
+
+    def summed(terms):
+        turned = blocks(tf.linalg.matrix_transpose(terms))  # [B..., K', c / b, b]
+        return tf.linalg.matrix_transpose(_sums(turned))
+
+    at = at._replace(log_modulus=summed(at.log_modulus), phase=summed(at.phase))
+    modulus, phase = classes_first(at.log_modulus), classes_first(at.phase)
+    means = groups_first(mean)
+
+    def unit(i):
+        window = sum_window(urn, tf.gather(means, i), tf.gather(variance, i))
+        turns = at.turns(window.start) - tf.gather(phase, i)
+        own = waves(at, tf.exp(tf.gather(modulus, i)) * at.measure, turns, window.size)
+        return window, tf.maximum(own, 0.0)
+
+    return _law(urn, at, mean, unit, direct)
+
+
+def _sums(values: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(values, axis=-1)
+
+
+def _law(
+    urn: Urn,
+    at: Factors,
+    expected: tf.Tensor,
+    unit: Callable[[tf.Tensor], tuple[Window, tf.Tensor]],
+    direct: bool,
+) -> Callable[[tf.Tensor], Group]:
+    """The law of groups, or of blocks of them, one after the other.
+
+    Args:
+      urn: the urns.
+      at: the factors of the groups or blocks.
+      expected: their means if they were independent, `[B..., c]`.
+      unit: gives the window of the counts of one of them, and their probabilities if
+        it were independent, `[B..., R]`.
+      direct: see `Plan`.
+    """
+    following = Later(*map(classes_first, later(at)))
+    expected = groups_first(tf.cumsum(expected, axis=-1, reverse=True))
+    sums_of = _sums_direct if direct else _sums_in_table
+
+    def group(i):
+        window, own = unit(i)
         phi = Later(*(tf.gather(terms, i) for terms in following))
         phi = phi._replace(log_modulus=tf.exp(phi.log_modulus) * at.measure)
-        sums_of = _sums_direct if direct else _sums_in_table
         sums = sums_of(urn, at, phi, window)
 
         def rows(left):
@@ -164,11 +212,6 @@ def _law(urn: Urn, direct: bool) -> Callable[[tf.Tensor], Group]:
         return Group(window.start, rows, sum_window(urn, tf.gather(expected, i)))
 
     return group
-
-
-def _classes_first(values: tf.Tensor) -> tf.Tensor:
-    """`[B..., c]` -> `[c, B...]`."""
-    return classes_first(values[..., tf.newaxis])[..., 0]
 
 
 def _sums_direct(urn: Urn, at: Factors, phi: Later, window: Window):
@@ -199,190 +242,20 @@ def _sums_in_table(urn: Urn, at: Factors, phi: Later, window: Window):
     return sums
 
 
-def draw_in_order(
-    urn: Urn,
-    law: Callable[[tf.Tensor], Group],
-    num_draws: Size,
-    how: Plan,
-    seed: tf.Tensor,
-) -> tf.Tensor:
-    """Draws group after group, given the law of each given the earlier ones.
-
-    Args:
-      urn: the urns, of a full batch shape.
-      law: gives the group of an index, int32 scalar.
-      num_draws: S, int or int32 scalar.
-      how: see `plan`.
-      seed: stateless seed, int32 `[2]`.
-
-    Returns:
-      float64 `[S, B..., c]`.
-    """
-    shape = ps.concat(
-        [[urn.num_groups - 1, num_draws], ps.shape(urn.total_count)], axis=0
-    )
-    uniforms = uniform(shape, seed)
-    if tf.get_static_value(how.chunks) == 1:
-        return _walk(urn, law, how.shared, uniforms)
-    size = -(-num_draws // how.chunks)
-
-    def chunk(k):
-        # The last is filled up with the last draw, so that they stack.
-        index = tf.minimum(k * size + tf.range(size), num_draws - 1)
-        return _walk(urn, law, False, tf.gather(uniforms, index, axis=1))
-
-    drawn = tf.map_fn(
-        chunk,
-        tf.range(how.chunks),
-        parallel_iterations=1,  # one chunk's memory
-        fn_output_signature=CORE_DTYPE,
-    )
-    drawn = tf.reshape(drawn, ps.concat([[-1], ps.shape(drawn)[2:]], axis=0))
-    return drawn[:num_draws]
-
-
-def _walk(
-    urn: Urn,
-    law: Callable[[tf.Tensor], Group],
-    shared: bool,
-    uniforms: tf.Tensor,
-) -> tf.Tensor:
-    """From uniform numbers `[c - 1, S, B...]` to counts `[S, B..., c]`."""
-    num_steps = ps.shape(uniforms)[0]
-    sizes, later_sizes = _sizes_within_reach(urn)
-    drawn = tf.TensorArray(CORE_DTYPE, size=num_steps + 1)
-
-    def step(i, left, drawn, first=False):
-        group, target = law(i), tf.gather(uniforms, i)
-        if shared:
-            only = Window(urn.total_count[..., tf.newaxis], 1)
-            count = _invert_shared(group, only if first else group.left, left, target)
-        else:
-            count = _invert_own(group.rows(left), target)
-        count += group.start[..., 0]
-        # Rounding can't leave the support.
-        count = tf.maximum(count, left - tf.gather(later_sizes, i))
-        count = tf.minimum(count, tf.minimum(tf.gather(sizes, i), left))
-        return i + 1, left - count, drawn.write(i, count)
-
-    left = tf.broadcast_to(urn.total_count, ps.shape(uniforms)[1:])
-    state = tf.constant(0), left, drawn
-    if shared and tf.get_static_value(num_steps) != 0:
-        state = step(*state, first=True)  # All draws share the only row.
-    _, left, drawn = tf.while_loop(
-        lambda i, *_: i < num_steps, step, state, maximum_iterations=num_steps
-    )
-    drawn = drawn.write(num_steps, left).stack()
-    return classes_last(drawn[..., tf.newaxis])[..., 0]
-
-
 def _draw_pair(urn: Urn, num_draws: Size, how: Plan, seed: tf.Tensor) -> tf.Tensor:
     """Two groups need no table and no loop."""
     at = normalizer.pair(urn)
     cumulative = tf.cumsum(at.probs(), axis=-1)
     shape = ps.concat([[num_draws], urn.batch_shape()], axis=0)
-    sizes, later_sizes = _sizes_within_reach(urn)
+    sizes, later_sizes = sizes_within_reach(urn)
     uniforms = uniform(shape, seed)
     if how.shared:
-        first = _search(cumulative[tf.newaxis], tf.zeros(shape), uniforms)
+        first = search(cumulative[tf.newaxis], tf.zeros(shape), uniforms)
     else:
-        first = _count_below(cumulative, uniforms)
+        first = count_below(cumulative, uniforms)
     first = tf.clip_by_value(
         first + at.window.start[..., 0],
         tf.maximum(urn.total_count - later_sizes[0], 0.0),
         tf.minimum(sizes[0], urn.total_count),
     )
     return tf.stack([first, urn.total_count - first], axis=-1)
-
-
-def _sizes_within_reach(urn: Urn) -> tuple[tf.Tensor, tf.Tensor]:
-    """What each group can give, and all the groups after it: `[c, B...]` each."""
-    sizes = _classes_first(urn.reach())
-    return sizes, tf.cumsum(sizes, axis=0, reverse=True, exclusive=True)
-
-
-def _invert_own(row: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
-    """Inverse CDF with a row for each draw: `[S, B..., R]`, `[S, B...]`."""
-    shape, size = ps.shape(row)[:-1], ps.shape(row)[-1]
-    # First the block of the row, then the place in it: under XLA the cumulative
-    # sum of a whole row would evaluate the row anew for each partial sum.
-    blocks = -(-size // _BLOCK)
-    row = tf.reshape(row, ps.stack([-1, size]))
-    row = tf.pad(row, ps.stack([[0, 0], [0, blocks * _BLOCK - size]]))
-    row = tf.reshape(row, ps.stack([-1, blocks, _BLOCK]))
-    cumulative = tf.cumsum(tf.reduce_sum(row, axis=-1), axis=-1)
-    target = tf.reshape(uniforms, [-1]) * cumulative[:, -1]
-    block = tf.minimum(
-        _count_below(cumulative, target), tf.cast(blocks, CORE_DTYPE) - 1
-    )
-    index = tf.cast(block, tf.int32)[:, tf.newaxis]
-    before = take(tf.pad(cumulative, [[0, 0], [1, 0]]), index)
-    row = tf.gather(row, index, batch_dims=1)[:, 0]
-    place = _count_below(before + tf.cumsum(row, axis=-1), target)
-    return tf.reshape(block * _BLOCK + place, shape)
-
-
-def _invert_shared(
-    group: Group, window: Window, left: tf.Tensor, uniforms: tf.Tensor
-) -> tf.Tensor:
-    """Inverse CDF with a row for each number that can be left, and a search."""
-    batch_shape = ps.shape(left)[1:]
-    possible = tf.reshape(
-        counts_row(window.size),
-        ps.concat([[-1], ps.ones_like(batch_shape)], axis=0),
-    )
-    possible += window.start[..., 0]
-    possible = tf.broadcast_to(
-        possible, ps.concat([[window.size], batch_shape], axis=0)
-    )
-    cumulative = tf.cumsum(group.rows(possible), axis=-1)
-    cumulative = tf.math.divide_no_nan(cumulative, cumulative[..., -1:])
-    row = left - window.start[..., 0]
-    row = tf.clip_by_value(row, 0.0, tf.cast(window.size, CORE_DTYPE) - 1.0)
-    return _search(cumulative, row, uniforms)
-
-
-def _count_below(cumulative: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-    below = tf.cast(cumulative <= target[..., tf.newaxis], CORE_DTYPE)
-    return tf.reduce_sum(below, axis=-1)
-
-
-def _search(cumulative: tf.Tensor, rows: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-    """Binary search for how many entries of a row are at most the target.
-
-    Args:
-      cumulative: `[A, B..., R]`, ascending.
-      rows: which of the A rows, whole numbers `[S, B...]`.
-      target: `[S, B...]`.
-
-    Returns:
-      float64 `[S, B...]`.
-    """
-    size = ps.shape(cumulative)[-1]
-    num_batch = ps.reduce_prod(ps.shape(cumulative)[1:-1])
-    flat = tf.reshape(cumulative, [-1])
-    within = tf.reshape(tf.range(num_batch), ps.shape(cumulative)[1:-1])
-    start = (tf.cast(rows, tf.int32) * num_batch + within) * size
-    found = tf.zeros_like(start)
-
-    # found entries are known to be at most the target; steps of halving size.
-    def further(bit, found):
-        place = found + bit
-        value = tf.gather(flat, start + tf.minimum(place, size) - 1)
-        return bit // 2, tf.where((place <= size) & (value <= target), place, found)
-
-    static = tf.get_static_value(size)
-    if static is not None:
-        bit = 1 << (int(static).bit_length() - 1)
-        while bit:
-            bit, found = further(bit, found)
-    else:
-        greatest = tf.bitwise.left_shift(1, _log2(size))
-        _, found = tf.while_loop(lambda bit, _: bit > 0, further, (greatest, found))
-    return tf.cast(found, CORE_DTYPE)
-
-
-def _log2(size: tf.Tensor) -> tf.Tensor:
-    """The place of the highest bit of a positive int32."""
-    exact = tf.math.log(tf.cast(size, CORE_DTYPE) + 0.5) / math.log(2.0)
-    return tf.cast(tf.math.floor(exact), tf.int32)

@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
-from mvhg_tf.distributions import exact, merged, sampling
+from mvhg_tf.distributions import exact, merged
 from mvhg_tf.distributions.cached import cached
 from mvhg_tf.distributions.chunks import in_chunks
 from mvhg_tf.distributions.conditionals import (
@@ -31,7 +31,7 @@ from mvhg_tf.distributions.conditionals import (
     reflect,
     reflect_shared,
 )
-from mvhg_tf.distributions.sampling import Plan
+from mvhg_tf.distributions.inversion import Plan, uniform
 from mvhg_tf.distributions.urn import (
     CORE_DTYPE,
     Size,
@@ -347,7 +347,7 @@ def _uniforms(urn: Urn, drawn: tf.Tensor, seed: tf.Tensor, dtype) -> tf.Tensor:
     """The random numbers of the noise, `[S, B..., c - 1, R + 1]`."""
     shape = [urn.num_groups - 1, urn.num_counts + 1]
     shape = ps.concat([ps.shape(drawn)[:-1], shape], axis=0)
-    return sampling.uniform(shape, tf.bitwise.bitwise_xor(seed, _NOISE_SALT), dtype)
+    return uniform(shape, tf.bitwise.bitwise_xor(seed, _NOISE_SALT), dtype)
 
 
 def _relaxed(

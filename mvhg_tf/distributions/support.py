@@ -95,7 +95,9 @@ def mode(urn: Urn) -> tf.Tensor:
     1) omega_i / (omega_i + threshold)) gains above a threshold, which is found by
     bisection.
     """
-    urn = urn.broadcast()
+    possible = urn.is_possible()[..., tf.newaxis]
+    urn, turned = urn.fewer()
+    turned = turned[..., tf.newaxis]
     reach = urn.reach()
     log_weights = tf.where(reach > 0.0, urn.log_weights, 0.0)
     slack = tf.math.log1p(reach) + 1.0
@@ -121,7 +123,12 @@ def mode(urn: Urn) -> tf.Tensor:
     certain = above(high)
     ties = above(low) - certain
     missing = urn.total_count - tf.reduce_sum(certain, axis=-1)
-    before = tf.cumsum(ties, axis=-1, exclusive=True)
+    # What is left comes from the groups that are last.
+    before = tf.where(
+        turned,
+        tf.cumsum(ties, axis=-1, exclusive=True, reverse=True),
+        tf.cumsum(ties, axis=-1, exclusive=True),
+    )
     extra = tf.clip_by_value(missing[..., tf.newaxis] - before, 0.0, ties)
-    possible = urn.is_possible()[..., tf.newaxis]
-    return tf.where(possible, certain + extra, np.nan)
+    value = certain + extra
+    return tf.where(possible, tf.where(turned, reach - value, value), np.nan)

@@ -303,18 +303,23 @@ def count_window(urn: Urn, logits: tf.Tensor, with_tails: bool = False) -> Windo
     return Window(start[..., tf.newaxis], row_size(width))
 
 
-def sum_window(urn: Urn, expected: tf.Tensor) -> Window:
+def sum_window(
+    urn: Urn, expected: tf.Tensor, variance: tf.Tensor | None = None
+) -> Window:
     """The values that the sum of some groups can have; as `count_window`.
 
     Args:
       urn: the urns.
       expected: the mean of the sum of independent groups, `[B...]`.
+      variance: its variance, `[B...]`; by default that of all groups is taken.
 
     Returns:
       The window; `start` is `[B..., 1]`.
     """
     all_sums = urn.max_draws + 1.0
     width = ps.minimum(all_sums, _window(urn.max_variance))
+    if variance is not None and not urn.is_static:
+        width = tf.minimum(width, _window(tf.reduce_max(variance)))
     start = tf.math.floor(expected) - ps.floor((width - 1.0) / 2.0)
     start = tf.clip_by_value(start, 0.0, all_sums - width)
     return Window(start[..., tf.newaxis], row_size(width))
