@@ -66,14 +66,6 @@ class Factors(NamedTuple):
         whole = tf.where(self.angles > 0.0, tf.constant(2.0, CORE_DTYPE), 1.0)
         return whole / tf.cast(self.num_points, CORE_DTYPE)
 
-    def turns(self, sums: tf.Tensor) -> tf.Tensor:
-        """`u s` of whole numbers s `[..., 1]`, to within one turn: `[..., K']`."""
-        points = tf.cast(self.num_points, CORE_DTYPE)
-        index = counts_row(ps.shape(self.angles)[0])
-        # Whole numbers, so that nothing is rounded before the last product.
-        rest = tf.math.floormod(tf.math.floormod(sums, points) * index, points)
-        return rest * (2.0 * math.pi / points)
-
 
 def factors(urn: Urn) -> Factors:
     """The factors of the urns, of a full batch shape."""
@@ -229,7 +221,7 @@ def sums_of_others(urn: Urn, at: Factors, rest: Others, window: Window) -> tf.Te
       float64 `[B..., c, R]`.
     """
     modulus = tf.exp(rest.log_modulus) * at.measure
-    turns = at.turns(urn.total_count[..., tf.newaxis, tf.newaxis] - window.start)
+    turns = at.angles * (urn.total_count[..., tf.newaxis, tf.newaxis] - window.start)
     return tf.maximum(waves(at, modulus, rest.phase - turns, window.size), 0.0)
 
 
@@ -245,9 +237,9 @@ def waves(at: Factors, modulus: tf.Tensor, phase: tf.Tensor, size: Size) -> tf.T
     Returns:
       float64 `[..., R]`.
     """
-    turns = at.turns(counts_row(size)[:, tf.newaxis])
+    turns = at.angles[:, tf.newaxis] * counts_row(size)
     amplitudes = tf.concat([modulus * tf.cos(phase), -modulus * tf.sin(phase)], -1)
-    table = tf.concat([tf.cos(turns), tf.sin(turns)], axis=-1)
+    table = tf.concat([tf.cos(turns), tf.sin(turns)], axis=0)
     shape = ps.concat([ps.shape(amplitudes)[:-1], [size]], axis=0)
-    flat = tf.reshape(amplitudes, ps.stack([-1, ps.shape(table)[-1]]))
-    return tf.reshape(tf.matmul(flat, table, transpose_b=True), shape)
+    flat = tf.reshape(amplitudes, ps.stack([-1, ps.shape(table)[0]]))
+    return tf.reshape(tf.matmul(flat, table), shape)

@@ -30,6 +30,7 @@ from mvhg_tf.distributions.urn import (
     Window,
     classes_first,
     count_window,
+    counts_row,
     log_binomial_rows,
     sum_window,
     take,
@@ -99,18 +100,32 @@ def draw(urn: Urn, num_draws: Size, how: Plan, seed: tf.Tensor) -> tf.Tensor:
 
 def _draw_groups(urn: Urn, num_draws: Size, how: Plan, seed: tf.Tensor) -> tf.Tensor:
     at = factors(urn)
+    unit = _units_in_windows(urn, at) if urn.windowed else _units(urn, at)
+    law = _law(urn, at, urn.group_sizes * probability(at.logits), unit, how.direct)
+    return draw_in_order(urn, law, num_draws, how, seed)
+
+
+def _units(urn: Urn, at: Factors) -> Callable:
+    """The probabilities of all counts of each group, as `_law` asks for them."""
+    sizes, logits = urn.group_sizes[..., tf.newaxis], at.logits[..., tf.newaxis]
+    counts = counts_row(urn.num_counts)
+    own = classes_first(tf.exp(log_binomial_rows(sizes, counts, logits)))
+    window = Window(tf.zeros([1], CORE_DTYPE), urn.num_counts)
+    return lambda i: (window, tf.gather(own, i))
+
+
+def _units_in_windows(urn: Urn, at: Factors) -> Callable:
+    """As `_units`, group by group, because few of many have wide windows."""
     sizes, logits = groups_first(urn.group_sizes), groups_first(at.logits)
 
     def unit(i):
         size = tf.gather(sizes, i)[..., tf.newaxis]
         logit = tf.gather(logits, i)[..., tf.newaxis]
         window = count_window(urn._replace(group_sizes=size), logit)
-        if urn.windowed:
-            window = window._replace(start=window.start[..., 0, :])
+        window = window._replace(start=window.start[..., 0, :])
         return window, tf.exp(log_binomial_rows(size, window.counts(), logit))
 
-    law = _law(urn, at, urn.group_sizes * probability(at.logits), unit, how.direct)
-    return draw_in_order(urn, law, num_draws, how, seed)
+    return unit
 
 
 def _draw_blocks(urn: Urn, num_draws: Size, how: Plan, seed: tf.Tensor) -> tf.Tensor:
@@ -167,7 +182,7 @@ def _law_of_blocks(urn: Urn, blocks: Callable, direct: bool):
 
     def unit(i):
         window = sum_window(urn, tf.gather(means, i), tf.gather(variance, i))
-        turns = at.turns(window.start) - tf.gather(phase, i)
+        turns = at.angles * window.start - tf.gather(phase, i)
         own = waves(at, tf.exp(tf.gather(modulus, i)) * at.measure, turns, window.size)
         return window, tf.maximum(own, 0.0)
 
@@ -219,7 +234,7 @@ def _sums_direct(urn: Urn, at: Factors, phi: Later, window: Window):
     del urn
 
     def sums(left):
-        phase = phi.phase - at.turns(left[..., tf.newaxis] - window.start)
+        phase = phi.phase - at.angles * (left[..., tf.newaxis] - window.start)
         modulus = tf.broadcast_to(phi.log_modulus, ps.shape(phase))
         return tf.maximum(waves(at, modulus, phase, window.size), 0.0)
 

@@ -22,6 +22,8 @@ _NATS = 44.0
 # The least number of float64 is exp(-745).
 _TAIL_NATS = 745.0
 _LONG_ROW = 2.0**20
+# Windows are urns' own, and so are the log factorials in them.
+_WORTH_A_WINDOW = 4.0
 # Rows longer than this are refused: that many float64 numbers are 2 GB.
 _LONGEST_ROW = 2**28
 
@@ -208,7 +210,7 @@ def _bounds(total_count: tf.Tensor, group_sizes: tf.Tensor) -> dict:
         bounds = {name: float(value) for name, value in bounds.items()}
         counts = min(bounds["max_size"], bounds["max_draws"]) + 1.0
         variance = min(bounds["max_variance"], bounds["max_size"] / 4.0)
-        windowed = bool(counts > _window(variance))
+        windowed = bool(counts > _WORTH_A_WINDOW * _window(variance))
         check_row_size(min(counts, _window(bounds["max_variance"])))
         if tf.executing_eagerly():
             bounds = {
@@ -332,10 +334,10 @@ def window_sizes(urn: Urn) -> tuple[int, int] | None:
     if any(bound is None for bound in bounds):
         return None
     draws, size, variance = map(float, bounds)
-    return (
-        int(min(size + 1.0, draws + 1.0, _window(min(variance, size / 4.0)))),
-        int(min(draws + 1.0, _window(variance))),
-    )
+    counts = min(size, draws) + 1.0
+    if urn.windowed:
+        counts = min(counts, _window(min(variance, size / 4.0)))
+    return int(counts), int(min(draws + 1.0, _window(variance)))
 
 
 def counts_row(size: Size) -> tf.Tensor:
