@@ -45,21 +45,26 @@ def neural_sort(
             f"scores has dtype {scores.dtype.name} and shape {scores.shape}, but must "
             "be floating and [..., d]: cast or reshape it."
         )
-    if tf.is_tensor(temperature):
-        temperature = tf.cast(temperature, scores.dtype)
-    else:
-        temperature = tf.constant(temperature, scores.dtype)
+    if not tf.is_tensor(temperature):
+        # 1e-9, say, is no number of float16.
+        dtype = scores.dtype if scores.dtype == tf.float64 else tf.float32
+        temperature = tf.constant(temperature, dtype)
     relaxed = _relaxed_permutation(scores, temperature)
     if not hard:
         return relaxed
     size = tf.shape(scores)[-1]
     order = tf.argsort(scores, axis=-1, direction="DESCENDING", stable=True)
     permutation = tf.one_hot(order, size, dtype=scores.dtype)
-    return relaxed + tf.stop_gradient(permutation - relaxed)
+    return permutation + (relaxed - tf.stop_gradient(relaxed))
 
 
 def _relaxed_permutation(scores: tf.Tensor, temperature: tf.Tensor) -> tf.Tensor:
     """`[..., d]`, `[]` -> `[..., d, d]`, safe in the whole range of the dtype."""
+    dtype = scores.dtype
+    if dtype.size < tf.float32.size:  # Its least and greatest numbers are too near.
+        scores, temperature = (tf.cast(v, tf.float32) for v in (scores, temperature))
+        return tf.cast(_relaxed_permutation(scores, temperature), dtype)
+    temperature = tf.cast(temperature, dtype)
     size = tf.shape(scores)[-1]
     # The logits' rows are invariant to a shift of all scores, and linear in
     # them. So they are computed from scores brought into [-1, 1] by a shift and

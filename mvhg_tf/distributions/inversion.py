@@ -88,6 +88,7 @@ def draw_in_order(
     num_draws: Size,
     how: Plan,
     seed: tf.Tensor,
+    descending: bool | tf.Tensor = False,
 ) -> tf.Tensor:
     """Draws group after group, given the law of each given the earlier ones.
 
@@ -97,6 +98,8 @@ def draw_in_order(
       num_draws: S, int or int32 scalar.
       how: see `plan`.
       seed: stateless seed, int32 `[2]`.
+      descending: Whether counts fall as the uniform numbers rise, bool `[B...]`. So
+        what is left gives the same draw as what is drawn.
 
     Returns:
       float64 `[S, B..., c]`.
@@ -105,6 +108,7 @@ def draw_in_order(
         [[urn.num_groups - 1, num_draws], ps.shape(urn.total_count)], axis=0
     )
     uniforms = uniform(shape, seed)
+    uniforms = tf.where(descending, 1.0 - uniforms, uniforms)
     if tf.get_static_value(how.chunks) == 1:
         return _walk(urn, law, how.shared, uniforms)
     size = -(-num_draws // how.chunks)

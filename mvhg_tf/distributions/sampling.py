@@ -94,15 +94,17 @@ def draw(urn: Urn, num_draws: Size, how: Plan, seed: tf.Tensor) -> tf.Tensor:
         return _draw_pair(urn, num_draws, how, seed)
     few, turned = urn.fewer()
     by = _draw_blocks if how.block else _draw_groups
-    drawn = by(few, num_draws, how, seed)
+    drawn = by(few, turned, num_draws, how, seed)
     return tf.where(turned[..., tf.newaxis], urn.reach() - drawn, drawn)
 
 
-def _draw_groups(urn: Urn, num_draws: Size, how: Plan, seed: tf.Tensor) -> tf.Tensor:
+def _draw_groups(
+    urn: Urn, turned: tf.Tensor, num_draws: Size, how: Plan, seed: tf.Tensor
+) -> tf.Tensor:
     at = factors(urn)
     unit = _units_in_windows(urn, at) if urn.windowed else _units(urn, at)
     law = _law(urn, at, urn.group_sizes * probability(at.logits), unit, how.direct)
-    return draw_in_order(urn, law, num_draws, how, seed)
+    return draw_in_order(urn, law, num_draws, how, seed, turned)
 
 
 def _units(urn: Urn, at: Factors) -> Callable:
@@ -128,11 +130,14 @@ def _units_in_windows(urn: Urn, at: Factors) -> Callable:
     return unit
 
 
-def _draw_blocks(urn: Urn, num_draws: Size, how: Plan, seed: tf.Tensor) -> tf.Tensor:
+def _draw_blocks(
+    urn: Urn, turned: tf.Tensor, num_draws: Size, how: Plan, seed: tf.Tensor
+) -> tf.Tensor:
     """First how many elements each block of groups gives, then each as an urn.
 
     Both are loops over about the root of the number of groups.
     """
+    del turned  # No other way gives the same draw.
     num_groups = urn.num_groups
     num_blocks = -(-num_groups // how.block)
 
