@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         MultivariateFisherNoncentralHypergeometric,
         OrderedPartition,
         RandomPartition,
+        leave_one_out_loss,
         random_subset,
     )
     from mvhg_tf.schedules import ExponentialAnnealing
@@ -28,6 +29,7 @@ __all__ = [
     "MultivariateFisherNoncentralHypergeometric",
     "OrderedPartition",
     "RandomPartition",
+    "leave_one_out_loss",
     "neural_sort",
     "random_subset",
     "__version__",
@@ -39,6 +41,7 @@ _HOMES = {
     "MultivariateFisherNoncentralHypergeometric": "mvhg_tf.distributions",
     "OrderedPartition": "mvhg_tf.distributions",
     "RandomPartition": "mvhg_tf.distributions",
+    "leave_one_out_loss": "mvhg_tf.distributions",
     "neural_sort": "mvhg_tf.sorting",
     "random_subset": "mvhg_tf.distributions",
 }

@@ -107,3 +107,35 @@ def test_bad_input_is_one_clear_sentence():
         neural_sort(tf.zeros([2, 3], tf.int32))
     with pytest.raises(ValueError, match=r"must be floating and \[..., d\]"):
         neural_sort(1.0)
+
+
+class TestHalfPrecision:
+    @pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
+    @pytest.mark.parametrize(
+        "scores, temperature",
+        [
+            ([1.0, 1.0, 0.5], 1e-3),
+            ([2.0], 1.0),
+            ([6e4, -6e4, 0.0], 1e-3),
+            ([0.0, 0.0], 1e-9),
+            ([1e-7, 0.0, 2e-7], 1.0),
+        ],
+    )
+    def test_equals_float32(self, scores, temperature, dtype):
+        scores = tf.constant(scores, dtype)
+        found = neural_sort(scores, temperature)
+        expected = neural_sort(tf.cast(scores, tf.float32), temperature)
+        assert found.dtype == dtype
+        np.testing.assert_allclose(
+            tf.cast(found, tf.float32), expected, atol=4e-3, rtol=0
+        )
+        hard = tf.cast(neural_sort(scores, temperature, hard=True), tf.float32)
+        assert set(np.unique(hard)) <= {0.0, 1.0}
+
+    def test_gradients_are_finite(self):
+        scores = tf.constant([1.0, 1.0, 0.5], tf.float16)
+        with tf.GradientTape() as tape:
+            tape.watch(scores)
+            sorted_scores = tf.linalg.matvec(neural_sort(scores, 0.1), scores)
+            loss = tf.reduce_sum(sorted_scores[:1])
+        assert np.all(np.isfinite(tape.gradient(loss, scores)))

@@ -1,16 +1,19 @@
 """Fisher's noncentral hypergeometric distributions.
 
 The classes are in `mvhg.py` and `univariate.py`. Their maths are functions of
-tensors, one idea a file: `urn.py` the parameters, `tilt.py`, `contour.py` and
-`normalizer.py` the normaliser and the moments, `conditionals.py` and `tables.py`
-the law of a group given the earlier ones, `sampling.py` the draws,
-`straight_through.py` their gradients, `support.py`, `fit.py` and `kl.py` what the
-names say. `exact.py` and `merged.py` bind them into the two methods.
+tensors, one idea a file: `binomials.py` the binomial coefficients, `urn.py` the
+parameters and the sizes of rows, `tilt.py`, `contour.py` and `normalizer.py` the
+normaliser and the moments, `inversion.py` and `sampling.py` the draws,
+`straight_through.py` their gradients, with the tables of the paper's relaxation in
+`relaxation/`, `leave_one_out.py` gradients from several draws, `support.py`, `fit.py`
+and `kl.py` what the names say. `exact.py` and `merged.py` bind them into the two
+methods, and `cached.py` runs them as graphs when they are called eagerly.
 
 `partition` holds random partitions, whose sizes follow the multivariate distribution.
 """
 
 from mvhg_tf.distributions import kl  # noqa: F401  (registers with TFP)
+from mvhg_tf.distributions.leave_one_out import leave_one_out_loss
 from mvhg_tf.distributions.mvhg import MultivariateFisherNoncentralHypergeometric
 from mvhg_tf.distributions.partition import (
     OrderedPartition,
@@ -24,5 +27,6 @@ __all__ = [
     "MultivariateFisherNoncentralHypergeometric",
     "OrderedPartition",
     "RandomPartition",
+    "leave_one_out_loss",
     "random_subset",
 ]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 from tensorflow.python.eager import forwardprop_util
+from tensorflow.python.ops import gradients_util
 
 # Graphs kept of each function. Few kinds of urns differ in more than their sizes, which
 # are tensors; the bound is for a program that goes through all of them.
@@ -15,6 +16,8 @@ _SHORT_EVENT = 2
 
 def cached(function: Callable) -> Callable:
     """Runs `function` as a graph when called eagerly, and inline in a graph.
+
+    Eager calls that are to be differentiated twice, or forwards, are inline too.
 
     One graph serves all batch shapes of a rank and all sizes of urns. What it may rely
     on is the ranks, whether there are one, two or more groups, and Python values.
@@ -27,19 +30,24 @@ def cached(function: Callable) -> Callable:
     @functools.wraps(function)
     def call(*args):
         leaves = tf.nest.flatten(args)
-        if not tf.executing_eagerly() or _has_tangent(leaves):
+        if not tf.executing_eagerly() or _needs_operations(leaves):
             return function(*args)
         return variant(tuple(map(_outline, leaves)))(*args)
 
     return call
 
 
-def _has_tangent(leaves) -> bool:
-    """Whether a `tf.autodiff.ForwardAccumulator` follows one of the tensors.
+def _needs_operations(leaves) -> bool:
+    """Whether derivatives are asked for that graphs are slow at, or can't have.
 
-    TensorFlow can't push tangents through a graph's loops from outside of it.
+    A second derivative makes TensorFlow trace a graph's backward pass anew at every
+    call, for seconds; and a `tf.autodiff.ForwardAccumulator` can't push tangents
+    through the loops of a graph from outside of it.
     """
     tensors = [leaf for leaf in leaves if tf.is_tensor(leaf)]
+    kind = gradients_util.PossibleTapeGradientTypes(tensors)
+    if kind == gradients_util.POSSIBLE_GRADIENT_TYPES_HIGHER_ORDER:
+        return True
     return bool(forwardprop_util.pack_tangents(tensors).tangents)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
-from mvhg_tf.distributions import normalizer, support, tables
+from mvhg_tf.distributions import normalizer, support
 from mvhg_tf.distributions.binomials import log_binomial, log_choose
 from mvhg_tf.distributions.normalizer import (  # noqa: F401  (part of the law)
     covariance,
@@ -15,6 +15,7 @@ from mvhg_tf.distributions.normalizer import (  # noqa: F401  (part of the law)
 from mvhg_tf.distributions.normalizer import (  # noqa: F401  (it is symmetric)
     covariance_product as mean_vjp,
 )
+from mvhg_tf.distributions.relaxation import tables
 from mvhg_tf.distributions.sampling import draw  # noqa: F401  (part of the law)
 from mvhg_tf.distributions.urn import Urn, counts_row
 

@@ -15,8 +15,8 @@ from tensorflow_probability.python.internal import prefer_static as ps
 
 from mvhg_tf.distributions import support
 from mvhg_tf.distributions.binomials import log_choose
-from mvhg_tf.distributions.conditionals import reflect
 from mvhg_tf.distributions.inversion import Group, Plan, draw_in_order
+from mvhg_tf.distributions.relaxation.conditionals import reflect
 from mvhg_tf.distributions.urn import (
     CORE_DTYPE,
     Size,
@@ -39,7 +39,11 @@ def log_later(urn: Urn, dtype: tf.DType) -> tf.Tensor:
     present = sizes > 0.0
     log_sizes = tf.where(present, tf.math.log(tf.where(present, sizes, 1.0)), -np.inf)
     log_masses = _finite(urn.log_weights[..., 1:] + log_sizes)
-    log_mass = tf.math.cumulative_logsumexp(log_masses, axis=-1, reverse=True)
+    # Not cumulative_logsumexp, whose second derivative is NaN.
+    num_later = ps.shape(log_masses)[-1]
+    is_later = tf.range(num_later) >= tf.range(num_later)[:, tf.newaxis]
+    log_masses = tf.where(is_later, log_masses[..., tf.newaxis, :], -np.inf)
+    log_mass = tf.reduce_logsumexp(log_masses, axis=-1)
     log_weights = log_mass - tf.math.log(tf.maximum(merged_sizes, 1.0))
     sums = counts_row(urn.num_sums)
     return log_choose(merged_sizes[..., tf.newaxis], sums) + (
@@ -48,7 +52,7 @@ def log_later(urn: Urn, dtype: tf.DType) -> tf.Tensor:
 
 
 def _finite(log_values: tf.Tensor) -> tf.Tensor:
-    """Minus infinity is out of range of a cumulative sum; e^-1e4 is zero enough."""
+    """No minus infinity, of which differences are NaN; e^-1e4 is zero enough."""
     return tf.where(log_values > -1e4, log_values, -1e4)
 
 

@@ -490,7 +490,8 @@ class MultivariateFisherNoncentralHypergeometric(
 
         Raises:
           ValueError: If the mean of the counts is not that of counts which sum to
-            `total_count` and fit into `group_sizes`; where this is known.
+            `total_count` (within 1e-4 of it) and fit into `group_sizes`. In a graph
+            that does not know them, an `InvalidArgumentError` when it runs.
         """
         dtype = parameter_util.floating_dtype([counts])
         mean = tf.reduce_mean(parameter_util.as_tensor(counts, CORE_DTYPE), axis=0)
@@ -525,7 +526,8 @@ class MultivariateFisherNoncentralHypergeometric(
             group_sizes = parameter_util.as_tensor(group_sizes, dtype)
             parameter_util.check_mean(mean, total_count, group_sizes)
             urn = make_urn(total_count, group_sizes, tf.zeros_like(mean))
-            log_weights = tf.cast(_fit(urn, mean), dtype)
+            with tf.control_dependencies(parameter_util.assert_mean(mean, urn)):
+                log_weights = tf.cast(_fit(urn, tf.identity(mean)), dtype)
         return cls(total_count, group_sizes, log_weights, **kwargs)
 
     @staticmethod

@@ -103,24 +103,47 @@ def assert_event(value: tf.Tensor, num_groups, name: str) -> list[tf.Operation]:
     ]
 
 
+# Of what float32 may have rounded.
+_MEAN_TOLERANCE = 1e-4
+
+
 def check_mean(mean, total_count, group_sizes) -> None:
     """Raises ValueError unless the means can be those of an urn, where known."""
+    check_event(mean, tf.compat.dimension_value(group_sizes.shape[-1]), "mean")
     values = [tf.get_static_value(value) for value in (mean, total_count, group_sizes)]
     if any(value is None for value in values):
         return
     mean, total_count, group_sizes = map(np.asarray, values)
-    tolerance = 1e-4  # of what float32 may have rounded
-    if np.any(mean < 0) or np.any(mean > (1 + tolerance) * group_sizes):
+    if np.any(mean < 0) or np.any(mean > (1 + _MEAN_TOLERANCE) * group_sizes):
         raise ValueError(
             "the mean of a group is negative or greater than its group_sizes: pass "
             "means of counts that the urn can give."
         )
     error = mean.sum(axis=-1) - total_count
-    if np.any(~(np.abs(error) <= tolerance * np.maximum(total_count, 1.0))):
+    if np.any(~(np.abs(error) <= _MEAN_TOLERANCE * np.maximum(total_count, 1.0))):
         raise ValueError(
             f"the means of the groups sum to {mean.sum(axis=-1)}, but total_count is "
             f"{total_count}: pass means or counts that sum to it."
         )
+
+
+def assert_mean(mean, urn: Urn) -> list[tf.Operation]:
+    """As `check_mean`, when the graph runs."""
+    largest = (1.0 + _MEAN_TOLERANCE) * urn.group_sizes
+    error = tf.abs(tf.reduce_sum(mean, axis=-1) - urn.total_count)
+    allowed = _MEAN_TOLERANCE * tf.maximum(urn.total_count, 1.0)
+    return [
+        assert_util.assert_equal(
+            tf.reduce_all((mean >= 0.0) & (mean <= largest)),
+            True,
+            message="the mean of a group is negative or greater than its group_sizes",
+        ),
+        assert_util.assert_equal(
+            tf.reduce_all(error <= allowed),
+            True,
+            message="the means of the groups must sum to total_count",
+        ),
+    ]
 
 
 def defined(value: tf.Tensor, urn: Urn, allow_nan_stats: bool) -> tf.Tensor:

@@ -25,13 +25,13 @@ from tensorflow_probability.python.internal import prefer_static as ps
 
 from mvhg_tf.distributions import exact, merged
 from mvhg_tf.distributions.cached import cached
-from mvhg_tf.distributions.chunks import in_chunks
-from mvhg_tf.distributions.conditionals import (
+from mvhg_tf.distributions.inversion import Plan, uniform
+from mvhg_tf.distributions.relaxation.chunks import in_chunks
+from mvhg_tf.distributions.relaxation.conditionals import (
     conditional_logits,
     reflect,
     reflect_shared,
 )
-from mvhg_tf.distributions.inversion import Plan, uniform
 from mvhg_tf.distributions.urn import (
     CORE_DTYPE,
     Size,
@@ -161,8 +161,14 @@ def rows(
     return tf.stop_gradient(result) if estimator.name is None else result
 
 
-@cached
 def _draw(urn, num_draws, how, seed, method):
+    # No derivative goes through the draw itself.
+    urn = urn._replace(log_weights=tf.stop_gradient(urn.log_weights))
+    return _draw_cached(urn, num_draws, how, seed, method)
+
+
+@cached
+def _draw_cached(urn, num_draws, how, seed, method):
     return LAWS[method].draw(urn, num_draws, how, seed)
 
 

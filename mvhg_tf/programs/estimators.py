@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "num_draws",
         "draws of each setting and estimator",
         integer(100, 1_000_000),
-        10_000,
+        40_000,
     )
     return program.run(argv)
 

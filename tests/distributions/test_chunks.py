@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mvhg_tf.distributions.chunks import in_chunks
+from mvhg_tf.distributions.relaxation.chunks import in_chunks
 
 SCALE, OFFSET = (
     np.random.RandomState(0).randn(2, 5),

@@ -11,6 +11,7 @@ from tensorflow_probability.python.internal import test_util
 from mvhg_tf.distributions import (
     FisherNoncentralHypergeometric,
     MultivariateFisherNoncentralHypergeometric,
+    exact,
 )
 
 tfd = tfp.distributions
@@ -150,6 +151,66 @@ class TestTFP:
         results = draws, law.log_prob(draws), law.mean(), law.sample_one_hot(seed=1)
         assert all(result.dtype == dtype for result in results)
 
+    def test_variables_of_float64(self):
+        """Casts to their own dtype leave them variables."""
+        total_count = tf.Variable(np.float64(6))
+        sizes = tf.Variable(np.array([4.0, 5.0, 6.0]))
+        law = dist(total_count=total_count, group_sizes=sizes, log_weights=np.zeros(3))
+        np.testing.assert_array_equal(law.sample(seed=1).numpy().sum(), 6.0)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(law.sample(seed=1) ** 2) + law.log_prob([1.0, 2, 3])
+        assert tape.gradient(loss, total_count) is None
+        np.testing.assert_allclose(law.mean(), [1.6, 2.0, 2.4], rtol=1e-14)
+
+    def test_numbers_are_rounded_once(self):
+        """Those of Python and NumPy keep the digits of float64 beside a float64."""
+        law = dist(group_sizes=np.array([4.0, 5.0, 6.0]), log_weights=[0.1, 0.2, 0.3])
+        assert law.dtype == tf.float64
+        np.testing.assert_array_equal(law.log_weights, np.array([0.1, 0.2, 0.3]))
+        law = dist(log_weights=None, weights=np.array([0.1, 0.2, 0.3]), temperature=0.7)
+        assert law.temperature.numpy() == 0.7
+        np.testing.assert_array_equal(
+            law.log_weights_parameter(), np.log([0.1, 0.2, 0.3])
+        )
+
+
+class TestOtherUrns:
+    """Eagerly one graph serves urns of all sizes: nothing is traced anew."""
+
+    @staticmethod
+    def use(index):
+        rng = np.random.RandomState(index)
+        sizes = rng.randint(1, 60, size=3 + index % 5)
+        log_weights = tf.constant(rng.randn(len(sizes)), tf.float32)
+        with tf.GradientTape() as tape:
+            tape.watch(log_weights)
+            law = MultivariateFisherNoncentralHypergeometric(
+                sizes.sum() // 3, sizes, log_weights, gradient_estimator="mean"
+            )
+            loss = tf.reduce_sum(law.sample(seed=index) ** 2) + law.entropy()
+        tape.gradient(loss, log_weights)
+        pair = FisherNoncentralHypergeometric(index + 5, index + 9, 30, odds=0.3)
+        pair.survival_function(3.0)
+        pair.sample(seed=index)
+
+    def test_no_trace_and_no_warning(self, monkeypatch):
+        traced = []
+        for name in ("log_prob", "entropy", "draw", "mean_vjp"):
+            function = getattr(exact, name)
+
+            def counting(*args, function=function, **kwargs):
+                traced.append(function)
+                return function(*args, **kwargs)
+
+            monkeypatch.setattr(exact, name, counting)
+        for index in range(10):  # Two traces of each: of one shape, and of any.
+            self.use(index)
+        assert traced
+        traced.clear()
+        for index in range(10, 20):
+            self.use(index)
+        assert not traced
+
 
 class TestGraph:
     @staticmethod
@@ -267,6 +328,26 @@ class TestBadInput:
     def test_counts(self, counts, message):
         with pytest.raises(tf.errors.InvalidArgumentError, match=message):
             dist(validate_args=True).log_prob(counts)
+
+    @pytest.mark.parametrize("validate_args", [False, True])
+    @pytest.mark.parametrize("counts", [[6.0], [3.0, 3.0], 6.0, [[6.0], [5.0]]])
+    def test_counts_of_another_number_of_groups(self, counts, validate_args):
+        law = dist(validate_args=validate_args)
+        with pytest.raises((ValueError, tf.errors.InvalidArgumentError)) as error:
+            law.prob(counts)
+        assert "there are 3 groups" in str(error.value) or validate_args
+
+    def test_counts_of_a_number_of_groups_known_when_the_graph_runs(self):
+        @tf.function(input_signature=[tf.TensorSpec(None)], autograph=False)
+        def prob(counts):
+            return dist(validate_args=True).prob(counts)
+
+        with pytest.raises(tf.errors.InvalidArgumentError, match="for each group"):
+            prob(tf.constant([6.0]))
+
+    def test_means_of_another_number_of_groups(self):
+        with pytest.raises(ValueError, match="there are 3 groups"):
+            dist().fit_mean([6.0], 6, [4, 5, 6])
 
     def test_counts_may_be_integers(self):
         counts = tf.constant([1, 2, 3])

@@ -241,6 +241,33 @@ class TestAgainstEnumeration:
         assert min(row) < -80.0
         np.testing.assert_allclose(dist.marginal_log_prob(0), row, atol=1e-10)
 
+    @pytest.mark.parametrize("method", ["exact", "merged"])
+    @pytest.mark.parametrize("total_count", [10, 14])
+    def test_kl_divergence_of_other_sizes(self, method, total_count):
+        """Against the sum over the support, of fewer drawn than left and of more."""
+        weights = np.array([1.0, 1.5, 2.5])
+        p, q, larger = (
+            MultivariateFisherNoncentralHypergeometric(
+                total_count, sizes, weights=weights, method=method
+            )
+            for sizes in ([8, 6, 4], [8, 6, 5], [[8, 6, 5], [9, 6, 4]])
+        )
+        support, _ = exact_urn.enumerate_urn(total_count, [8, 6, 4], np.zeros(3))
+        log_p = p.log_prob(support).numpy()
+        expected = np.exp(log_p) @ (log_p - q.log_prob(support))
+        np.testing.assert_allclose(p.kl_divergence(q), expected, atol=1e-12)
+        if method == "exact" and total_count == 10:
+            np.testing.assert_allclose(expected, 0.1943, atol=5e-5)
+        assert q.kl_divergence(p) == np.inf
+        np.testing.assert_allclose(p.kl_divergence(larger)[0], expected, atol=1e-12)
+
+    @pytest.mark.parametrize("method", ["exact", "merged"])
+    def test_kl_divergence_of_other_totals_is_infinite(self, method):
+        urns = MultivariateFisherNoncentralHypergeometric(
+            [10, 9], [8, 6, 4], weights=np.ones(3), method=method
+        )
+        np.testing.assert_array_equal(urns.kl_divergence(urns[0]), [0.0, np.inf])
+
     def test_kl_divergence(self):
         first, second = [0.3, -1.0, 0.7, 0.2], [0.0, 1.0, 0.2, -0.5]
         for groups in (1, 2, 3, 4):

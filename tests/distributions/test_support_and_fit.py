@@ -25,6 +25,38 @@ class TestSupport:
         np.testing.assert_array_equal(dist.minimum(), support.min(axis=0))
         np.testing.assert_array_equal(dist.maximum(), support.max(axis=0))
 
+    @pytest.mark.parametrize(
+        "total_count, sizes, expected",
+        [
+            (60, [1] * 60, 1),
+            (59, [1] * 60, 60),
+            (190, [10] * 20, 20_030_010),
+            (10, [10] * 20, 20_030_010),
+            (30, [50] * 3, 496),
+            (26, [1] * 52, 495_918_532_948_104),
+            (2000, [3] * 2000, np.inf),
+        ],
+    )
+    def test_sizes_that_are_whole_numbers(self, total_count, sizes, expected):
+        """The coefficients of prod_i (1 + t + ... + t^m_i), known in closed form."""
+        dist = MultivariateFisherNoncentralHypergeometric(
+            total_count, sizes, weights=np.ones(len(sizes))
+        )
+        assert dist.support_size() == expected
+
+    def test_sizes_of_a_batch(self):
+        rng = np.random.RandomState(0)
+        sizes = rng.randint(0, 5, [20, 4])
+        totals = [rng.randint(0, row.sum() + 1) for row in sizes]
+        dist = MultivariateFisherNoncentralHypergeometric(
+            totals, sizes, weights=np.ones(4)
+        )
+        expected = [
+            len(exact_urn.enumerate_urn(total, row, np.zeros(4))[0])
+            for total, row in zip(totals, sizes, strict=True)
+        ]
+        np.testing.assert_array_equal(dist.support_size(), expected)
+
     def test_ties(self):
         dist = MultivariateFisherNoncentralHypergeometric(4, [3, 3, 3], [0.0, 0.0, 0.0])
         mode = dist.mode().numpy()
@@ -66,6 +98,51 @@ class TestFit:
         np.testing.assert_allclose(
             fitted.mean(), tf.reduce_mean(counts, axis=0), atol=1e-4
         )
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    def test_a_group_that_is_next_to_never_drawn(self, dtype):
+        """A mean of 6e-9 keeps its digits, and so does its weight."""
+        log_weights = np.array([-0.453, -18.014, 2.71])
+        mean = MultivariateFisherNoncentralHypergeometric(
+            5, (31, 43, 40), log_weights
+        ).mean()
+        fitted = MultivariateFisherNoncentralHypergeometric.fit_mean(
+            mean.numpy().astype(dtype), 5, (31, 43, 40)
+        )
+        assert fitted.dtype == dtype
+        rtol = 1e-6 if dtype == np.float32 else 1e-9
+        expected = log_weights - log_weights.mean()
+        np.testing.assert_allclose(fitted.log_weights, expected, rtol=rtol)
+
+    def test_counts_of_float64_are_not_rounded(self):
+        counts = np.array([[3.0, 2.0, 1.0], [2.0, 3.0, 1.0], [2.0, 2.0, 2.0]])
+        fitted = MultivariateFisherNoncentralHypergeometric.fit(counts, 6, [4, 5, 6])
+        assert fitted.dtype == tf.float64
+        np.testing.assert_allclose(fitted.mean(), counts.mean(0), rtol=1e-11)
+
+    @pytest.mark.parametrize("error", [1e-7, -1e-5, 5e-5])
+    def test_means_that_sum_to_the_total_only_nearly(self, error):
+        """They are moved to those that do, each by its share of the variance."""
+        mean = np.array([3.0, 1e-6, 2.0 - 1e-6]) * (1.0 + error)
+        fitted = MultivariateFisherNoncentralHypergeometric.fit_mean(
+            mean, 5, [40, 30, 20]
+        )
+        np.testing.assert_allclose(fitted.mean(), mean, rtol=3e-4)
+        np.testing.assert_allclose(tf.reduce_sum(fitted.mean()), 5.0, rtol=1e-12)
+
+    def test_means_that_are_known_only_when_the_graph_runs(self):
+        @tf.function(autograph=False)
+        def fit(mean):
+            return MultivariateFisherNoncentralHypergeometric.fit_mean(
+                mean, 8, SIZES
+            ).mean()
+
+        mean = [2.0, 1.0, 4.0, 1.0]
+        np.testing.assert_allclose(fit(tf.constant(mean)), mean, rtol=1e-5)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="sum to total_count"):
+            fit(tf.constant([2.0, 1.0, 4.0, 2.0]))
+        with pytest.raises(tf.errors.InvalidArgumentError, match="negative or greater"):
+            fit(tf.constant([5.0, -1.0, 3.0, 1.0]))
 
     def test_groups_never_or_always_drawn(self):
         counts = [[3.0, 0.0, 2.0, 3.0], [3.0, 0.0, 3.0, 2.0], [3.0, 0.0, 1.0, 4.0]]

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mvhg_tf.distributions import contour, tables
+from mvhg_tf.distributions import contour
+from mvhg_tf.distributions.relaxation import tables
 from mvhg_tf.distributions.urn import make_urn
 
 SIZES, WEIGHTS, TOTAL_COUNT = [30, 40, 7, 20], [2, 1, 9, 3], 35

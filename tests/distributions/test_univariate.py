@@ -68,6 +68,51 @@ class TestTails:
         np.testing.assert_allclose(dist.log_cdf(counts), logs, rtol=1e-8)
 
 
+class TestQuantile:
+    """`quantile` is the inverse of `cdf`: the least count whose CDF reaches a level."""
+
+    @pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+    @pytest.mark.parametrize(
+        "urn", [(30, 40, 30, 0.3), (30, 50, 500, 0.3), (300, 400, 500, 2.0)]
+    )
+    def test_of_the_cdf(self, urn, dtype):
+        dist = ours(*urn, dtype)
+        counts = np.arange(urn[0] + 1.0)
+        cdf = dist.cdf(tf.constant(counts, dtype)).numpy()
+        # Counts whose CDF no rounding has made that of another one, or 1.
+        apart = (np.diff(cdf, prepend=-1.0) > 0) & (cdf > 0) & (cdf < 1)
+        assert apart.sum() > 5
+        np.testing.assert_array_equal(dist.quantile(cdf[apart]), counts[apart])
+        total = cdf + dist.survival_function(tf.constant(counts, dtype))
+        np.testing.assert_allclose(total, 1.0, rtol=1e-6)
+
+    def test_ends_and_what_is_no_probability(self):
+        dist = ours(30, 50, 500, 0.3)
+        np.testing.assert_array_equal(dist.quantile([0.0, 1.0]), [0.0, 30.0])
+        for level in (np.nan, -0.1, 1.1):
+            assert np.isnan(dist.quantile(level))
+        dist = ours(30, 20, 15, 0.3)  # 15 to 20
+        np.testing.assert_array_equal(dist.quantile([0.0, 1.0]), [15.0, 20.0])
+        assert np.isnan(dist.cdf(np.nan))
+
+
+class TestKL:
+    @pytest.mark.parametrize(
+        "first, second", [((10, 8, 12), (10, 9, 11)), (URNS[0][:3], (10, 8, 12))]
+    )
+    def test_of_other_sizes(self, first, second):
+        counts = np.arange(11.0)
+        p, q = scipys(*first, 0.5).pmf(counts), scipys(*second, 2.0).pmf(counts)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            expected = np.nansum(np.where(p > 0, p * np.log(p / q), 0.0))
+        found = ours(*first, 0.5).kl_divergence(ours(*second, 2.0))
+        np.testing.assert_allclose(found, expected, rtol=1e-8)
+
+    def test_is_infinite_off_the_support(self):
+        assert ours(10, 8, 12, 1.0).kl_divergence(ours(9, 8, 12, 1.0)) == np.inf
+        assert ours(10, 9, 12, 1.0).kl_divergence(ours(10, 8, 12, 1.0)) == np.inf
+
+
 class TestBatches:
     def test_shapes_and_the_multivariate_law(self):
         log_odds = np.array([[0.5], [-1.0]])

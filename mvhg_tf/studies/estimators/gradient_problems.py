@@ -11,8 +11,20 @@ import tensorflow as tf
 from scipy import special
 from tqdm import tqdm
 
-from mvhg_tf.distributions import MultivariateFisherNoncentralHypergeometric
+from mvhg_tf.distributions import (
+    MultivariateFisherNoncentralHypergeometric,
+    leave_one_out_loss,
+)
 
+# How many draws one estimate takes.
+DRAWS = {
+    "mean": 1,
+    "gumbel_softmax": 1,
+    "second_order": 1,
+    "leave_one_out": 16,
+    "leave_one_out_loss": 16,
+}
+COMPARED_DRAWS = 16  # whose mean squared errors are compared
 TEMPERATURES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 NUM_SUBSET_PROBLEMS = 10
 
@@ -63,9 +75,16 @@ class Problem:
     def gradients(
         self, estimator: str, temperature: float, num_draws: int, seed: Sequence[int]
     ) -> np.ndarray:
-        """Estimates `[num_draws, c]` of the exact gradient, one a draw."""
-        # An urn for each draw, so that each has a gradient of its own.
-        shape = (num_draws, len(self.log_weights))
+        """Estimates of the exact gradient, float32 `[N, c]`.
+
+        Args:
+          estimator: one of `DRAWS`.
+          temperature: of "gumbel_softmax".
+          num_draws: how many draws in all: N times as many as an estimate takes.
+          seed: stateless seed, `[2]`.
+        """
+        # An urn for each estimate, so that each has a gradient of its own.
+        shape = (num_draws // DRAWS[estimator], len(self.log_weights))
         return _estimate(
             tf.constant(np.broadcast_to(self.log_weights, shape), tf.float32),
             tf.constant(self.target, tf.float32),
@@ -82,17 +101,59 @@ class Problem:
 def _estimate(
     log_weights, target, temperature, seed, total_count, group_sizes, loss, estimator
 ):
-    with tf.GradientTape() as tape:
-        tape.watch(log_weights)
-        draws = MultivariateFisherNoncentralHypergeometric(
+    built_in = estimator in ("mean", "gumbel_softmax")
+
+    def urn():
+        return MultivariateFisherNoncentralHypergeometric(
             float(total_count),
             np.array(group_sizes, np.float32),
             log_weights=log_weights,
-            gradient_estimator=estimator,
+            gradient_estimator=estimator if built_in else None,
             temperature=temperature,
-        ).sample(seed=seed)
-        total = tf.reduce_sum(loss(draws, target))
+        )
+
+    def of_draws(x):
+        return loss(x, target)
+
+    if estimator == "second_order":
+        return _second_order(urn(), of_draws, seed)
+    if estimator == "leave_one_out":
+        return _leave_one_out(urn(), of_draws, seed)
+    with tf.GradientTape() as tape:
+        tape.watch(log_weights)
+        if built_in:
+            losses = of_draws(urn().sample(seed=seed))
+        else:
+            losses = leave_one_out_loss(urn(), of_draws, DRAWS[estimator], seed=seed)
+        total = tf.reduce_sum(losses)
     return tape.gradient(total, log_weights)
+
+
+def _second_order(urn, loss, seed) -> tf.Tensor:
+    """1/2 (Cov v + (x - mean)(x - mean)' v), v the slope of the loss, `[N, c]`.
+
+    Heun's rule, as ReinMax (Liu et al., NeurIPS 2023) is for categorical variables:
+    unbiased for every quadratic loss.
+    """
+    draws = urn.sample(seed=seed)
+    with tf.GradientTape() as tape:
+        tape.watch(draws)
+        total = tf.reduce_sum(loss(draws))
+    slopes = tape.gradient(total, draws)
+    away = draws - urn.mean()
+    own = away * tf.reduce_sum(away * slopes, axis=-1, keepdims=True)
+    return 0.5 * (tf.linalg.matvec(urn.covariance(), slopes) + own)
+
+
+def _leave_one_out(urn, loss, seed) -> tf.Tensor:
+    """The score function, less the mean loss of the other draws, `[N, c]`."""
+    num_draws = DRAWS["leave_one_out"]
+    draws = urn.sample(num_draws, seed=seed)
+    losses = loss(draws)
+    centred = losses - tf.reduce_mean(losses, axis=0)
+    # Less the others' mean is this times S / (S - 1).
+    centred *= num_draws / (num_draws - 1)
+    return tf.reduce_mean(centred[..., tf.newaxis] * (draws - urn.mean()), axis=0)
 
 
 def _squared_distance(x, target):
@@ -154,39 +215,52 @@ def subset_problems(seed: int) -> list[Problem]:
     return problems
 
 
-def quality(estimates: np.ndarray, exact: np.ndarray) -> dict[str, float]:
+def quality(estimates: np.ndarray, exact: np.ndarray, draws: int = 1) -> dict:
     """How good estimates `[N, c]` of a gradient `[c]` are.
 
+    Args:
+      estimates: float `[N, c]`.
+      exact: float `[c]`.
+      draws: how many draws each estimate takes.
+
     Returns:
-      `bias` and `deviation` (the standard deviation of one estimate), both relative
-      to the gradient's norm, and `one_minus_cosine` of the angle between the mean
-      estimate and the gradient.
+      `bias`, `deviation` (the standard deviation of one estimate) and `error` (the
+      root of the mean squared error of the mean of as many estimates as take 16
+      draws), all relative to the gradient's norm, and `one_minus_cosine` of the angle
+      between the mean estimate and the gradient.
     """
     mean, norm = estimates.mean(0), np.linalg.norm(exact)
+    bias = np.linalg.norm(mean - exact) / norm
+    deviation = np.sqrt(estimates.var(0).sum()) / norm
     return {
-        "bias": np.linalg.norm(mean - exact) / norm,
-        "deviation": np.sqrt(estimates.var(0).sum()) / norm,
+        "bias": bias,
+        "deviation": deviation,
+        "error": np.sqrt(bias**2 + deviation**2 * draws / COMPARED_DRAWS),
         "one_minus_cosine": 1 - mean @ exact / (np.linalg.norm(mean) * norm),
     }
 
 
 def measure(problems: Sequence[Problem], num_draws: int, seed: int) -> list[dict]:
     """Measures all estimators on all problems, a row each."""
-    settings = [("mean", 1.0), *(("gumbel_softmax", value) for value in TEMPERATURES)]
+    others = [name for name in DRAWS if name != "gumbel_softmax"]
+    settings = [
+        *((name, "") for name in others),
+        *(("gumbel_softmax", value) for value in TEMPERATURES),
+    ]
     rows = []
     for problem in tqdm(problems, desc="gradients", unit="problem"):
         exact = problem.exact_gradient()
         for index, (estimator, temperature) in enumerate(settings):
             estimates = problem.gradients(
-                estimator, temperature, num_draws, (seed, index)
+                estimator, temperature or 1.0, num_draws, (seed, index)
             )
             rows.append(
                 {
                     "urn": problem.urn,
                     "loss": problem.name,
                     "estimator": estimator,
-                    "temperature": "" if estimator == "mean" else temperature,
-                    **quality(estimates, exact),
+                    "temperature": temperature,
+                    **quality(estimates, exact, DRAWS[estimator]),
                 }
             )
     return rows
