@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import forwardprop_util
 from tensorflow.python.ops import gradients_util
@@ -14,10 +15,15 @@ _MOST_VARIANTS = 64
 _SHORT_EVENT = 2
 
 
-def cached(function: Callable) -> Callable:
+def cached(function: Callable, keep_events: bool = False) -> Callable:
     """Runs `function` as a graph when called eagerly, and inline in a graph.
 
     Eager calls that are to be differentiated twice, or forwards, are inline too.
+
+    Args:
+      function: of tensors, structures of them and Python values.
+      keep_events: Whether the last axis of every tensor must stay known, at the cost of
+        a graph for each size.
 
     One graph serves all batch shapes of a rank and all sizes of urns. What it may rely
     on is the ranks, whether there are one, two or more groups, and Python values.
@@ -32,7 +38,8 @@ def cached(function: Callable) -> Callable:
         leaves = tf.nest.flatten(args)
         if not tf.executing_eagerly() or _needs_operations(leaves):
             return function(*args)
-        return variant(tuple(map(_outline, leaves)))(*args)
+        longest = np.inf if keep_events else _SHORT_EVENT
+        return variant(tuple(_outline(leaf, longest) for leaf in leaves))(*args)
 
     return call
 
@@ -51,9 +58,9 @@ def _needs_operations(leaves) -> bool:
     return bool(forwardprop_util.pack_tangents(tensors).tangents)
 
 
-def _outline(leaf) -> tuple:
+def _outline(leaf, longest: float) -> tuple:
     """What of an argument must stay known: of a tensor the rank, and a short event."""
     if not tf.is_tensor(leaf):
         return (leaf,)
-    event = tuple(size for size in leaf.shape[-1:] if size <= _SHORT_EVENT)
+    event = tuple(size for size in leaf.shape[-1:] if size <= longest)
     return tf.Tensor, leaf.dtype, leaf.shape.rank, event

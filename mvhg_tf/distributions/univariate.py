@@ -372,6 +372,8 @@ def _tail(urn, count, upper):
 def _of_counts(urn, start, row, count, never, always, upper):
     """A row's values at counts, which are certain beyond the support."""
     last = tf.cast(ps.shape(row)[-1], CORE_DTYPE) - 1.0
+    is_number = ~tf.math.is_nan(count)
+    count = tf.where(is_number, count, 0.0)
     place = tf.math.floor(count) - start[..., 0]
     value = _gather_row(row, tf.clip_by_value(place, 0.0, last))
     below, above = (always, never) if upper else (never, always)
@@ -380,8 +382,7 @@ def _of_counts(urn, start, row, count, never, always, upper):
     value = tf.where(place < 0.0, below, tf.where(place > last, above, value))
     value = tf.where(floor >= support.maximum(urn)[..., 0], above, value)
     value = tf.where(floor < support.minimum(urn)[..., 0], below, value)
-    possible = urn.is_possible() & ~tf.math.is_nan(count)
-    return tf.where(possible, value, np.nan)
+    return tf.where(urn.is_possible() & is_number, value, np.nan)
 
 
 @cached

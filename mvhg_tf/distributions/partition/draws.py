@@ -10,7 +10,7 @@ from typing import NamedTuple
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
-from mvhg_tf.distributions.sampling import uniform
+from mvhg_tf.distributions.inversion import uniform
 
 
 class Race(NamedTuple):

@@ -1,13 +1,18 @@
 """What the class computes, on tensors: eager calls run as cached graphs."""
 
+import functools
+
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
-from mvhg_tf.distributions.cached import cached
+from mvhg_tf.distributions import cached as cached_calls
 from mvhg_tf.distributions.partition import draws, gradients, marginals, order
 from mvhg_tf.distributions.partition import mode as modes
 from mvhg_tf.distributions.partition.sizes import sizes_law
 from mvhg_tf.distributions.urn import CORE_DTYPE
+
+# The numbers of elements and of groups are those of loops and nodes.
+cached = functools.partial(cached_calls.cached, keep_events=True)
 
 # Apart from the seed of the sizes, so that sizes and order are independent.
 _RACE_SALT = (0x0FACE5, 0x3C6EF372)

@@ -14,8 +14,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
+from mvhg_tf.distributions.binomials import log_choose
 from mvhg_tf.distributions.partition.race import log_probability_of_arrived
-from mvhg_tf.distributions.urn import CORE_DTYPE, log_choose
+from mvhg_tf.distributions.urn import CORE_DTYPE
 
 
 def likeliest_sizes(log_weights: tf.Tensor, sorted_scores: tf.Tensor) -> tf.Tensor:
