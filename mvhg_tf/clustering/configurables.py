@@ -18,8 +18,8 @@ import numpy as np
 import tensorflow as tf
 
 from mvhg_tf import schedules  # noqa: F401  (for gin)
-from mvhg_tf.clustering import likelihoods, priors
-from mvhg_tf.clustering.architectures import UNITS, make_decoder, make_encoder
+from mvhg_tf.clustering import defaults, likelihoods, priors
+from mvhg_tf.clustering.architectures import make_decoder, make_encoder
 from mvhg_tf.clustering.checks import check_batch_size
 from mvhg_tf.clustering.start.jiang_weights import load_jiang_weights
 from mvhg_tf.clustering.vade import VaDE
@@ -74,15 +74,20 @@ def check_all_used(command_bindings: Sequence[str]) -> None:
             )
 
 
-@gin_config.configurable("vade", denylist=["num_features", "num_clusters", "seed"])
+@gin_config.configurable(
+    "vade",
+    denylist=["num_features", "num_clusters", "seed", "num_samples", "is_table"],
+)
 def vade(
     num_features: int,
     num_clusters: int,
     seed: int,
+    num_samples: int,
+    is_table: bool = False,
     prior: str | priors.ClusterPrior = "hypergeometric",
-    likelihood="bernoulli",
-    units: PositiveInts = UNITS,
-    latent_dim: PositiveInt = 10,
+    likelihood="auto",
+    units: PositiveInts | None = None,
+    latent_dim: PositiveInt | None = None,
     temperature: Positive | Callable[[tf.Tensor], tf.Tensor] = 0.5,
     learning_rate: Positive | Callable[[tf.Tensor], tf.Tensor] = 1e-3,
     prior_rate: Positive = 10.0,
@@ -94,10 +99,14 @@ def vade(
       num_features: D.
       num_clusters: K.
       seed: of the weights and the noise.
+      num_samples: N.
+      is_table: whether samples are rows of numbers, rather than intensities.
       prior: a name, or such as `@hypergeometric_prior()`.
-      likelihood: a name, or such as `@gaussian_likelihood()`.
-      units: of the hidden layers of the encoder; the decoder mirrors them.
-      latent_dim: d.
+      likelihood: a name, or such as `@gaussian_likelihood()`. "auto": Bernoulli for
+        intensities, Gaussian with a learned scale for a table.
+      units: of the hidden layers of the encoder; the decoder mirrors them. By default
+        those of `defaults.units_for`.
+      latent_dim: d; by default that of `defaults.latent_dim_for`.
       temperature: of the draws of assignments; or such as `@ExponentialAnnealing()`.
       learning_rate: of Adam; or such as `@ExponentialAnnealing()`.
       prior_rate: see `VaDE.compile`.
@@ -106,6 +115,12 @@ def vade(
     Raises:
       UserError: a ValueError, if an argument is not allowed.
     """
+    if latent_dim is None:
+        latent_dim = defaults.latent_dim_for(num_samples, num_features, num_clusters)
+    if units is None:
+        units = defaults.units_for(num_samples, num_features, latent_dim, is_table)
+    if isinstance(likelihood, str) and likelihood == "auto":
+        likelihood = "gaussian" if is_table else "bernoulli"
     model = VaDE(
         num_features,
         num_clusters,
@@ -173,20 +188,25 @@ def pretrain(
 @gin_config.configurable("fit", denylist=["num_samples"])
 def fit_arguments(
     num_samples: int,
-    epochs: PositiveInt = 10,
-    batch_size: PositiveInt = 128,
-    held_epochs: Annotated[int, at_least(0)] = 4,
+    epochs: PositiveInt | None = None,
+    batch_size: PositiveInt | None = None,
+    held_epochs: Annotated[int, at_least(0)] | None = None,
 ) -> dict[str, int]:
     """Arguments of `VaDE.fit`, which has checks of its own: these come before it all.
 
     Args:
       num_samples: N.
-      epochs: of training.
-      batch_size: B, at most N.
-      held_epochs: how many of them keep the clusters of the start.
+      epochs: of training; by default so many that there are 120 steps, though 10 to
+        50.
+      batch_size: B, at most N; by default 128, or N if that is less.
+      held_epochs: how many of them keep the clusters of the start; by default two in
+        five.
 
     Raises:
       UserError: a ValueError, if an argument is not allowed.
     """
+    batch_size = min(128, num_samples) if batch_size is None else batch_size
     check_batch_size(batch_size, num_samples)
+    epochs = defaults.epochs_for(num_samples, batch_size) if epochs is None else epochs
+    held_epochs = 2 * epochs // 5 if held_epochs is None else held_epochs
     return {"epochs": epochs, "batch_size": batch_size, "held_epochs": held_epochs}

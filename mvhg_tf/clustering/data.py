@@ -1,6 +1,6 @@
-"""Labelled data to cluster, in a training and a test part.
+"""Data to cluster, in a training and a test part.
 
-The labels serve the split and the scores; a model never sees them.
+Labels, where there are any, serve the split and the scores; a model never sees them.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import gin
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from mvhg_tf.clustering import files
+from mvhg_tf.clustering import files, scaling
 from mvhg_tf.clustering.checks import check_choice
+from mvhg_tf.clustering.scaling import Scaling
 from mvhg_tf.runs.errors import UserError
 
 # The share of its samples that each class of the first half of the classes keeps
@@ -30,14 +31,16 @@ class Part(NamedTuple):
 
     Attributes:
       x: float32 `[N, D]`.
-      labels: int64 `[N]`, from 0 to the number of classes - 1.
+      labels: int64 `[N]`, from 0 to the number of classes - 1; None where there are
+        none.
     """
 
     x: np.ndarray
-    labels: np.ndarray
+    labels: np.ndarray | None
 
     def take(self, indices: np.ndarray) -> Part:
-        return Part(self.x[indices], self.labels[indices])
+        labels = None if self.labels is None else self.labels[indices]
+        return Part(self.x[indices], labels)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,14 +50,21 @@ class Data:
     Attributes:
       train: its training part.
       test: its test part.
-      classes: the classes' names.
+      classes: the classes' names; none where there are no labels.
       sample_shape: of a sample before it was made a row of D features.
+      scaling: that x of both parts has gone through, fitted to the training part.
     """
 
     train: Part
     test: Part
     classes: tuple[str, ...]
     sample_shape: tuple[int, ...]
+    scaling: Scaling | None = None
+
+    @property
+    def is_table(self) -> bool:
+        """Whether samples are rows of numbers, rather than intensities."""
+        return self.scaling is not None and self.scaling.is_table
 
 
 @gin.configurable("data", denylist=["seed"])
@@ -68,10 +78,10 @@ def load(
 
     Args:
       source: "digits" (8x8, scikit-learn's own), "mnist" or "fashion_mnist" (Keras
-        downloads them once), or a path: of an npz file with x `[N, ...]` and y `[N]`,
-        or with x_train, y_train, x_test and y_test, or of a folder with MNIST's idx
-        files, gzipped or not; those of its test part alone will do. Bytes are divided
-        by 255; other numbers must be in [0, 1].
+        downloads them once), or a path: of an npz file with x `[N, ...]` and maybe
+        labels y `[N]`, or with x_train, x_test and maybe y_train and y_test, or of a
+        folder with MNIST's idx files, gzipped or not; those of its test part alone
+        will do. `scaling.fit` says how numbers are scaled.
       version: "uniform", as it is; "subsampled_80" or "subsampled_60": each class of
         the first half keeps that percentage of its samples.
       part: "all", or "test" for the test part alone of a source that has one.
@@ -81,8 +91,9 @@ def load(
       The data in their own parts, or else a fifth of each class for the test.
 
     Raises:
-      UserError: if the source can't be read, holds other than numbers in [0, 1] with
-        a label each, or too few samples of a class.
+      UserError: if the source can't be read, holds other than finite numbers, a label
+        for some of its samples only, too few samples of a class, or no labels where
+        the version needs them.
     """
     check_choice("data.version", version, VERSIONS)
     check_choice("data.part", part, PARTS)
@@ -90,26 +101,46 @@ def load(
     parts = _read(source)
     if part == "test":
         parts = parts[-1:]
-    classes = np.unique(np.concatenate([labels for _, labels in parts]))
-    if len(classes) < 2:
-        raise UserError(f"{source} holds one class alone: give data of at least two.")
+    classes = _classes(source, version, parts)
     random = np.random.default_rng(seed)
     sample_shape = parts[0][0].shape[1:]
-    parts = [
-        _subsample(
-            Part(_as_rows(source, x), np.searchsorted(classes, labels)),
-            VERSIONS[version],
-            len(classes),
-            random,
+    rows = [
+        Part(
+            _as_rows(source, x),
+            None if labels is None else np.searchsorted(classes, labels),
         )
         for x, labels in parts
     ]
-    train, test = parts if len(parts) == 2 else _split(source, parts[0], seed)
+    if len(classes):
+        share = VERSIONS[version]
+        rows = [_subsample(part, share, len(classes), random) for part in rows]
+    train, test = rows if len(rows) == 2 else _split(source, rows[0], seed)
     train = train.take(random.permutation(len(train.x)))
-    return Data(train, test, tuple(map(str, classes)), sample_shape)
+    found = scaling.fit(train.x, is_image=len(sample_shape) > 1)
+    train, test = (part._replace(x=found.apply(part.x)) for part in (train, test))
+    return Data(train, test, tuple(map(str, classes)), sample_shape, found)
 
 
-def _read(source: str) -> list[tuple[np.ndarray, np.ndarray]]:
+def _classes(source: str, version: str, parts) -> np.ndarray:
+    """The labels that occur, in order; none if there are no labels."""
+    labels = [labels for _, labels in parts if labels is not None]
+    if labels:
+        classes = np.unique(np.concatenate(labels))
+        if len(classes) < 2:
+            raise UserError(
+                f"{source} holds one class alone: give data of at least two, or "
+                "without labels."
+            )
+        return classes
+    if version != "uniform":
+        raise UserError(
+            f"data.version is {version!r}, but {source} has no labels to subsample by: "
+            'give labels y, or data.version = "uniform".'
+        )
+    return np.array([])
+
+
+def _read(source: str) -> list[tuple[np.ndarray, np.ndarray | None]]:
     """Samples and labels: of the training and the test part, or of both in one."""
     if source == "digits":
         return [_digits()]
@@ -179,21 +210,24 @@ def _idx_path(folder: str, part: str, kind: str) -> str | None:
     return None
 
 
-def _npz(path: str) -> list[tuple[np.ndarray, np.ndarray]]:
+def _npz(path: str) -> list[tuple[np.ndarray, np.ndarray | None]]:
     layouts = ([("x", "y")], [("x_train", "y_train"), ("x_test", "y_test")])
     arrays = files.read_npz(
         path, [name for layout in layouts for pair in layout for name in pair]
     )
     for layout in layouts:
-        if all(name in arrays for pair in layout for name in pair):
-            return [(arrays[x], arrays[y]) for x, y in layout]
+        labelled = [y in arrays for _, y in layout]
+        if all(x in arrays for x, _ in layout) and len(set(labelled)) == 1:
+            return [(arrays[x], arrays.get(y)) for x, y in layout]
     raise UserError(
-        f"{path} holds neither x and y nor x_train, y_train, x_test and y_test: save "
-        "it with numpy.savez(path, x=..., y=...)."
+        f"{path} holds neither x nor x_train and x_test, or labels of one part alone: "
+        "save it with numpy.savez(path, x=...), and y=... if there are labels."
     )
 
 
-def _check_pair(source: str, x: np.ndarray, labels: np.ndarray) -> None:
+def _check_pair(source: str, x: np.ndarray, labels: np.ndarray | None) -> None:
+    if labels is None:
+        labels = np.zeros(x.shape[:1], int)
     if x.ndim < 2 or labels.shape != x.shape[:1] or not x.size:
         raise UserError(
             f"{source} holds samples of the shape {list(x.shape)} and labels of "
@@ -213,15 +247,12 @@ def _check_pair(source: str, x: np.ndarray, labels: np.ndarray) -> None:
 
 
 def _as_rows(source: str, x: np.ndarray) -> np.ndarray:
-    """Samples as float32 `[N, D]` in [0, 1]."""
-    scale = 255 if x.dtype == np.uint8 else 1
-    x = x.reshape(len(x), -1).astype(np.float32) / np.float32(scale)
-    # NaN fails both comparisons.
-    if not (x.min() >= 0.0 and x.max() <= 1.0):
+    """Samples as `[N, D]`, of their own type."""
+    x = x.reshape(len(x), -1)
+    if not np.isfinite(x).all():
         raise UserError(
-            f"{source} holds samples from {x.min():g} to {x.max():g}, but all must be "
-            "in [0, 1], or bytes: scale them, as sklearn.preprocessing.MinMaxScaler "
-            "does."
+            f"{source} holds {np.sum(~np.isfinite(x))} values that are NaN or "
+            "infinite, but all must be finite: fill or drop them."
         )
     return x
 
@@ -240,7 +271,7 @@ def _subsample(
 
 
 def _split(source: str, part: Part, seed: int) -> tuple[Part, Part]:
-    """Splits each class alike."""
+    """Splits each class alike, where there are classes."""
     try:
         train, test = train_test_split(
             np.arange(len(part.x)),
@@ -250,7 +281,7 @@ def _split(source: str, part: Part, seed: int) -> tuple[Part, Part]:
         )
     except ValueError as error:
         raise UserError(
-            f"{source} has {len(part.x)} samples, of some class fewer than 2, which "
+            f"{source} has {len(part.x)} samples, or of some class fewer than 2, which "
             "can't be split into a training and a test part: give more samples."
         ) from error
     return part.take(train), part.take(test)

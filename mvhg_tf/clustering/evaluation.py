@@ -1,4 +1,4 @@
-"""How well a trained VaDE has found the classes of labelled data."""
+"""What clusters a trained VaDE has found, and how they agree with labels."""
 
 from __future__ import annotations
 
@@ -10,10 +10,22 @@ from scipy.optimize import linear_sum_assignment
 from mvhg_tf.clustering import scores
 from mvhg_tf.clustering.data import Data
 
+_OF_LABELS = (
+    "scores",
+    "train_scores",
+    "confusion",
+    "class_of_cluster",
+    "class_proportions",
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
     """Scores of the test part, and the proportions of the training part.
+
+    Without labels there are no scores and no classes: `scores` and `train_scores` are
+    empty, `confusion` and `class_proportions` have no rows, and each cluster's class is
+    -1.
 
     Attributes:
       scores: `accuracy` (Hungarian), `nmi` and `ari` of the test part.
@@ -22,6 +34,8 @@ class Evaluation:
       class_of_cluster: the class that each cluster is named after, one-to-one, `[K]`;
         -1 where there are more clusters than classes.
       learned_proportions: of the clusters, by the prior, `[K]`.
+      assigned_proportions: shares of the training part that are assigned to the
+        clusters, `[K]`.
       weights: of the clusters, scaled to the sum 1, `[K]`: a hypergeometric prior's
         omega, which exaggerates imbalance; the proportions of another.
       class_proportions: true ones, of the training part, `[classes]`.
@@ -32,6 +46,7 @@ class Evaluation:
     confusion: np.ndarray
     class_of_cluster: np.ndarray
     learned_proportions: np.ndarray
+    assigned_proportions: np.ndarray
     weights: np.ndarray
     class_proportions: np.ndarray
 
@@ -60,6 +75,10 @@ class Evaluation:
             name: value.tolist() if isinstance(value, np.ndarray) else value
             for name, value in dataclasses.asdict(self).items()
         }
+        if not self.scores:
+            for name in _OF_LABELS:
+                fields.pop(name)
+            return fields
         return {
             **fields.pop("scores"),
             "total_variation": self.total_variation,
@@ -74,22 +93,29 @@ def evaluate(model, data: Data) -> Evaluation:
       model: a VaDE.
       data: its training and test part.
     """
-    clusters = model.predict(data.test.x)
-    confusion = confusion_of(
-        data.test.labels, clusters, len(data.classes), model.num_clusters
-    )
+    train_clusters = model.predict(data.train.x)
+    num_classes, num_clusters = len(data.classes), model.num_clusters
+    assigned = np.bincount(train_clusters, minlength=num_clusters)
+    confusion, sizes = np.zeros([0, num_clusters], np.int64), np.zeros(0)
+    of_test, of_train = {}, {}
+    if num_classes:
+        clusters = model.predict(data.test.x)
+        confusion = confusion_of(data.test.labels, clusters, num_classes, num_clusters)
+        sizes = np.bincount(data.train.labels, minlength=num_classes)
+        of_test = scores.scores(data.test.labels, clusters)
+        of_train = scores.scores(data.train.labels, train_clusters)
     proportions = np.asarray(model.prior.proportions(), np.float64)
     log_weights = getattr(model.prior, "log_weights", None)
     weights = proportions if log_weights is None else np.exp(log_weights.numpy())
-    sizes = np.bincount(data.train.labels, minlength=len(data.classes))
     return Evaluation(
-        scores=scores.scores(data.test.labels, clusters),
-        train_scores=scores.scores(data.train.labels, model.predict(data.train.x)),
+        scores=of_test,
+        train_scores=of_train,
         confusion=confusion,
         class_of_cluster=name_clusters(confusion),
         learned_proportions=proportions,
+        assigned_proportions=assigned / assigned.sum(),
         weights=weights / weights.sum(),
-        class_proportions=sizes / sizes.sum(),
+        class_proportions=sizes / max(sizes.sum(), 1),
     )
 
 
@@ -118,6 +144,8 @@ def in_class_order(class_of_cluster: np.ndarray) -> np.ndarray:
 
 def table(evaluation: Evaluation, classes: tuple[str, ...]) -> str:
     """The evaluation for a terminal: the scores, and a line for each cluster."""
+    if not classes:
+        return _table_without_classes(evaluation)
     lines = [
         "test part: "
         + ", ".join(
@@ -130,7 +158,7 @@ def table(evaluation: Evaluation, classes: tuple[str, ...]) -> str:
         ),
         "",
         f"{'cluster':>7}  {'class':>10}  {'samples':>7}  {'right':>7}  "
-        f"{'learned':>7}  {'true':>7}",
+        f"{'assigned':>8}  {'learned':>7}  {'true':>7}",
     ]
     for cluster in in_class_order(evaluation.class_of_cluster):
         label = evaluation.class_of_cluster[cluster]
@@ -138,12 +166,25 @@ def table(evaluation: Evaluation, classes: tuple[str, ...]) -> str:
         name = classes[label] if named else "none"
         samples = evaluation.confusion[:, cluster].sum()
         right = evaluation.confusion[label, cluster] if named else 0
+        assigned = 100 * evaluation.assigned_proportions[cluster]
         learned = 100 * evaluation.learned_proportions[cluster]
         true = 100 * evaluation.class_proportions[label] if named else 0.0
         lines.append(
             f"{cluster:7}  {name[:10]:>10}  {samples:7}  {right:7}  "
-            f"{learned:5.1f} %  {true:5.1f} %"
+            f"{assigned:6.1f} %  {learned:5.1f} %  {true:5.1f} %"
         )
     distance = evaluation.total_variation
     lines += ["", f"learned and true proportions: total variation {distance:.3f}"]
+    return "\n".join(lines)
+
+
+def _table_without_classes(evaluation: Evaluation) -> str:
+    lines = [f"{'cluster':>7}  {'assigned':>8}  {'learned':>7}"]
+    for cluster, shares in enumerate(
+        zip(
+            evaluation.assigned_proportions, evaluation.learned_proportions, strict=True
+        )
+    ):
+        assigned, learned = (100 * share for share in shares)
+        lines.append(f"{cluster:7}  {assigned:6.1f} %  {learned:5.1f} %")
     return "\n".join(lines)

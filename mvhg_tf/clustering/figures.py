@@ -43,9 +43,21 @@ def confusion_figure(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
 
 
 def proportions_figure(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
-    """Learned proportions beside the true ones of each class (paper, figure 3)."""
-    figure = Figure(figsize=(2.0 + 0.6 * len(classes), 3.6), layout="constrained")
+    """Learned proportions beside the true ones of each class (paper, figure 3).
+
+    Without classes, beside the assigned shares of each cluster.
+    """
+    count = len(classes) or len(evaluation.learned_proportions)
+    figure = Figure(figsize=(2.0 + 0.6 * count, 3.6), layout="constrained")
     axes = figure.subplots()
+    if not classes:
+        assigned, learned = (
+            evaluation.assigned_proportions,
+            (evaluation.learned_proportions),
+        )
+        draw_proportions(axes, assigned, learned, range(count), name="assigned")
+        axes.set_xlabel("cluster")
+        return figure
     draw_proportions(
         axes,
         evaluation.class_proportions,
@@ -62,6 +74,7 @@ def draw_proportions(
     learned: np.ndarray,
     classes: Sequence[str],
     spread: np.ndarray | float = 0.0,
+    name: str = "true",
 ) -> None:
     """Two bars for each class.
 
@@ -71,9 +84,10 @@ def draw_proportions(
       learned: proportions of the clusters named after them, `[classes]`.
       classes: their names.
       spread: of the learned ones, drawn as error bars, `[classes]`; 0 for none.
+      name: of the proportions that the learned ones stand beside.
     """
     places = np.arange(len(classes))
-    axes.bar(places - 0.2, true, 0.4, color=_TRUE_COLOR, label="true")
+    axes.bar(places - 0.2, true, 0.4, color=_TRUE_COLOR, label=name)
     axes.bar(places + 0.2, learned, 0.4, color=_LEARNED_COLOR, label="learned")
     if np.any(spread):
         axes.errorbar(places + 0.2, learned, spread, fmt="none", color="black")
@@ -116,29 +130,40 @@ def samples_figure(
 
 def embedding_figure(
     points: np.ndarray,
-    labels: np.ndarray,
+    labels: np.ndarray | None,
     clusters: np.ndarray,
     class_of_cluster: np.ndarray,
     classes: Sequence[str],
+    method: str,
 ) -> Figure:
     """The embeddings in the plane, coloured by their true class and by their cluster.
 
+    Without labels, by their cluster alone.
+
     Args:
       points: `[n, 2]`.
-      labels: `[n]`.
+      labels: `[n]`, or None.
       clusters: `[n]`.
       class_of_cluster: `[K]`; a cluster has the colour of its class.
       classes: their names.
+      method: how the points were found, for the title.
     """
-    figure = Figure(figsize=(11, 5), layout="constrained")
-    axes = figure.subplots(1, 2, sharex=True, sharey=True)
+    if labels is None:
+        panels = (("cluster", clusters),)
+        classes = [str(cluster) for cluster in range(len(class_of_cluster))]
+    else:
+        named = class_of_cluster[clusters]
+        panels = (
+            ("true class", labels),
+            ("cluster, in the colour of its class", named),
+        )
+    width = 1 + 5 * len(panels)
+    figure = Figure(figsize=(width, 5), layout="constrained")
+    axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
+    figure.suptitle(f"Embeddings of the test part, {method}")
     colors = matplotlib.colormaps["tab10" if len(classes) <= 10 else "turbo"]
     scale = 1 if len(classes) <= 10 else 1 / (len(classes) - 1)
-    named = class_of_cluster[clusters]
-    for axis, title, values in (
-        (axes[0], "true class", labels),
-        (axes[1], "cluster, in the colour of its class", named),
-    ):
+    for axis, (title, values) in zip(axes, panels, strict=True):
         for label in (-1, *range(len(classes))):
             chosen = points[values == label]
             color = "lightgray" if label < 0 else colors(label * scale)

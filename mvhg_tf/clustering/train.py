@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import os
 import platform
 from typing import Annotated, Literal
@@ -31,6 +32,7 @@ START = "start.npz"
 MODEL = "model.keras"
 _MOST_POINTS = 2000  # of the picture of the embedding
 _NUM_SAMPLES = 10  # of each cluster
+_METHODS = {"tsne": "t-SNE", "pca": "principal components"}
 _LARGEST_SEED = 2**31 - 1
 
 
@@ -51,16 +53,18 @@ def train(
 
     Args:
       output_directory: gets `start.npz`, `tensorboard`, `model.keras`, `figures`, and
-        `results` with results.json and test.npz. While it trains, `checkpoints`.
+        `results` with results.json, test.npz and, of a table, clusters.csv. While it
+        trains, `checkpoints`.
       overwrite: whether an earlier run there may be replaced.
       start: the `start.npz` of a run on the same data, of any prior, or "".
-      num_clusters: by default, as many as the data have classes.
+      num_clusters: by default, as many as the data have classes; without labels there
+        is no default.
       random_seed: of the data's split, the weights and the noise.
       checkpoint_epochs: epochs between checkpoints.
       embedding: how the embedding is drawn, "tsne" or "pca".
 
     Returns:
-      The scores and a line for each cluster, for a terminal.
+      The scores, if there are labels, and a line for each cluster, for a terminal.
 
     Raises:
       UserError: for a value that is not allowed, a folder that is not free, or a
@@ -71,13 +75,14 @@ def train(
         data, model = _make(num_clusters, random_seed)
         arguments = configurables.fit_arguments(len(data.train.x))
         model.prior.check_sizes(arguments["batch_size"], len(data.train.x))
-        arguments["responsibilities"] = _start(model, data, output_directory, start)
+        found = _start(model, data, output_directory, start)
         at_start = evaluate(model, data)
-        _fit(model, data, arguments, output_directory, checkpoint_epochs)
+        fitted = {**arguments, "responsibilities": found}
+        _fit(model, data, fitted, output_directory, checkpoint_epochs)
         _save_model(model, output_directory)
         evaluation = evaluate(model, data)
         _write_pictures(model, data, evaluation, output_directory, embedding)
-        _write_results(data, at_start, evaluation, output_directory)
+        _write_results(model, data, arguments, at_start, evaluation, output_directory)
         checkpoints.remove_all(os.path.join(output_directory, "checkpoints"))
     return table(evaluation, data.classes)
 
@@ -98,10 +103,20 @@ def _check_apart(start: str, output_directory: str) -> None:
 def _make(num_clusters: int | None, random_seed: int) -> tuple[data_sets.Data, VaDE]:
     keras.utils.set_random_seed(random_seed)
     data = data_sets.load(seed=random_seed)
+    if num_clusters is None:
+        num_clusters = len(data.classes)
+        if not num_clusters:
+            raise UserError(
+                "cluster.num_clusters is None, but the data have no labels to count: "
+                "bind it to the number of clusters."
+            )
+    num_samples, num_features = data.train.x.shape
     model = configurables.vade(
-        num_features=data.train.x.shape[1],
-        num_clusters=len(data.classes) if num_clusters is None else num_clusters,
+        num_features=num_features,
+        num_clusters=num_clusters,
         seed=random_seed,
+        num_samples=num_samples,
+        is_table=data.is_table,
     )
     return data, model
 
@@ -174,7 +189,9 @@ def _save_model(model: VaDE, output_directory: str) -> None:
 
 
 def _write_results(
+    model: VaDE,
     data: data_sets.Data,
+    arguments: dict[str, object],
     at_start: Evaluation,
     evaluation: Evaluation,
     output_directory: str,
@@ -183,6 +200,17 @@ def _write_results(
         **evaluation.as_dict(),
         "at_start": at_start.as_dict(),
         "classes": data.classes,
+        "is_table": data.is_table,
+        "networks": {
+            "likelihood": type(model.likelihood).__name__,
+            "latent_dim": model.latent_dim,
+            "widths": [list(weight.shape) for weight in model.encoder.weights[::2]],
+        },
+        "fit": arguments,
+        "scaling": {
+            "offset": data.scaling.offset.tolist(),
+            "scale": data.scaling.scale.tolist(),
+        },
         "num_train": len(data.train.x),
         "num_test": len(data.test.x),
         "config": gin.operative_config_str(),
@@ -211,28 +239,65 @@ def _write_pictures(
     clusters = model.predict(data.test.x)
     embeddings = model.encode(data.test.x)
     points = _in_the_plane(embeddings[:_MOST_POINTS], embedding, model.seed)
-    samples = np.stack(
-        [model.sample(k, _NUM_SAMPLES, model.seed) for k in range(model.num_clusters)]
-    ).reshape(model.num_clusters, _NUM_SAMPLES, *data.sample_shape)
     names, classes = evaluation.class_of_cluster, data.classes
     shown = len(points)
-    for name, figure in {
-        "confusion": figures.confusion_figure(evaluation, classes),
+    labels = None if data.test.labels is None else data.test.labels[:shown]
+    pictures = {
         "proportions": figures.proportions_figure(evaluation, classes),
-        "samples": figures.samples_figure(samples, names, classes),
         "embedding": figures.embedding_figure(
-            points, data.test.labels[:shown], clusters[:shown], names, classes
+            points, labels, clusters[:shown], names, classes, _METHODS[embedding]
         ),
-    }.items():
+    }
+    if classes:
+        pictures["confusion"] = figures.confusion_figure(evaluation, classes)
+    if data.is_table:
+        _write_features(model, data, output_directory)
+    else:
+        samples = _samples(model, data.sample_shape)
+        pictures["samples"] = figures.samples_figure(samples, names, classes)
+    for name, figure in pictures.items():
         path = os.path.join(output_directory, "figures", f"{name}.png")
         figure.savefig(path, dpi=110)
-    np.savez_compressed(
-        os.path.join(output_directory, "results", "test.npz"),
-        labels=data.test.labels,
-        clusters=clusters,
-        embeddings=embeddings,
-        points=points,
-    )
+    arrays = {"clusters": clusters, "embeddings": embeddings, "points": points}
+    if classes:
+        arrays["labels"] = data.test.labels
+    path = os.path.join(output_directory, "results", "test.npz")
+    np.savez_compressed(path, **arrays)
+
+
+def _samples(model: VaDE, sample_shape: tuple[int, ...]) -> np.ndarray:
+    """Samples of each cluster, `[K, n, ...]`."""
+    samples = [
+        model.sample(k, _NUM_SAMPLES, model.seed) for k in range(model.num_clusters)
+    ]
+    shape = (model.num_clusters, _NUM_SAMPLES, *sample_shape)
+    return np.reshape(samples, shape)
+
+
+def _write_features(model: VaDE, data: data_sets.Data, output_directory: str) -> None:
+    """Writes clusters.csv: mean and deviation of each feature, in the data's units.
+
+    A line for each cluster, of the training samples in it.
+    """
+    clusters = model.predict(data.train.x)
+    path = os.path.join(output_directory, "results", "clusters.csv")
+    with written_whole(path) as part, open(part, "w", encoding="utf-8") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        names = [
+            f"{kind}_{index}"
+            for index in range(data.train.x.shape[1])
+            for kind in ("mean", "std")
+        ]
+        lines.writerow(["cluster", "samples", *names])
+        for cluster in range(model.num_clusters):
+            own = np.float64(data.train.x[clusters == cluster])
+            numbers = ["" for _ in names]
+            if len(own):
+                mean = own.mean(axis=0) * data.scaling.scale + data.scaling.offset
+                spread = own.std(axis=0) * data.scaling.scale
+                pairs = np.stack([mean, spread], axis=1).ravel()
+                numbers = [f"{number:.6g}" for number in pairs]
+            lines.writerow([cluster, len(own), *numbers])
 
 
 def _in_the_plane(embeddings: np.ndarray, method: str, seed: int) -> np.ndarray:

@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     program.add_output_dir("folder for all results", default="clusters")
     program.add_text(
         "data",
-        "digits, mnist, fashion_mnist, an npz file with x and y, or a folder with "
+        "digits, mnist, fashion_mnist, an npz file with x (and y), or a folder with "
         "MNIST's idx files; short for the binding of data.source",
     )
     program.add_text(

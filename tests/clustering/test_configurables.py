@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from mvhg_tf.clustering import configurables
-from mvhg_tf.clustering.likelihoods import Gaussian
+from mvhg_tf.clustering.likelihoods import Bernoulli, Gaussian
 from mvhg_tf.runs import gin_config
 from mvhg_tf.runs.errors import UserError
 from mvhg_tf.schedules import ExponentialAnnealing
@@ -28,7 +28,9 @@ def test_every_choice_of_the_prior_can_be_bound():
         "vade.prior_weight = 128",
     ]
     with gin_config.configured(bindings=bindings):
-        model = configurables.vade(num_features=6, num_clusters=3, seed=4)
+        model = configurables.vade(
+            num_features=6, num_clusters=3, seed=4, num_samples=60
+        )
     config = model.prior.get_config()
     assert config["group_sizes"] == 60
     assert config["probability_of"] == "sizes"
@@ -55,14 +57,16 @@ def test_pretraining_and_training_take_what_is_bound():
         "fit.batch_size = 20",
     ]
     with gin_config.configured(bindings=bindings):
-        model = configurables.vade(num_features=6, num_clusters=3, seed=0)
+        model = configurables.vade(
+            num_features=6, num_clusters=3, seed=0, num_samples=60
+        )
         q = configurables.pretrain(model, x)
         arguments = configurables.fit_arguments(len(x))
         history = model.fit(x, responsibilities=q, **arguments, verbose=0)
         config = gin.operative_config_str()
     assert len(history.history["loss"]) == 2
     assert int(tf.convert_to_tensor(model.optimizer.iterations)) == 6
-    assert "pretrain.init = 'free'" in config and "fit.held_epochs = 4" in config
+    assert "pretrain.init = 'free'" in config and "fit.held_epochs = None" in config
 
 
 @pytest.mark.parametrize(
@@ -77,7 +81,20 @@ def test_pretraining_and_training_take_what_is_bound():
 def test_values_that_are_not_allowed_are_refused(binding, message):
     with pytest.raises(UserError, match=message):
         with gin_config.configured(bindings=[binding]):
-            configurables.vade(num_features=6, num_clusters=3, seed=0)
+            configurables.vade(num_features=6, num_clusters=3, seed=0, num_samples=60)
+
+
+def test_what_is_not_bound_fits_the_data():
+    with gin_config.configured(bindings=[]):
+        kwargs = {"num_features": 6, "num_clusters": 3, "seed": 0, "num_samples": 120}
+        pixels, rows = (configurables.vade(**kwargs, is_table=t) for t in (False, True))
+        few, many = (configurables.fit_arguments(n) for n in (60, 5000))
+    widths = [[w.shape[1] for w in m.encoder.weights[::2]] for m in (pixels, rows)]
+    assert widths == [[500, 500, 2000, 5, 5], [5, 5]]
+    assert isinstance(rows.likelihood, Gaussian) and rows.likelihood.learned
+    assert isinstance(pixels.likelihood, Bernoulli)
+    assert few == {"epochs": 50, "batch_size": 60, "held_epochs": 20}
+    assert many == {"epochs": 10, "batch_size": 128, "held_epochs": 4}
 
 
 @pytest.mark.parametrize(
@@ -151,6 +168,8 @@ def test_a_missing_file_of_weights_is_refused(tmp_path):
     x = np.random.default_rng(0).uniform(size=[60, 6]).astype(np.float32)
     bindings = [f"pretrain.weights = '{tmp_path}/none.h5'", "vade.units = (4,)"]
     with gin_config.configured(bindings=bindings):
-        model = configurables.vade(num_features=6, num_clusters=3, seed=0)
+        model = configurables.vade(
+            num_features=6, num_clusters=3, seed=0, num_samples=60
+        )
         with pytest.raises(UserError, match="none.h5' can't be read as weights"):
             configurables.pretrain(model, x)

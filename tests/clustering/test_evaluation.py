@@ -69,9 +69,25 @@ def test_it_is_json_and_a_table_of_all_clusters(evaluation):
     assert fields["total_variation"] == evaluation.total_variation
     lines = table(evaluation, ("a", "b")).splitlines()
     assert lines[0].startswith("test part: accuracy 75.0 %")
+    assert lines[2].split()[4:] == ["assigned", "learned", "true"]
     rows = [line.split() for line in lines[3:6]]
+    assert [row[4] for row in rows] == ["37.5", "50.0", "12.5"]
     assert [row[:4] for row in rows] == [
         ["2", "a", "3", "3"],
         ["0", "b", "4", "3"],
         ["1", "none", "1", "0"],
     ]
+
+
+def test_without_labels_there_are_shares_and_no_scores():
+    part = Part(CLUSTERS[:, None].astype(np.float32), None)
+    found = evaluate(FoundClusters(), Data(part, part, (), (1,)))
+    fields = json.loads(json.dumps(found.as_dict()))
+    assert fields == {
+        "learned_proportions": [0.5, 0.125, 0.375],
+        "assigned_proportions": [4 / 8, 1 / 8, 3 / 8],
+        "weights": [0.5, 0.125, 0.375],
+    }
+    lines = table(found, ()).splitlines()
+    assert [line.split()[0] for line in lines] == ["cluster", "0", "1", "2"]
+    assert lines[2].split() == ["1", "12.5", "%", "12.5", "%"]

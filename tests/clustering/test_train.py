@@ -94,6 +94,45 @@ def test_a_run_leaves_scores_figures_and_a_model(finished, source):
     assert test["embeddings"].shape == (40, 2)
 
 
+def test_a_table_without_labels_is_described_by_its_clusters(tmp_path):
+    random = np.random.default_rng(0)
+    x = random.normal(size=(120, 3)) * [1.0, 1.0, 40.0]
+    x[:30] += [12.0, -12.0, -1000.0]
+    np.savez(tmp_path / "x.npz", x=x, y_unused=x)
+    names = ("vade.", "pretrain.epochs", "pretrain.layer")
+    lines = [line for line in BINDINGS if not line.startswith(names)]
+    lines += [f"data.source = {str(tmp_path / 'x.npz')!r}", "cluster.num_clusters = 2"]
+    folder = tmp_path / "run"
+    printed = train.train_with_gin(str(folder), gin_bindings=lines)
+    assert printed.splitlines()[0].split() == ["cluster", "assigned", "learned"]
+    results = results_of(folder)
+    assert results["is_table"] and "accuracy" not in results
+    assert results["networks"] == {
+        "likelihood": "Gaussian",
+        "latent_dim": 3,
+        "widths": [[3, 3], [3, 3]],
+    }
+    pictures = {path.name for path in (folder / "figures").iterdir()}
+    assert pictures == {"embedding.png", "proportions.png"}
+    table = np.genfromtxt(
+        folder / "results" / "clusters.csv", delimiter=",", names=True
+    )
+    assert table["samples"].sum() == results["num_train"] == 96
+    small, large = np.argsort(table["samples"])
+    # Of 20 to 30 samples the mean has a standard deviation of about 9 and of 0.2.
+    assert table["mean_2"][small] == pytest.approx(-1000.0, abs=50)
+    assert table["mean_2"][large] == pytest.approx(0.0, abs=30)
+    assert table["mean_1"][small] == pytest.approx(-12.0, abs=1.2)
+    assert table["std_2"][large] == pytest.approx(40.0, abs=15)
+    assert "labels" not in np.load(folder / "results" / "test.npz")
+
+
+def test_without_labels_the_number_of_clusters_must_be_bound(tmp_path):
+    np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).normal(size=(40, 3)))
+    with pytest.raises(UserError, match="cluster.num_clusters is None, but the data"):
+        run(tmp_path / "run", str(tmp_path / "x.npz"))
+
+
 def test_a_finished_run_is_not_run_again(finished, source):
     with pytest.raises(AlreadyFinished, match="--overwrite"):
         run(finished, source)
