@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 from sklearn import linear_model, preprocessing
 
+from mvhg_tf.disentanglement import compat  # noqa: F401
 from mvhg_tf.disentanglement.metrics import udr
 from mvhg_tf.runs.errors import UserError
 
