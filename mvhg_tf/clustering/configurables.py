@@ -91,7 +91,7 @@ def vade(
     temperature: Positive | Callable[[tf.Tensor], tf.Tensor] = 0.5,
     learning_rate: Positive | Callable[[tf.Tensor], tf.Tensor] = 1e-3,
     prior_rate: Positive = 10.0,
-    prior_weight: float = 1.0,
+    prior_weight: Annotated[float, at_least(0)] = 1.0,
 ) -> VaDE:
     """A compiled VaDE.
 
