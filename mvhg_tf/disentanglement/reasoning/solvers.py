@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import gin
 import keras
@@ -17,8 +18,6 @@ from mvhg_tf.disentanglement.steps import optimizers, saved_model
 from mvhg_tf.runs import gin_config
 from mvhg_tf.runs.errors import UserError
 from mvhg_tf.runs.limits import PositiveInts, Probability
-
-_OF_FACTORS = ("values", "onehot")
 
 
 @gin.configurable("activation")
@@ -57,7 +56,7 @@ def _known(what: str, name: str | Callable, get: Callable) -> Callable:
         ) from error
 
 
-@gin.configurable
+@gin_config.configurable("TwoStageModel")
 class TwoStageModel:
     """Embeds each panel by itself, and reasons on the embeddings.
 
@@ -75,22 +74,14 @@ class TwoStageModel:
 
     def __init__(
         self,
-        embedding_model_class: str | Callable[[], Callable] = gin.REQUIRED,
+        embedding_model_class: Literal["values", "onehot"]
+        | Callable[[], Callable] = gin.REQUIRED,
         reasoning_model_class: Callable[[], Callable] = gin.REQUIRED,
         optimizer_fn: optimizers.OptimizerFn | None = None,
     ):
-        is_name = embedding_model_class in _OF_FACTORS
-        if not is_name:
-            _check_maker(
-                "embedding_model_class",
-                embedding_model_class,
-                '"values", "onehot" or such as @BaselineCNNEmbedder',
-            )
-        _check_maker(
-            "reasoning_model_class",
-            reasoning_model_class,
-            "such as @OptimizedWildRelNet",
-        )
+        _check_no_layer("embedding_model_class", embedding_model_class)
+        _check_no_layer("reasoning_model_class", reasoning_model_class)
+        is_name = isinstance(embedding_model_class, str)
         self.inputs = embedding_model_class if is_name else "images"
         self._embedding_class = None if is_name else embedding_model_class
         self._reasoning_class = reasoning_model_class
@@ -105,12 +96,12 @@ class TwoStageModel:
         return self._optimizer_fn()
 
 
-def _check_maker(parameter: str, value: object, allowed: str) -> None:
-    """Refuses what makes no layer, a layer itself included."""
-    if isinstance(value, keras.layers.Layer) or not callable(value):
+def _check_no_layer(parameter: str, value: object) -> None:
+    """Refuses a layer where what makes one is wanted."""
+    if isinstance(value, keras.layers.Layer):
         raise UserError(
-            f"TwoStageModel.{parameter} is {value!r}, but must be {allowed}, without "
-            "brackets: bind it to one."
+            f"TwoStageModel.{parameter} is a layer, but must be what makes one: bind "
+            "it to its @name without brackets."
         )
 
 

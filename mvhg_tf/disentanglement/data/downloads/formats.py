@@ -18,6 +18,7 @@ from mvhg_tf.disentanglement.data import cars3d, dsprites, mpi3d, shapes3d, smal
 from mvhg_tf.disentanglement.data.downloads.catalogue import PublishedDataSet
 from mvhg_tf.runs.errors import UserError
 from mvhg_tf.runs.progress import ProgressBar
+from mvhg_tf.runs.whole import written_whole
 
 from disentanglement_lib.data.ground_truth import norb  # isort: skip
 from disentanglement_lib.data.ground_truth import (  # isort: skip
@@ -132,12 +133,10 @@ def _reading(archive: Path) -> Iterator[BinaryIO]:
 @contextlib.contextmanager
 def _new_file(path: Path) -> Iterator[BinaryIO]:
     """Opens a file to be written, which has its name once it is whole."""
-    part = path.with_name(path.name + ".part")
-    with open(part, "wb") as file:
+    with written_whole(str(path)) as part, open(part, "wb") as file:
         yield file
         file.flush()
         os.fsync(file.fileno())
-    os.replace(part, path)
 
 
 @contextlib.contextmanager

@@ -20,11 +20,7 @@ from mvhg_tf.disentanglement.models.pairs.selection import (
     PairSelection,
 )
 from mvhg_tf.disentanglement.models.shared import gaussian
-from mvhg_tf.disentanglement.networks import (
-    Shape,
-    make_decoder,
-    make_gaussian_encoder,
-)
+from mvhg_tf.disentanglement.networks import Shape, make_networks
 from mvhg_tf.runs import gin_config
 from mvhg_tf.runs.limits import NotNegative, Positive, PositiveInt
 from mvhg_tf.schedules import ExponentialAnnealing
@@ -40,12 +36,11 @@ def _build(
     regularizer: Callable[..., object],
     beta: float | LearningRateSchedule,
 ) -> GroupVAE:
-    encoder = make_gaussian_encoder(observation_shape)
-    num_latent = encoder.outputs[0].shape[-1]
+    encoder, decoder = make_networks(observation_shape)
     return GroupVAE(
         encoder=encoder,
-        decoder=make_decoder(num_latent, observation_shape),
-        selection=make_selection(num_latent),
+        decoder=decoder,
+        selection=make_selection(encoder.outputs[0].shape[-1]),
         average=average,
         regularizer=regularizer,
         beta=beta,
