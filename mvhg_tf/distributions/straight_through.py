@@ -427,8 +427,10 @@ def _carry(counts_bar: tf.Tensor, gain: tf.Tensor, offset: tf.Tensor) -> tf.Tens
     result = result.write(num_steps - 1, counts_bar[..., -1])
 
     def step(i, left_bar, result):
-        direct = tf.gather(counts_bar, i, axis=-1) - left_bar
-        left_bar += tf.gather(gain, i, axis=-1) * direct
+        direct = left_bar - tf.gather(counts_bar, i, axis=-1)
+        # A difference: of three terms to add, TensorFlow makes a temporary variable,
+        # and fails where two of the loop's steps make theirs at the same time.
+        left_bar -= tf.gather(gain, i, axis=-1) * direct
         left_bar += tf.gather(offset, i, axis=-1)
         return i - 1, left_bar, result.write(i - 1, left_bar)
 
