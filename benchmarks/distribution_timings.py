@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from benchmarks import measuring, step_memory
+from benchmarks import distribution_sizes, measuring, step_memory
 from benchmarks.authors_code import MEMORY_BATCH, STEP_BATCH, Worker
 from mvhg_tf.distributions import MultivariateFisherNoncentralHypergeometric
 from mvhg_tf.studies import machine, references, text_tables
@@ -50,6 +50,8 @@ def run(authors: Mapping[str, Worker], authors_memory: int | None, rounds: int) 
             _draw_section(rounds, progress),
             _cost_section(rounds, progress),
             _graph_section(progress),
+            distribution_sizes.other_urns_section(progress),
+            distribution_sizes.great_totals_section(progress),
         ]
     versions = {f" PyTorch {worker.version()}." for worker in authors.values()}
     return (

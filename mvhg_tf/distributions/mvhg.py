@@ -109,7 +109,12 @@ class MultivariateFisherNoncentralHypergeometric(
       arguments of the function or variables.
     * `log_weights` are determined up to a constant only: their gradients sum to
       zero.
-    * A weight of exactly zero is a group that is never drawn; it gets no gradient.
+    * A weight of exactly zero is a group that is never drawn; its gradient is 0.
+    * `total_count` and `group_sizes` are whole numbers: no gradient passes to them
+      (`None`), for any number of groups.
+    * Second derivatives of samples are those of the estimate; `"gumbel_softmax"` takes
+      its relaxation for constant.
+    * Sizes that would need rows of more than 2^28 numbers raise a `ValueError`.
     * `method="merged"` depends on the order of the groups and is not Fisher's
       distribution (see `__init__`).
     * Counts of float32 are exact up to 2**24, of float16 up to 2**11, of bfloat16 up

@@ -45,7 +45,7 @@ def draw_figure(rows: Sequence[dict]) -> Figure:
     for axis in axes[:, 0]:
         axis.set_ylabel("relative bias")
     for axis in axes[:, 1]:
-        axis.set_ylabel("relative root mean squared error, 16 draws")
+        axis.set_ylabel("relative error of 16 draws")
     axes[0, 0].legend(fontsize=8)
     return figure
 
