@@ -99,8 +99,8 @@ def great_totals_section(progress) -> str:
     return (
         "## Great totals and many groups\n\n"
         "n drawn from c groups of 3 n / c elements, log-weights of deviation 1, "
-        "float64. Seconds of the second eager call, and in brackets the MB by which the "
-        "process's peak had grown after it. Each row is a process of its own. A dash: "
+        "float64. Seconds of the second eager call, and in brackets the MB by which "
+        "the process's peak had grown after it. Each row is a process of its own. A dash: "
         f"not tried, because one array would take more than {MOST_BYTES / 1e9:.0f} GB "
         f"or the call before took more than {MOST_SECONDS:.0f} s. SciPy's "
         "`nchypergeom_fisher` has two groups: its pmf, mean and one draw stand "

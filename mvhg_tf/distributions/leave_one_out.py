@@ -27,8 +27,8 @@ def leave_one_out_loss(
 
     On thirteen of the fourteen problems of `mvhg_tf.programs.estimators` its error at
     16 draws is 0.26 to 0.81 of that of the `"mean"` estimator, and on the other it is
-    the same. The model has no curvature across two counts: for a product of two counts of a small
-    urn its mean squared error was twice as large.
+    the same. The model has no curvature across two counts: for a product of two
+    counts of a small urn its mean squared error was twice as large.
 
     ```python
     urn = mvhg_tf.MultivariateFisherNoncentralHypergeometric(
