@@ -100,11 +100,11 @@ def great_totals_section(progress) -> str:
         "## Great totals and many groups\n\n"
         "n drawn from c groups of 3 n / c elements, log-weights of deviation 1, "
         "float64. Seconds of the second eager call, and in brackets the MB by which "
-        "the process's peak had grown after it. Each row is a process of its own. A dash: "
-        f"not tried, because one array would take more than {MOST_BYTES / 1e9:.0f} GB "
-        f"or the call before took more than {MOST_SECONDS:.0f} s. SciPy's "
-        "`nchypergeom_fisher` has two groups: its pmf, mean and one draw stand "
-        "beside.\n\n"
+        "the peak of the process had grown after it. Each row is a process of its own. "
+        "A dash: not tried, because one array would take more than "
+        f"{MOST_BYTES / 1e9:.0f} GB or the call before took more than "
+        f"{MOST_SECONDS:.0f} s. SciPy's `nchypergeom_fisher` has two groups: its pmf, "
+        "mean and one draw stand beside.\n\n"
         + markdown_table(
             ("n", "c", "log_prob", "mean", "entropy", "a draw", "1000 draws", "SciPy"),
             rows,
