@@ -28,6 +28,7 @@ from mvhg_tf.distributions.urn import (
     Urn,
     Window,
     counts_row,
+    greatest,
     reach_of,
     row_size,
 )
@@ -100,7 +101,7 @@ def _num_points(urn: Urn, spread: tf.Tensor) -> Size:
     variance = urn.max_variance
     if not urn.is_static:
         own = tf.reduce_sum(urn.group_sizes * spread[..., 0], axis=-1)
-        variance = tf.minimum(variance, tf.reduce_max(tf.stop_gradient(own)))
+        variance = tf.minimum(variance, greatest(tf.stop_gradient(own)))
     enough = row_size(ps.minimum(reach_of(variance), urn.max_total))
     return 2 * (enough // 2) + 3
 

@@ -194,15 +194,15 @@ def _bounds(total_count: tf.Tensor, group_sizes: tf.Tensor) -> dict:
         draws, sizes = (np.asarray(value, np.float64) for value in static)
     else:
         draws, sizes = (tf.cast(v, CORE_DTYPE) for v in (total_count, group_sizes))
-    greatest = _static_max if known else tf.reduce_max
+    most = _static_max if known else greatest
     total = ps.reduce_sum(sizes, axis=-1)
     variance = draws * (1.0 - draws / ps.maximum(total, 1.0))
     bounds = {
-        "max_draws": greatest(draws),
-        "max_fewer": greatest(ps.minimum(draws, ps.maximum(total - draws, 0.0))),
-        "max_size": greatest(sizes),
-        "max_total": greatest(total),
-        "max_variance": greatest(variance),
+        "max_draws": most(draws),
+        "max_fewer": most(ps.minimum(draws, ps.maximum(total - draws, 0.0))),
+        "max_size": most(sizes),
+        "max_total": most(total),
+        "max_variance": most(variance),
     }
     bounds = {name: ps.maximum(value, 0.0) for name, value in bounds.items()}
     windowed = True
@@ -217,6 +217,11 @@ def _bounds(total_count: tf.Tensor, group_sizes: tf.Tensor) -> dict:
                 name: tf.constant(value, CORE_DTYPE) for name, value in bounds.items()
             }
     return {**bounds, "windowed": windowed}
+
+
+def greatest(values: tf.Tensor) -> tf.Tensor:
+    """The greatest that is finite: weights that are NaN must not size a row."""
+    return tf.reduce_max(tf.where(tf.math.is_finite(values), values, 0.0))
 
 
 def _static_max(values: np.ndarray) -> float:
@@ -296,13 +301,20 @@ def count_window(urn: Urn, logits: tf.Tensor, with_tails: bool = False) -> Windo
     if with_tails:
         width = ps.maximum(width, _LONG_ROW)
     elif not urn.is_static:
-        variance = tf.reduce_max(mean * probability(-logits))
+        variance = greatest(mean * probability(-logits))
         width = tf.minimum(width, _window(variance))
         all_counts = tf.minimum(all_counts, tf.reduce_max(urn.group_sizes) + 1.0)
     width = ps.minimum(width, all_counts)
     start = tf.math.floor(mean) - ps.floor((width - 1.0) / 2.0)
-    start = tf.clip_by_value(start, 0.0, all_counts - width)
+    start = _clip(start, all_counts - width)
     return Window(start[..., tf.newaxis], row_size(width))
+
+
+def _clip(start: tf.Tensor, last: Bound) -> tf.Tensor:
+    """From 0 to the last; 0 where weights are NaN."""
+    return tf.clip_by_value(
+        tf.where(tf.math.is_nan(start), tf.zeros_like(start), start), 0.0, last
+    )
 
 
 def sum_window(
@@ -321,9 +333,9 @@ def sum_window(
     all_sums = urn.max_draws + 1.0
     width = ps.minimum(all_sums, _window(urn.max_variance))
     if variance is not None and not urn.is_static:
-        width = tf.minimum(width, _window(tf.reduce_max(variance)))
+        width = tf.minimum(width, _window(greatest(variance)))
     start = tf.math.floor(expected) - ps.floor((width - 1.0) / 2.0)
-    start = tf.clip_by_value(start, 0.0, all_sums - width)
+    start = _clip(start, all_sums - width)
     return Window(start[..., tf.newaxis], row_size(width))
 
 

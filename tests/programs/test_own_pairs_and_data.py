@@ -48,7 +48,7 @@ import numpy as np
 from mvhg_tf.disentanglement import register_data_set
 
 
-@register_data_set("stripes")
+@register_data_set("bars")
 class Stripes:
     num_factors = 2
     factors_num_values = [4, 3]
@@ -184,14 +184,14 @@ def stripes(tmp_path, forget_names):
     (tmp_path / "my_stripes.py").write_text(DATA)
     forget_names.append("my_stripes")
     yield
-    named_data._DATA_SETS.pop("stripes", None)
+    named_data._DATA_SETS.pop("bars", None)
 
 
 def test_a_data_set_of_ones_own_class(run, stripes):
-    own = ["dataset.name = 'stripes'", "dynamics.k = 1"]
+    own = ["dataset.name = 'bars'", "dynamics.k = 1"]
     arguments = ["--model_dir=m", *flags(NETWORKS + LABELVAE + own)]
     said = run("dlib_train", *arguments, code=2)
-    assert "There is no data set 'stripes'" in said
+    assert "There is no data set 'bars'" in said
     assert "imported (--import=MODULE)" in said
     run("dlib_train", "--import=my_stripes", *arguments)
     assert load_model("m").observation_shape == (6, 5, 1)

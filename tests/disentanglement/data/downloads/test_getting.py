@@ -596,6 +596,8 @@ class TestStopped:
             stderr=subprocess.PIPE,
             text=True,
             cwd=Path(named_data.__file__).parents[3],
+            # Where the tests run in the background, the shell has them ignore it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         ) as process:
             assert server.stalled.wait(60)
             part = folder / "download.part" / "scream" / "scream.jpg.part"
