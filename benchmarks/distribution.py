@@ -1,4 +1,4 @@
-"""Speed, memory and graph size of the distribution (docs/benchmark_distribution.md).
+r"""Speed, memory and graph size of the distribution (docs/benchmark_distribution.md).
 
     bin/benchmark distribution --output=docs/benchmark_distribution.md \\
         --authors_code=PATH --torch_python=PATH/bin/python

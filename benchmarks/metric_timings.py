@@ -15,7 +15,7 @@ import gin
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from mvhg_tf.disentanglement import compat, library_studies  # noqa: F401
+from mvhg_tf.disentanglement import compat, library_studies
 from mvhg_tf.disentanglement.data.grid import GridData
 from mvhg_tf.disentanglement.steps import evaluate  # noqa: F401
 from mvhg_tf.runs import gin_config

@@ -1,4 +1,4 @@
-"""Speed of random partitions (docs/benchmark_partition.md).
+r"""Speed of random partitions (docs/benchmark_partition.md).
 
     bin/benchmark partition --output=docs/benchmark_partition.md \\
         --authors_code=PATH --distribution_code=PATH --torch_python=PATH/bin/python

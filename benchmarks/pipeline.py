@@ -1,4 +1,4 @@
-"""Pairs a second of the input pipeline (docs/benchmark_pipeline.md).
+r"""Pairs a second of the input pipeline (docs/benchmark_pipeline.md).
 
     bin/benchmark pipeline --output=docs/benchmark_pipeline.md \\
         --library_source=PATH --stock_python=PATH/bin/python

@@ -1,4 +1,4 @@
-"""Steps a second of the models of pairs (docs/benchmark_training.md).
+r"""Steps a second of the models of pairs (docs/benchmark_training.md).
 
     bin/benchmark training --output=docs/benchmark_training.md \\
         --library_source=PATH --stock_python=PATH/bin/python

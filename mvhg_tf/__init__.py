@@ -29,10 +29,10 @@ __all__ = [
     "MultivariateFisherNoncentralHypergeometric",
     "OrderedPartition",
     "RandomPartition",
+    "__version__",
     "leave_one_out_loss",
     "neural_sort",
     "random_subset",
-    "__version__",
 ]
 
 _HOMES = {

@@ -112,7 +112,7 @@ def test_bad_input_is_one_clear_sentence():
 class TestHalfPrecision:
     @pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
     @pytest.mark.parametrize(
-        "scores, temperature",
+        ("scores", "temperature"),
         [
             ([1.0, 1.0, 0.5], 1e-3),
             ([2.0], 1.0),

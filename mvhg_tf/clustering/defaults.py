@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from mvhg_tf.clustering.architectures import UNITS
@@ -64,7 +66,7 @@ def units_for(
         return UNITS
     for units in (UNITS, _SMALL_UNITS):
         widths = (num_features, *units, latent_dim)
-        weights = 2 * sum(a * b for a, b in zip(widths, widths[1:], strict=False))
+        weights = 2 * sum(a * b for a, b in itertools.pairwise(widths))
         if num_samples * num_features >= _NUMBERS_A_WEIGHT * weights:
             return units
     return ()

@@ -45,7 +45,7 @@ def fit(x: np.ndarray, is_image: bool) -> Scaling:
         return Scaling(0.0 * ones, 255.0 * ones, False)
     x = np.float64(x)
     low, high = x.min(), x.max()
-    in_unit = 0.0 <= low and high <= 1.0
+    in_unit = low >= 0.0 and high <= 1.0
     if (is_image and in_unit) or defaults.are_intensities(x):
         low, high = (0.0, 1.0) if in_unit else (low, high)
         return Scaling(low * ones, (high - low) * ones, False)

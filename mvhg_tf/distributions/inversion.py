@@ -214,6 +214,7 @@ def _invert_shared(
 
 
 def count_below(cumulative: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """How many entries of a row of `[B..., R]` are at most the target, `[B...]`."""
     below = tf.cast(cumulative <= target[..., tf.newaxis], CORE_DTYPE)
     return tf.reduce_sum(below, axis=-1)
 

@@ -241,7 +241,7 @@ def _walk(urn: Urn, scored: Urn | None = None) -> _Walk:
 
 def _arrays(urn: Urn) -> list[tf.TensorArray]:
     """For the means, the second moments and the marginals, a group each."""
-    row_shape = urn.total_count.shape + [tf.get_static_value(urn.num_counts)]
+    row_shape = urn.total_count.shape.concatenate([tf.get_static_value(urn.num_counts)])
     return [
         tf.TensorArray(CORE_DTYPE, size=urn.num_groups, element_shape=shape)
         for shape in (urn.total_count.shape, urn.log_weights.shape, row_shape)

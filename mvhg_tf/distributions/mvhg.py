@@ -600,7 +600,8 @@ class MultivariateFisherNoncentralHypergeometric(
         counts = tf.cast(counts, self.dtype)
         total_count = tf.cast(self._total_count, self.dtype)
         group_sizes = tf.cast(self._group_sizes, self.dtype)
-        return assertions + [
+        return [
+            *assertions,
             assert_util.assert_equal(
                 total_count,
                 tf.reduce_sum(counts, axis=-1),

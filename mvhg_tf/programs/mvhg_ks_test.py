@@ -1,4 +1,4 @@
-"""The paper's first experiment: are our draws Fisher's distribution? (Section 5.1)
+"""The paper's first experiment: are our draws Fisher's distribution? (Section 5.1).
 
 Draws from three classes are compared with Kolmogorov-Smirnov tests, over the weight
 of class 2 (the paper's Figures 1 and 4), over the number of draws n (Figure 9) and

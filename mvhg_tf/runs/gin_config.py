@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-import importlib.util  # noqa: F401  (gin uses it without importing it)
+import importlib.util
 import inspect
 import logging
 import os

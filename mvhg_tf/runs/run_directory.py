@@ -168,7 +168,7 @@ def _locked(directory: str) -> Iterator[None]:
     """Keeps other runs out. The system lets go of the lock if this one is killed."""
     path = os.path.join(directory, _LOCK)
     try:
-        lock = open(path, "w")
+        lock = open(path, "w")  # noqa: SIM115
     except OSError as error:
         raise UserError(
             f"The folder {directory} cannot be written to ({error.strerror}): choose "

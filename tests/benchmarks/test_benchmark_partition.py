@@ -41,7 +41,7 @@ def test_through_the_mean_is_exact_for_a_linear_loss():
 
 
 @pytest.mark.parametrize(
-    "flags, said",
+    ("flags", "said"),
     [
         (["--authors_code=nowhere"], "belong together"),
         (

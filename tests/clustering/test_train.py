@@ -230,8 +230,10 @@ def test_a_damaged_checkpoint_costs_only_its_epochs(
         (["vade.prior = 'even'"], "prior is 'even'"),
         (["hypergeometric_prior.group_sizes = 26"], "would use it: bind that too"),
         (
-            ["vade.prior = @hypergeometric_prior()"]
-            + ["hypergeometric_prior.group_sizes = 24"],
+            [
+                "vade.prior = @hypergeometric_prior()",
+                "hypergeometric_prior.group_sizes = 24",
+            ],
             "must hold a batch of 50: pass at least 25",
         ),
     ],

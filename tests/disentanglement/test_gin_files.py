@@ -95,7 +95,7 @@ def test_the_library_has_gin_files_of_each_kind():
 
 
 @pytest.mark.parametrize(
-    "binding, wanted",
+    ("binding", "wanted"),
     [
         ("mig.batch_size = 0", "a positive integer"),
         ("mig.num_train = -5", "a positive integer"),

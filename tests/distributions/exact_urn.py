@@ -41,7 +41,7 @@ def _product(weights) -> list[int]:
     product = [1]
     for weight in weights:
         shifted = [0] + [weight * value for value in product]
-        product = [a + b for a, b in zip(product + [0], shifted, strict=True)]
+        product = [a + b for a, b in zip([*product, 0], shifted, strict=True)]
     return product
 
 

@@ -43,7 +43,7 @@ def evaluate(most_urns, num_rows=None, jit_compile=False, scale=SCALE, offset=OF
 
 @pytest.mark.parametrize("num_rows", [2, None])
 @pytest.mark.parametrize(
-    "most_urns, greatest", [(1, 1), (3, 3), (4, 4), (5, 10), (7, 10)]
+    ("most_urns", "greatest"), [(1, 1), (3, 3), (4, 4), (5, 10), (7, 10)]
 )
 def test_chunks_are_of_like_size(most_urns, greatest, num_rows):
     value, seen = evaluate(most_urns, num_rows)

@@ -194,7 +194,7 @@ def slow(*values):
 
 class TestSecondDerivatives:
     @pytest.mark.parametrize(
-        "parameter, c, mode",
+        ("parameter", "c", "mode"),
         [
             ("log_weights", 3, OPERATIONS),
             ("weights", 2, OPERATIONS),

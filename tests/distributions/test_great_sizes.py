@@ -35,7 +35,7 @@ def urn(total_count, sizes, weights, **kwargs):
 
 class TestBinomials:
     @pytest.mark.parametrize(
-        "size, count",
+        ("size", "count"),
         [
             (0, 0),
             (1, 1),
@@ -57,7 +57,7 @@ class TestBinomials:
         np.testing.assert_allclose(found, exact, rtol=2e-15, atol=1e-15)
 
     @pytest.mark.parametrize(
-        "size, count, odds",
+        ("size", "count", "odds"),
         [
             (20, 7, Fraction(1, 3)),
             (3000, 1000, Fraction(1, 2)),

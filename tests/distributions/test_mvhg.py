@@ -27,8 +27,10 @@ def dist(**kwargs):
 
 
 def tfp_helper(kind):
-    """One of TFP's collections of checks. Not a class of this module: pytest would
-    collect all of tf.test.TestCase."""
+    """One of TFP's collections of checks.
+
+    Not a class of this module: pytest would collect all of tf.test.TestCase.
+    """
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()
     return type("Helper", (kind, tf.test.TestCase), {"runTest": lambda self: None})()
@@ -317,7 +319,7 @@ class TestBadInput:
             dist(**kwargs)
 
     @pytest.mark.parametrize(
-        "counts, message",
+        ("counts", "message"),
         [
             ([1.0, 1.0, 1.0], "counts must sum to total_count"),
             ([1.5, 1.5, 3.0], "counts must hold whole numbers"),

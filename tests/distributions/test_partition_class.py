@@ -72,7 +72,7 @@ class TestTFP:
         assert copy.event_shape == [4, 2]
 
     @pytest.mark.parametrize(
-        "estimators, wanted",
+        ("estimators", "wanted"),
         [
             (("mean", "race"), tfd.FULLY_REPARAMETERIZED),
             (("mean", None), tfd.NOT_REPARAMETERIZED),
@@ -231,7 +231,7 @@ class TestBadInput:
             dist(**kwargs)
 
     @pytest.mark.parametrize(
-        "row, message",
+        ("row", "message"),
         [
             ([0.5, 0.5, 0.0], "assignment must hold zeros and ones"),
             ([1.0, 1.0, 0.0], "each row of assignment must hold one 1"),

@@ -30,7 +30,7 @@ def eight_urns(sizes, method, estimator, dtype):
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["exact", "merged"])
 @pytest.mark.parametrize(
-    "sizes, estimator, dtype, num_draws",
+    ("sizes", "estimator", "dtype", "num_draws"),
     [
         (MANY, "gumbel_softmax", tf.float32, SHARED_ROWS),
         (MANY, "gumbel_softmax", tf.float32, OWN_ROWS),

@@ -28,7 +28,7 @@ def chi_squared_p_value(observed, expected):
 
 class TestLaw:
     # One row for each draw, or shared rows and a search.
-    @pytest.mark.parametrize("num_draws, batch", [(20000, 1), (1, 20000)])
+    @pytest.mark.parametrize(("num_draws", "batch"), [(20000, 1), (1, 20000)])
     @pytest.mark.parametrize("groups", [2, 3, 5])
     def test_joint_law_of_small_urns(self, groups, num_draws, batch):
         sizes = [4, 5, 3, 1, 6][:groups]

@@ -53,7 +53,7 @@ class TestBias:
 
     # Bounds: what the relaxation is measured to have, and four standard errors.
     @pytest.mark.parametrize(
-        "temperature, bias", [(0.1, 0.15), (0.5, 0.1), (1.0, 0.1), (2.0, 0.15)]
+        ("temperature", "bias"), [(0.1, 0.15), (0.5, 0.1), (1.0, 0.1), (2.0, 0.15)]
     )
     @pytest.mark.parametrize("loss", LOSSES)
     def test_gumbel_softmax(self, loss, temperature, bias):
@@ -84,7 +84,7 @@ class TestBias:
 
 
 @pytest.mark.parametrize(
-    "function, dtype", [("sample", tf.float16), ("sample_one_hot", tf.bfloat16)]
+    ("function", "dtype"), [("sample", tf.float16), ("sample_one_hot", tf.bfloat16)]
 )
 def test_half_precision_has_the_gradients_of_float32(function, dtype):
     gradients = []
@@ -206,7 +206,7 @@ class TestFinite:
     }
 
     @pytest.mark.parametrize(
-        "method, name",
+        ("method", "name"),
         [*(("exact", name) for name in URNS), ("merged", "zero weight")],
     )
     @pytest.mark.parametrize("groups", [2, 3])

@@ -26,7 +26,7 @@ class TestSupport:
         np.testing.assert_array_equal(dist.maximum(), support.max(axis=0))
 
     @pytest.mark.parametrize(
-        "total_count, sizes, expected",
+        ("total_count", "sizes", "expected"),
         [
             (60, [1] * 60, 1),
             (59, [1] * 60, 60),
@@ -73,7 +73,7 @@ class TestSupport:
 
 class TestFit:
     @pytest.mark.parametrize(
-        "total_count, sizes",
+        ("total_count", "sizes"),
         [(8, SIZES), (180, [200, 200, 200]), (1, [1, 1]), (5, [1] * 10)],
     )
     def test_weights_from_a_mean(self, total_count, sizes):
@@ -155,7 +155,7 @@ class TestFit:
         )
 
     @pytest.mark.parametrize(
-        "mean, message",
+        ("mean", "message"),
         [
             ([3.0, 2.0, 1.0, 1.0], "sum to 7.0, but total_count is 8"),
             ([3.5, 2.0, 1.5, 1.0], "greater than its group_sizes"),

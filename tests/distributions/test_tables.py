@@ -22,7 +22,7 @@ def urn(weights=WEIGHTS, total_count=TOTAL_COUNT):
 
 class TestConvolutions:
     @pytest.mark.parametrize("jit_compile", [False, True])
-    @pytest.mark.parametrize("size, num_sums", [(1, 1), (5, 40), (40, 5), (37, 50)])
+    @pytest.mark.parametrize(("size", "num_sums"), [(1, 1), (5, 40), (40, 5), (37, 50)])
     def test_against_numpy(self, size, num_sums, jit_compile):
         rng = np.random.RandomState(0)
         row, table = rng.rand(2, 3, size), rng.rand(2, 3, num_sums)
@@ -38,7 +38,9 @@ class TestConvolutions:
 
 
 class TestLogLater:
-    @pytest.mark.parametrize("dtype, atol", [(tf.float32, 2e-5), (tf.float64, 1e-11)])
+    @pytest.mark.parametrize(
+        ("dtype", "atol"), [(tf.float32, 2e-5), (tf.float64, 1e-11)]
+    )
     def test_against_fractions(self, dtype, atol):
         found = tables.log_later(urn(), dtype)[0].numpy()
         for i in range(3):

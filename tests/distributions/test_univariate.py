@@ -98,7 +98,7 @@ class TestQuantile:
 
 class TestKL:
     @pytest.mark.parametrize(
-        "first, second", [((10, 8, 12), (10, 9, 11)), (URNS[0][:3], (10, 8, 12))]
+        ("first", "second"), [((10, 8, 12), (10, 9, 11)), (URNS[0][:3], (10, 8, 12))]
     )
     def test_of_other_sizes(self, first, second):
         counts = np.arange(11.0)

@@ -102,7 +102,7 @@ def every_moment(scenario, root):
 
 
 @pytest.mark.parametrize(
-    "scenario, least",
+    ("scenario", "least"),
     [
         (kill_a_first_run, 8),
         (kill_a_run_that_overwrites, 14),

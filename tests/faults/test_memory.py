@@ -7,7 +7,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(
-    "make, shape",
+    ("make", "shape"),
     [
         (
             lambda folder, samples: commands.training(

@@ -91,7 +91,7 @@ def test_a_missing_file_is_told(config):
 
 
 @pytest.mark.parametrize(
-    "outcome, expected",
+    ("outcome", "expected"),
     [("skipped", "failed"), ("passed", "passed"), ("failed", "failed")],
 )
 def test_a_test_that_skips_itself_fails(outcome, expected):

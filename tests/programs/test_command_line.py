@@ -37,7 +37,7 @@ def program(received):
 
 
 @pytest.mark.parametrize(
-    "arguments, expected",
+    ("arguments", "expected"),
     [
         ([], {"place": None, "files": [], "size": 2, "overwrite": False}),
         (["--place=a", "--size=3", "--overwrite"], {"place": "a", "size": 3}),
@@ -62,7 +62,7 @@ def test_flags_are_read_as_the_library_reads_them(
 
 
 @pytest.mark.parametrize(
-    "arguments, sentence",
+    ("arguments", "sentence"),
     [
         (["--palce=a"], "'palce'. Did you mean: place ?; see try --help."),
         (["--size=0"], "--size is '0', but must be an integer from 1 to 9."),
@@ -118,7 +118,7 @@ def ends_with(error: BaseException, *arguments: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "error, code, sentence",
+    ("error", "code", "sentence"),
     [
         (UserError("Give\n another."), 2, "Give another."),
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "x"), 1, "The disk is full"),
@@ -236,7 +236,7 @@ def test_help_of_a_benchmark(capsys):
 
 
 @pytest.mark.parametrize(
-    "flags, said",
+    ("flags", "said"),
     [
         ([], "No subject"),
         (["speed"], "'speed'"),
@@ -306,8 +306,14 @@ def test_a_home_folder_of_all_data(repository, tmp_path):
     environment = {"HOME": str(tmp_path), "DISENTANGLEMENT_LIB_DATA": "~/data"}
     for name in ("mpi3d_toy", "dsprites_full"):
         done = subprocess.run(
-            [sys.executable, "-m", "mvhg_tf.programs", "dlib_visualize_dataset"]
-            + [f"--name={name}", f"--path={tmp_path}/pictures"],
+            [
+                sys.executable,
+                "-m",
+                "mvhg_tf.programs",
+                "dlib_visualize_dataset",
+                f"--name={name}",
+                f"--path={tmp_path}/pictures",
+            ],
             cwd=repository,
             env={**os.environ, **environment},
             capture_output=True,

@@ -59,7 +59,7 @@ def assert_one_sentence(written: tuple[int, str, str], sentence: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name, arguments, sentence",
+    ("name", "arguments", "sentence"),
     [
         ("dlib_train", [], "--model_dir is missing: give the folder"),
         ("dlib_train", ["--model_dir="], "--model_dir is missing"),
@@ -87,7 +87,7 @@ def test_mistakes_in_the_flags(run_program, name, arguments, sentence):
 
 
 @pytest.mark.parametrize(
-    "binding, sentence",
+    ("binding", "sentence"),
     [
         ("dataset.name = 'arm4d'", "no data set 'arm4d'; .* arm3d"),
         ("model.batch_size = 'many'", "model.batch_size is 'many', .* an integer"),

@@ -148,7 +148,7 @@ def test_postprocessing_goes_on_from_it(representation):
 
 
 @pytest.mark.parametrize(
-    "program, config, flags, step",
+    ("program", "config", "flags", "step"),
     [
         ("dlib_evaluate", "mig", ["--input_dir={made}/representation"], "evaluation"),
         ("dlib_udr", "udr", ["--model_dirs={made}/model,{made}/model"], "evaluation"),
@@ -208,7 +208,7 @@ def test_a_file_that_macros_were_saved_in_is_read(made, run, model):
 
 
 @pytest.mark.parametrize(
-    "program, flags, binding, value, sentence",
+    ("program", "flags", "binding", "value", "sentence"),
     [
         ("dlib_train", ["--model_dir={out}"], "vae.beta", "-1", "must be at least 0"),
         (

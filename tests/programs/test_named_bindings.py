@@ -104,7 +104,7 @@ def bindings_of(model):
 
 @pytest.mark.parametrize("as_macro", [False, True], ids=["value", "macro"])
 @pytest.mark.parametrize(
-    "model, parameter, value",
+    ("model", "parameter", "value"),
     [
         (model, parameter, value)
         for model, (_, wrong) in MODELS.items()

@@ -167,22 +167,39 @@ OF_TRAINING = {
     "vae_optimizer.optimizer_fn": [*NO_FUNCTIONS[:-2], "@vae", "@conv_encoder"],
 }
 # What a metric counts.
-COUNTS = """
-beta_vae_sklearn.batch_size beta_vae_sklearn.num_eval beta_vae_sklearn.num_train
-dci.batch_size dci.num_test dci.num_train discretizer.num_bins
-factor_vae_metric.batch_size factor_vae_metric.num_eval factor_vae_metric.num_train
-factor_vae_metric.num_variance_estimate fairness.num_test_points_per_class
-fairness.num_train irs.batch_size irs.num_train mig.batch_size mig.num_train
-modularity_explicitness.num_test modularity_explicitness.num_train
-reduced_downstream_task.num_test sap_score.num_test sap_score.num_train
-shared_independent_downstream.num_train strong_downstream_task.n_experiment
-unified_scores.num_train unsupervised_metrics.num_train
-""".split()
+COUNTS = [
+    "beta_vae_sklearn.batch_size",
+    "beta_vae_sklearn.num_eval",
+    "beta_vae_sklearn.num_train",
+    "dci.batch_size",
+    "dci.num_test",
+    "dci.num_train",
+    "discretizer.num_bins",
+    "factor_vae_metric.batch_size",
+    "factor_vae_metric.num_eval",
+    "factor_vae_metric.num_train",
+    "factor_vae_metric.num_variance_estimate",
+    "fairness.num_test_points_per_class",
+    "fairness.num_train",
+    "irs.batch_size",
+    "irs.num_train",
+    "mig.batch_size",
+    "mig.num_train",
+    "modularity_explicitness.num_test",
+    "modularity_explicitness.num_train",
+    "reduced_downstream_task.num_test",
+    "sap_score.num_test",
+    "sap_score.num_train",
+    "shared_independent_downstream.num_train",
+    "strong_downstream_task.n_experiment",
+    "unified_scores.num_train",
+    "unsupervised_metrics.num_train",
+]
 OF_EVALUATION = {
     "evaluation.random_seed": NO_NUMPY_SEEDS,
     "evaluation.evaluation_fn": NO_FUNCTIONS,
     # The library does not say what a parameter may be.
-    **dict.fromkeys(COUNTS, [v for v in NO_COUNTS if v not in NETWORKS]),
+    **{key: [v for v in NO_COUNTS if v not in NETWORKS] for key in COUNTS},
 }
 # Parameters of the programs, and values that are wrong for certain.
 WRONG_VALUES = {

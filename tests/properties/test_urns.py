@@ -257,7 +257,7 @@ def check_large_urns(totals, sizes, weights) -> None:
             assert not np.any(marginal[len(law) :])
 
 
-@pytest.mark.parametrize("num_groups, dtype", [(2, "float32")])
+@pytest.mark.parametrize(("num_groups", "dtype"), [(2, "float32")])
 def test_urns_hold_the_identities(num_groups, dtype):
     assert len(check_batches(num_groups, dtype, num_batches=3)) > 40
 
@@ -271,7 +271,7 @@ def test_two_thousand_urns_hold_the_identities():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("largest, num_groups", [(3000, 2), (60, 4)])
+@pytest.mark.parametrize(("largest", "num_groups"), [(3000, 2), (60, 4)])
 def test_large_urns_are_as_exact_fractions_say(largest, num_groups):
     @settings(max_examples=3, **DETERMINED)
     @given(large_urns(largest, num_groups))

@@ -64,7 +64,7 @@ def turn_into(error):
 
 
 @pytest.mark.parametrize(
-    "program, said",
+    ("program", "said"),
     [
         (PROGRAM.format(body="call_library()", stopped=""), NOTHING),
         (PROGRAM.format(body=IN_A_RUN, stopped=""), GOES_ON),

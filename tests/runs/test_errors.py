@@ -38,7 +38,7 @@ def refuse_deep(inputs):
     ids=["plain", "gin", "layer", "traced", "deep"],
 )
 def test_the_sentence_is_told_alone(function):
-    with pytest.raises(Exception) as raised:  # noqa: B017
+    with pytest.raises(Exception) as raised:  # noqa: PT011
         function(tf.ones([2, 3]))
     assert sentence_and_code(raised.value) == (SENTENCE, 2)
 
@@ -72,7 +72,7 @@ def too_large_for_numpy():
 
 @pytest.mark.parametrize("function", [too_large_for_tensorflow, too_large_for_numpy])
 def test_what_does_not_fit_into_memory_is_told(function):
-    with pytest.raises(Exception) as raised:  # noqa: B017
+    with pytest.raises((MemoryError, tf.errors.OpError)) as raised:
         function()
     assert sentence_and_code(raised.value) == (
         "The memory does not suffice for an array of shape [2097152, 2097152]: give a "

@@ -50,7 +50,7 @@ def test_the_configuration_is_cleared_after_an_error():
 
 
 @pytest.mark.parametrize(
-    "binding, sentence",
+    ("binding", "sentence"),
     [
         ("session_test.count = ", "Unable to parse value"),
         ("session_test.count 3", "expected ':' or '='"),

@@ -15,7 +15,7 @@ gin.constant("mvhg_tf.tests.OBJECT", object())
 
 
 @pytest.mark.parametrize(
-    "value, literal",
+    ("value", "literal"),
     [
         ("%A", 3),
         ("%C", 3),

@@ -19,7 +19,7 @@ class Schedule:
 
 
 @pytest.mark.parametrize(
-    "hint, values",
+    ("hint", "values"),
     [
         (int, [3, -3, 0, np.int64(3)]),
         (float, [3, 2.5, np.float32(2.5)]),
@@ -50,7 +50,7 @@ def test_values_that_fit(hint, values):
 
 
 @pytest.mark.parametrize(
-    "hint, value, wanted",
+    ("hint", "value", "wanted"),
     [
         (int, 2.5, "an integer"),
         (int, True, "an integer"),
@@ -103,7 +103,7 @@ class Configurable:
 
 
 @pytest.mark.parametrize(
-    "call, name",
+    ("call", "name"),
     [
         (lambda **values: configurable(-1, **values), "limits_test.rate"),
         (Configurable, "limits_test_class.rate"),

@@ -33,7 +33,8 @@ def test_what_was_written_gets_the_name(tmp_path, write, earlier, left):
         left(str(part))
         (part / "old" if part.is_dir() else part).write_text("old")
     if earlier is write_folder and write is write_file:
-        with pytest.raises(OSError):  # a folder is replaced by a folder alone
+        # A folder is replaced by a folder alone.
+        with pytest.raises(IsADirectoryError):
             with written_whole(str(path)) as given:
                 write(given)
         assert os.listdir(tmp_path) == ["a.x"]
@@ -50,10 +51,9 @@ def test_what_was_written_gets_the_name(tmp_path, write, earlier, left):
 def test_nothing_changes_where_writing_fails(tmp_path, write, error):
     path = tmp_path / "a"
     path.write_text("old")
-    with pytest.raises(error):
-        with written_whole(str(path)) as part:
-            write(part)
-            raise error
+    with pytest.raises(error), written_whole(str(path)) as part:
+        write(part)
+        raise error
     assert content(path) == ["old"]
     assert os.listdir(tmp_path) == ["a"]
 
@@ -62,7 +62,7 @@ def test_json_that_cannot_be_written_leaves_the_file(tmp_path):
     path = tmp_path / "a.json"
     write_json(str(path), {"a": [1, 2.5]}, indent=2)
     assert json.loads(path.read_text()) == {"a": [1, 2.5]}
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(str(path), {"a": float("nan")}, allow_nan=False)
     assert json.loads(path.read_text()) == {"a": [1, 2.5]}
     assert os.listdir(tmp_path) == ["a.json"]

@@ -31,7 +31,7 @@ class ClusterPrior(keras.layers.Layer):
         self.num_clusters = num_clusters
         self.built = True
 
-    def check_sizes(self, batch_size: int, num_samples: int) -> None:  # noqa: B027
+    def check_sizes(self, batch_size: int, num_samples: int) -> None:
         """Called before pretraining and training: may refuse a batch size or N.
 
         Args:
@@ -42,7 +42,7 @@ class ClusterPrior(keras.layers.Layer):
           UserError: if the prior can't serve these sizes.
         """
 
-    def configure(self, batch_size: int, num_samples: int) -> None:  # noqa: B027
+    def configure(self, batch_size: int, num_samples: int) -> None:
         """Called before training, with sizes that `check_sizes` allowed.
 
         The default needs neither.
@@ -70,7 +70,7 @@ class ClusterPrior(keras.layers.Layer):
         """
         raise NotImplementedError
 
-    def set_proportions(self, proportions: np.ndarray) -> None:  # noqa: B027
+    def set_proportions(self, proportions: np.ndarray) -> None:
         """Starts from these proportions, `[K]`; a prior without parameters can't."""
 
     def proportions(self) -> np.ndarray:

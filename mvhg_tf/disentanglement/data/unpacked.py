@@ -112,7 +112,7 @@ def _only_writer(target: Path) -> Iterator[BinaryIO]:
     target.parent.mkdir(parents=True, exist_ok=True)
     path = target.with_name(target.name + ".part")
     while True:
-        part = open(path, "ab")
+        part = open(path, "ab")  # noqa: SIM115
         fcntl.flock(part, fcntl.LOCK_EX)
         # The process that held the lock may have renamed or deleted the file.
         with contextlib.suppress(FileNotFoundError):

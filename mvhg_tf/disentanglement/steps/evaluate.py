@@ -20,7 +20,7 @@ from mvhg_tf.disentanglement.models.shared.gaussian import (
     Gaussian,
     kl_to_standard_normal,
 )
-from mvhg_tf.disentanglement.steps import results  # noqa: F401
+from mvhg_tf.disentanglement.steps import results
 from mvhg_tf.disentanglement.steps.saved_model import (
     Representation,
     bound_value,

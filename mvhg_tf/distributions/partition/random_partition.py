@@ -236,9 +236,12 @@ class RandomPartition(
         return self._temperature
 
     def sizes_distribution(self, name="sizes_distribution"):
-        """The law of the groups' sizes, a
-        `MultivariateFisherNoncentralHypergeometric` of batch shape `[B...]` and
-        event shape `[K]`."""
+        """The law of the groups' sizes.
+
+        Returns:
+          A `MultivariateFisherNoncentralHypergeometric` of batch shape `[B...]` and
+          event shape `[K]`.
+        """
         with self._name_and_control_scope(name):
             return sizes_law(
                 tf.convert_to_tensor(self._log_weights),
@@ -526,12 +529,13 @@ def _sizes_of(law: RandomPartition) -> MultivariateFisherNoncentralHypergeometri
 
 
 def _assert_some_weight(log_weights, name):
-    return parameter_util.assert_log_weights(log_weights, name) + [
+    return [
+        *parameter_util.assert_log_weights(log_weights, name),
         assert_util.assert_greater(
             tf.reduce_max(log_weights, axis=-1),
             tf.constant(-np.inf, log_weights.dtype),
             message=f"{name} must be finite for one group at least",
-        )
+        ),
     ]
 
 

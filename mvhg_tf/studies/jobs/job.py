@@ -104,9 +104,13 @@ class Progress:
         return read_json(os.path.join(self._folder, step.result)) is not None
 
     def of_step(self, step: Step) -> dict:
-        """What is noted of a step: whether it is `finished`, its `attempts`, and of
-        the last of them the `machine` and how long it took, in `seconds` and
-        `cpu_seconds` of the process."""
+        """What is noted of a step.
+
+        Returns:
+          Whether it is `finished`, its `attempts`, and of the last of them the
+          `machine` and how long it took, in `seconds` and `cpu_seconds` of the
+          process.
+        """
         return self._record.get("steps", {}).get(step.name, {})
 
     @property
@@ -121,7 +125,7 @@ class Progress:
 
     @property
     def state(self) -> str:
-        """ "finished", "started" or "to do"."""
+        """One of "finished", "started" and "to do"."""
         if self.is_finished:
             return "finished"
         return "started" if self._record else "to do"

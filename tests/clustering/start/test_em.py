@@ -33,7 +33,7 @@ def test_components_and_densities_are_those_of_numpy_and_scipy():
 
 
 def test_balanced_responsibilities_are_the_nearest_with_equal_sizes():
-    logits = RNG(1).normal(size=[12, 3]) + [4.0, 0.0, 0.0]
+    logits = RNG(1).normal(size=[12, 3]) + np.array([4.0, 0.0, 0.0])
     q = em.balanced(logits)
     np.testing.assert_allclose(q.sum(axis=1), 1.0)
     np.testing.assert_allclose(q.sum(axis=0), 4.0, atol=0.02)

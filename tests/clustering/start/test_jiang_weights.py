@@ -1,3 +1,5 @@
+import itertools
+
 import h5py
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ def _model():
 
 def _weights(sizes=SIZES):
     rng = np.random.default_rng(0)
-    shapes = zip(sizes[:-1], sizes[1:], strict=True)
+    shapes = itertools.pairwise(sizes)
     return [(rng.normal(size=shape), rng.normal(size=shape[1])) for shape in shapes]
 
 

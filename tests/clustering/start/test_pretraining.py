@@ -165,8 +165,14 @@ def test_networks_that_mirror_nothing_can_not_be_pretrained_layer_wise():
 
 @pytest.mark.parametrize(
     ("num_samples", "batch_size", "epochs"),
-    [(1437, None, 200), (8000, None, 39), (60_000, None, 25), (100, None, 200)]
-    + [(8000, 800, 200), (8000, 200, 60)],
+    [
+        (1437, None, 200),
+        (8000, None, 39),
+        (60000, None, 25),
+        (100, None, 200),
+        (8000, 800, 200),
+        (8000, 200, 60),
+    ],
 )
 def test_small_data_are_pretrained_for_more_epochs(
     monkeypatch, num_samples, batch_size, epochs

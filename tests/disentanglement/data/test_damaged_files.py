@@ -52,7 +52,7 @@ def folder(tmp_path, monkeypatch):
 def _write_sprites(folder, images=None, metadata=None):
     if images is None:
         images = np.zeros([np.prod(SPRITE_SIZES), 64, 64], np.uint8)
-    metadata = {"latents_sizes": np.array(SPRITE_SIZES)} if not metadata else metadata
+    metadata = metadata if metadata else {"latents_sizes": np.array(SPRITE_SIZES)}
     path = folder / "dsprites.npz"
     np.savez(path, imgs=images, metadata=np.array(metadata, dtype=object))
     return path
@@ -187,7 +187,7 @@ def _int32(*shape):
 
 
 @pytest.mark.parametrize(
-    "name, write, images",
+    ("name", "write", "images"),
     [
         ("dsprites_full", _write_sprites, _uint8(7, 64, 64)),
         ("dsprites_full", _write_sprites, _uint8(12, 32, 32)),
@@ -265,7 +265,7 @@ def test_picture_without_colors(folder):
 
 class TestFilesThatWouldRunCode:
     @pytest.mark.parametrize(
-        "name, write",
+        ("name", "write"),
         [
             ("dsprites_full", _write_sprites),
             ("shapes3d", _write_shapes),

@@ -91,7 +91,7 @@ def test_missing_combinations_are_told():
 
 
 @pytest.mark.parametrize(
-    "factors, dynamics, sentence",
+    ("factors", "dynamics", "sentence"),
     [
         (FACTORS, Dynamics(k=4), "k is 4, but no two .*: bind it to one of 0, 1, 2, 3"),
         (FACTORS[:1], Dynamics(k=1), "bind it to one of 0"),

@@ -77,7 +77,7 @@ def test_known_factors_and_k(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changes, sentence",
+    ("changes", "sentence"),
     [
         ({"images_2": None}, "holds no array 'images_2', only .*store it again"),
         ({"images_2": IMAGES[1, 1:]}, r"images_2 .*\[22, 6, 5, 3\], but both must be"),
@@ -193,7 +193,7 @@ def _frames(folder):
 
 
 @pytest.mark.parametrize(
-    "fill, bindings, sentence",
+    ("fill", "bindings", "sentence"),
     [
         (_one_view, [], "only one of the folders a and b"),
         (_unpaired, [], "a lacks 1 of the other folder's pictures, such as 2"),

@@ -153,7 +153,7 @@ class TestFormats:
         assert not np.array_equal(images[0], images[1]) or name == "color_dsprites"
 
     @pytest.mark.parametrize(
-        "name, make_library_s",
+        ("name", "make_library_s"),
         [
             ("dsprites_full", lambda: dsprites.DSprites([1, 2, 3, 4, 5])),
             ("color_dsprites", lambda: dsprites.ColorDSprites([1, 2, 3, 4, 5])),

@@ -76,7 +76,7 @@ def test_a_grid_and_a_table_are_told_apart(open_file):
 
 
 @pytest.mark.parametrize(
-    "change, sentence",
+    ("change", "sentence"),
     [
         (lambda i, f: (i * 1.0, f), "from 0 to 3, but floats must be in"),
         (lambda i, f: (i.astype(int), f), "is int64"),
@@ -101,7 +101,7 @@ def test_names_must_fit(open_file):
 
 
 @pytest.mark.parametrize(
-    "bindings, sentence",
+    ("bindings", "sentence"),
     [
         ([], "No value is bound to npz.path"),
         (

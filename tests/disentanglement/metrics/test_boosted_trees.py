@@ -109,7 +109,7 @@ def test_draws_are_those_of_the_seed_with_any_number_of_threads(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "given, expected", [("1", 1), ("1,4", 1), ("99", 2), ("", 2), ("many", 2)]
+    ("given", "expected"), [("1", 1), ("1,4", 1), ("99", 2), ("", 2), ("many", 2)]
 )
 def test_threads_are_those_that_openmp_may_use(monkeypatch, given, expected):
     monkeypatch.setattr(boosted_trees.joblib, "cpu_count", lambda: 2)

@@ -77,7 +77,7 @@ def expected_scores(kind, threshold):
 
 
 @pytest.mark.parametrize("kind", ["lasso", "spearman"])
-@pytest.mark.parametrize("is_filtered, threshold", [(True, 0.1), (False, -1)])
+@pytest.mark.parametrize(("is_filtered", "threshold"), [(True, 0.1), (False, -1)])
 def test_scores_are_the_formula_s(kind, is_filtered, threshold):
     scores = udr.compute_udr_sklearn(
         Points(),
@@ -160,7 +160,7 @@ def test_a_collapsed_model_scores_nothing():
 
 
 @pytest.mark.parametrize(
-    "matrix, score",
+    ("matrix", "score"),
     [
         (np.eye(3), 1),
         ([[1, 1, 0], [1, 1, 0], [0, 0, 1]], 2 / 3),
@@ -175,7 +175,7 @@ def test_relative_strength(matrix, score):
 
 
 @pytest.mark.parametrize(
-    "changes, sentence",
+    ("changes", "sentence"),
     [
         (
             {"correlation_matrix": "pearson"},
@@ -272,7 +272,7 @@ def test_a_metric_that_ranks_no_models_keeps_its_scores(run_program, models, tmp
 
 
 @pytest.mark.parametrize(
-    "given, bindings, sentence",
+    ("given", "bindings", "sentence"),
     [
         ("model0", [], "only 1 was given"),
         ("model0,nowhere", [], "nowhere is not that of a finished dlib_train run"),

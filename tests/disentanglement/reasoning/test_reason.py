@@ -184,7 +184,7 @@ class TestNetworks:
         ]
 
     @pytest.mark.parametrize(
-        "arguments, wanted",
+        ("arguments", "wanted"),
         [
             (([], [2], None), "edge_mlp is"),
             (([2], [], None), "graph_mlp is"),
@@ -197,7 +197,7 @@ class TestNetworks:
             solvers.wild_relation_network(*arguments)
 
     @pytest.mark.parametrize(
-        "binding, wanted",
+        ("binding", "wanted"),
         [
             ("activation.activation = 'foo'", "activation.activation is 'foo'"),
             ("kernel_initializer.kernel_initializer = 'foo'", "initializer is 'foo'"),
@@ -320,7 +320,7 @@ class TestReason:
         )
         gin.parse_config("dataset.name = 'dummy_data'\npgm.pgm_type = 'easy_1'")
         data = get_pgm_dataset(inputs=model.inputs)
-        with pytest.raises(Exception) as raised:
+        with pytest.raises((UserError, ValueError)) as raised:
             Solver(model, data, 2)
         sentence, code = sentence_and_code(raised.value)
         assert "images of shape [64, 64, 3], but these have [64, 64, 1]" in sentence

@@ -80,7 +80,7 @@ def test_no_match_keeps_what_there_is(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content, sentence",
+    ("content", "sentence"),
     [
         (b'{"score": 0.', "b/.*evaluation.json can't be read .*char"),
         (b"", "b/.*evaluation.json can't be read"),

@@ -101,7 +101,7 @@ def test_full_disk_while_a_checkpoint_is_written(run_program, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "owner, name",
+    ("owner", "name"),
     [(export, "export_saved_model"), (results, "write_results")],
 )
 def test_full_disk_after_the_last_step(run_program, tmp_path, owner, name):
@@ -131,7 +131,7 @@ def score_in(folder):
 
 
 @pytest.mark.parametrize(
-    "owner, name, kept_in",
+    ("owner", "name", "kept_in"),
     [(run_directory, "_write_record", "."), (results, "write_results", ".replaced")],
 )
 def test_full_disk_while_scores_are_replaced(

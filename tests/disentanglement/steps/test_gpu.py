@@ -75,7 +75,7 @@ def check_training(builder, make_source):
 
 
 @pytest.mark.parametrize(
-    "name, bindings",
+    ("name", "bindings"),
     [
         ("group_vae_labels", []),
         ("group_vae_argmax", []),
@@ -111,7 +111,7 @@ def test_every_operation_of_training_on_images_has_a_gpu_kernel(builder):
 
 
 @pytest.mark.parametrize(
-    "name, loss_fn",
+    ("name", "loss_fn"),
     [
         ("s2_vae", "xent"),
         ("s2_vae", "l2"),

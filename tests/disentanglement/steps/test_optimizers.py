@@ -45,7 +45,7 @@ def our_path(bindings):
 
 
 @pytest.mark.parametrize(
-    "name, arguments",
+    ("name", "arguments"),
     [
         ("AdamOptimizer", {"learning_rate": 0.05}),
         ("AdamOptimizer", {"learning_rate": 0.05, "beta1": 0.5, "epsilon": 0.01}),
@@ -77,7 +77,7 @@ def test_optimizers_take_the_steps_of_tensorflow_1(name, arguments):
 
 
 @pytest.mark.parametrize(
-    "name, arguments",
+    ("name", "arguments"),
     [
         ("piecewise_constant", {"boundaries": [3, 5], "values": [0.02, 0.01, 0.001]}),
         (
@@ -131,7 +131,7 @@ def test_learning_rates_decay_as_in_tensorflow_1(name, arguments):
 
 
 @pytest.mark.parametrize(
-    "name, arguments, expected",
+    ("name", "arguments", "expected"),
     [
         ("piecewise_constant", {"boundaries": [2], "values": [0.5, 1]}, 1.0),
         ("exponential_decay", {"decay_rate": 0.5}, 2 * 0.5**0.75),
@@ -151,7 +151,7 @@ def test_learning_rates_may_be_integers(name, arguments, expected):
 
 
 @pytest.mark.parametrize(
-    "bindings, expected",
+    ("bindings", "expected"),
     [
         (["GradientDescentOptimizer.learning_rate = 0.1"], 0.1),
         (["vae_optimizer.learning_rate = 0.1"], 0.1),

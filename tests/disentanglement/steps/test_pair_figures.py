@@ -27,7 +27,7 @@ def test_pairs_stand_above_their_reconstructions(dataset, trained_model):
         assert np.array_equal(images[0], images[2]) == (k == 0)
         for image in images[1::2]:
             assert image.shape == images[0].shape
-            assert 0 <= image.min() and image.max() <= 1
+            assert image.min() >= 0 and image.max() <= 1
     # Where nothing differs, both views have one posterior, so one reconstruction.
     np.testing.assert_allclose(shown(rows[1, 0]), shown(rows[3, 0]), atol=1e-5)
 

@@ -290,7 +290,8 @@ def test_labels_reach_labelvae(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "steps, lost", [(400, "The loss became nan"), (1, "The weight .* became NaN or")]
+    ("steps", "lost"),
+    [(400, "The loss became nan"), (1, "The weight .* became NaN or")],
 )
 def test_what_is_not_finite_is_told_and_stops_the_run(tmp_path, steps, lost):
     with pytest.raises(UserError, match=f"{lost}.* between steps 0 and .*lower the"):
@@ -325,7 +326,7 @@ def test_gradients_that_never_become_finite_are_told_in_half_precision(
 
 
 @pytest.mark.parametrize(
-    "other, message",
+    ("other", "message"),
     [
         ("train.jit_compile = True", "XLA can't compile a step of several devices"),
         ("train.precision = 'mixed_float16'", "Keras can't scale the loss over"),
@@ -338,7 +339,7 @@ def test_options_that_do_not_go_together_are_told(tmp_path, other, message):
 
 
 @pytest.mark.parametrize(
-    "binding, message",
+    ("binding", "message"),
     [
         ("model.batch_size = 0", "model.batch_size is 0, but must be a positive int"),
         ("model.batch_size = 1000000000", "of a batch would take 45,776 GiB of this"),

@@ -172,7 +172,7 @@ class TestModel:
         assert not (tmp_path / "new").exists()
 
     @pytest.mark.parametrize(
-        "binding, sentence",
+        ("binding", "sentence"),
         [
             (
                 "visualize_model.num_frames = 0",

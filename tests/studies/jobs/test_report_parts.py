@@ -6,6 +6,7 @@ import io
 import json
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def test_spread_is_the_mean_and_the_sample_deviation():
 
 def test_page_is_one_file_with_its_pictures(tmp_path):
     path = report_files.write(make_report(), str(tmp_path))
-    page = open(path, encoding="utf-8").read()
+    page = Path(path).read_text(encoding="utf-8")
     [source] = re.findall(r'<img [^>]*src="([^"]*)"', page)
     kind, data = source.split(",")
     assert kind == "data:image/png;base64"
@@ -55,9 +56,8 @@ def test_page_is_one_file_with_its_pictures(tmp_path):
 
 
 def test_page_shows_cells_and_listings_as_they_are(tmp_path):
-    page = open(
-        report_files.write(make_report(), str(tmp_path)), encoding="utf-8"
-    ).read()
+    path = report_files.write(make_report(), str(tmp_path))
+    page = Path(path).read_text(encoding="utf-8")
     cells = re.findall(r"<td[^>]*>(.*?)</td>", page)
     assert cells == ["a|b", "0.50 ± 0.25", "3", "&lt;c&gt;", "0.33", ""]
     listing = re.search(r"<details>.*?</details>", page, re.DOTALL)[0]

@@ -182,7 +182,7 @@ def test_a_backend_that_is_not_installed_is_told(tmp_path, backend, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    "flags, said",
+    ("flags", "said"),
     [
         ([], "The study is missing"),
         (["strong"], "'strong'"),

@@ -108,7 +108,7 @@ def test_a_second_run_needs_overwrite(output, capsys):
 
 
 @pytest.mark.parametrize(
-    "flags, said",
+    ("flags", "said"),
     [
         (["--num_draws=many"], "'many'"),
         (["--num_draws=5"], "from 100"),

@@ -216,7 +216,7 @@ def test_a_study_is_listed_and_printed(run_program, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "flags, sentence",
+    ("flags", "sentence"),
     [
         (["--study=strong"], "no study 'strong': name one of unsupervised_study_v1, "),
         (["--model_num=12600"], "no model 12600 in unsupervised_study_v1: its models"),
@@ -241,7 +241,7 @@ def test_mistakes_get_one_sentence(run_program, tmp_path, monkeypatch, flags, se
 
 
 @pytest.mark.parametrize(
-    "flags, sentence",
+    ("flags", "sentence"),
     [
         ([], "What to train is missing"),
         (["--gin_model_config_dir=a"], "What to train is missing"),

@@ -35,7 +35,7 @@ def test_every_promised_file_is_there(output):
 
 
 @pytest.mark.parametrize(
-    "learner, tolerance",
+    ("learner", "tolerance"),
     [("exact, mean", 0.1), ("exact, gumbel_softmax", 0.1), (FIT, 0.03)],
 )
 def test_exact_learners_recover_every_urns_weights(recovered, learner, tolerance):

@@ -260,7 +260,7 @@ MSE = {"labelvae": (36.0, 25.0), "adavae": (30.0, 20.0)}
 
 
 @pytest.mark.parametrize(
-    "hgvae, expected",
+    ("hgvae", "expected"),
     [
         ((29.0, 19.0), ["2 of 2 s", 3, "reached"]),
         ((29.0, 21.5), ["1 of 2 s", 3, "reached"]),  # one may be missed
@@ -276,7 +276,7 @@ def test_counting_target(hgvae, expected):
 
 
 @pytest.mark.parametrize(
-    "adavae, result", [(0.375, "reached"), (0.5, "reached"), (0.625, "missed")]
+    ("adavae", "result"), [(0.375, "reached"), (0.5, "reached"), (0.625, "missed")]
 )
 def test_independent_part_is_to_be_at_least_adavaes(adavae, result):
     accuracies = {"adavae": (adavae, adavae), "hgvae": (0.5, 0.5)}
@@ -288,7 +288,7 @@ def test_independent_part_is_to_be_at_least_adavaes(adavae, result):
 
 
 @pytest.mark.parametrize(
-    "adavae, result", [(0.51, "reached"), (0.53, "missed by 0.01")]
+    ("adavae", "result"), [(0.51, "reached"), (0.53, "missed by 0.01")]
 )
 def test_shared_part_may_be_a_little_lower_and_starts_at_one(adavae, result):
     accuracies = {"adavae": (9.0, adavae), "hgvae": (0.0, 0.5)}

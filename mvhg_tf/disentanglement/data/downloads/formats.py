@@ -62,9 +62,12 @@ def check(data_set: PublishedDataSet, folder: Path) -> None:
 
 
 def _unpack_gzip(archive: Path) -> None:
-    with _reading(archive) as source, gzip.open(source) as unpacked:
-        with _new_file(archive.with_suffix("")) as target:
-            shutil.copyfileobj(unpacked, target, _CHUNK_BYTES)
+    with (
+        _reading(archive) as source,
+        gzip.open(source) as unpacked,
+        _new_file(archive.with_suffix("")) as target,
+    ):
+        shutil.copyfileobj(unpacked, target, _CHUNK_BYTES)
 
 
 def _unpack_cars(archive: Path) -> None:
@@ -119,15 +122,17 @@ _UNPACKERS: dict[str, Callable[[Path], None]] = {
 @contextlib.contextmanager
 def _reading(archive: Path) -> Iterator[BinaryIO]:
     """Opens an archive; a bar shows how much of it has been read."""
-    with open(archive, "rb") as file:
-        with ProgressBar.wrapattr(
+    with (
+        open(archive, "rb") as file,
+        ProgressBar.wrapattr(
             file,
             "read",
             total=archive.stat().st_size,
             desc=f"Unpacking {archive.name}",
             leave=False,
-        ) as source:
-            yield source
+        ) as source,
+    ):
+        yield source
 
 
 @contextlib.contextmanager

@@ -243,7 +243,7 @@ class TestWhatTheLoadersFind:
         assert len(server.requests) == asked
 
     @pytest.mark.parametrize(
-        "downloaded, name, sizes",
+        ("downloaded", "name", "sizes"),
         [
             (["dsprites"], "dsprites_full", SPRITE_SIZES),
             (["shapes3d"], "shapes3d", SHAPE_SIZES),
@@ -416,7 +416,7 @@ class TestWrongFiles:
     """Nothing of them is left, and nothing else is touched."""
 
     @pytest.mark.parametrize(
-        "name, file, content",
+        ("name", "file", "content"),
         [
             ("mpi3d_toy", ARM_FILE, b"<html>404</html>"),
             ("mpi3d_toy", ARM_FILE, arm_file()[:5000]),
@@ -434,7 +434,7 @@ class TestWrongFiles:
         assert files_in(folder) == []
 
     @pytest.mark.parametrize(
-        "name, file",
+        ("name", "file"),
         [
             ("dsprites", "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"),
             ("cars3d", "nips2015-analogy-data.tar.gz"),
@@ -461,7 +461,7 @@ class TestWrongFiles:
         return serve
 
     @pytest.mark.parametrize(
-        "name, file, damage",
+        ("name", "file", "damage"),
         [
             (
                 "cars3d",
@@ -651,7 +651,7 @@ class TestStopped:
 
 class TestFlags:
     @pytest.mark.parametrize(
-        "arguments, words",
+        ("arguments", "words"),
         [
             ([], ["--dataset is missing", "--list"]),
             (["--dataset=mnist"], ["no data set 'mnist'", "dsprites, scream, smalln"]),

@@ -87,7 +87,7 @@ def test_server_that_ignores_ranges(server, get):
 
 @pytest.mark.parametrize("heeds_if_range", [True, False])
 @pytest.mark.parametrize(
-    "before, after",
+    ("before", "after"),
     [
         ({"ETag": '"1"'}, {"ETag": '"2"'}),
         ({"Last-Modified": "Mon, 01 Jan 2018"}, {"Last-Modified": "Tue, 02 Jan 2018"}),
@@ -263,7 +263,7 @@ def test_the_bar_tells_how_much_is_left(server, get, capfd):
 
 
 @pytest.mark.parametrize(
-    "kind, digest",
+    ("kind", "digest"),
     [
         ("git", "ce013625030ba8dba906f756967f9e9ca394464a"),  # git hash-object
         ("md5", "b1946ac92492d2347c6235b4d2611184"),  # md5sum

@@ -33,7 +33,7 @@ def build(name, *bindings):
 
 
 @pytest.mark.parametrize(
-    "name, kind, average, beta",
+    ("name", "kind", "average", "beta"),
     [
         (f"{base}_{suffix}", kind, average, beta)
         for base, average, beta in (
@@ -97,7 +97,7 @@ def test_beta_may_be_a_schedule():
 
 
 @pytest.mark.parametrize(
-    "binding, message",
+    ("binding", "message"),
     [
         (
             "hgvae.final_temperature = 0",

@@ -132,7 +132,7 @@ def test_partial_labels_are_some_of_the_factors():
 
 
 @pytest.mark.parametrize(
-    "call, message",
+    ("call", "message"),
     [
         (
             lambda: labellers.noisy_labeller(factors(), Data, state(), 1.1),
@@ -201,7 +201,7 @@ def test_embedding_is_a_softmax_of_distances(sigma, use_order):
 
 
 @pytest.mark.parametrize(
-    "anneal_fn, expected",
+    ("anneal_fn", "expected"),
     [
         (annealers.fixed, [8, 8, 8, 8, 8]),
         (annealers.anneal, [0, 2, 8, 8, 8]),
@@ -252,7 +252,7 @@ def test_the_loss_is_that_of_the_vae_and_of_the_labels_of_other_images():
 
 
 @pytest.mark.parametrize(
-    "loss_fn, kwargs",
+    ("loss_fn", "kwargs"),
     [
         (supervised_losses.xent, {}),
         (supervised_losses.l2, {}),
@@ -331,7 +331,7 @@ def test_a_resumed_run_ends_as_one_that_was_never_stopped(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    "binding, message",
+    ("binding", "message"),
     [
         ("model.random_seed = 1", "model.random_seed is bound, but model.model is a"),
         ("model.num_labelled_samples = None", "bound to model.num_labelled_samples"),
@@ -360,7 +360,7 @@ def test_labels_are_refused_by_a_model_that_sees_none(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "model, bindings",
+    ("model", "bindings"),
     [
         ("supervised", []),
         ("s2_beta_tc_vae", ["beta = 2.0", "gamma_sup = 1.0"]),

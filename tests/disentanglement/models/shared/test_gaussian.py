@@ -45,7 +45,7 @@ def test_divergences_are_the_integrals():
 
 
 @pytest.mark.parametrize(
-    "mean, log_variance, nats", [(0, 0, 0), (1, 0, 5), (1, 1, 5 * (np.e - 1))]
+    ("mean", "log_variance", "nats"), [(0, 0, 0), (1, 0, 5), (1, 1, 5 * (np.e - 1))]
 )
 def test_kl_to_the_prior_in_the_library_s_cases(mean, log_variance, nats):
     """Ten latents: 10 (m^2 + v - log v - 1) / 2 nats."""

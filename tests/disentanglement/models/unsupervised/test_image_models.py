@@ -232,7 +232,7 @@ def test_a_stopped_factor_vae_ends_like_one_that_was_not(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "bindings, message",
+    ("bindings", "message"),
     [
         (
             ["model.model = @dip_vae()", "dip_vae.lambda_od = 1.0"],

@@ -37,7 +37,7 @@ def test_weighted_kl():
 
 
 @pytest.mark.parametrize(
-    "step, capacity", [(0, 0), (25, 5), (50, 10), (100, 20), (101, 20), (10**6, 20)]
+    ("step", "capacity"), [(0, 0), (25, 5), (50, 10), (100, 20), (101, 20), (10**6, 20)]
 )
 def test_capacity_grows_linearly_to_its_maximum(step, capacity):
     regularizer = image_regularizers.AnnealedCapacity(1000, 20, 100)
