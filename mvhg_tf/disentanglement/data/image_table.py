@@ -13,13 +13,21 @@ from mvhg_tf.runs.errors import UserError
 from disentanglement_lib.data.ground_truth import ground_truth_data  # isort: skip
 
 _CHECKED_AT_ONCE = 1 << 12  # images
+# What differs in a pair: so many factors, or each of these, of all F, and no other.
+_Wanted = int | tuple[bool, ...]
 
 
 class PairDynamics(Protocol):
     """Which factors differ in a pair, see `sources.pairs.Dynamics`."""
 
-    k: int
+    k: int | None
     mode: str
+
+    def fixed_sets(self, factors_num_values: Sequence[int]) -> np.ndarray:
+        """The sets of factors that differ in mode "fixed", bool `[K, F]`."""
+
+    def check_factors(self, factors_num_values: Sequence[int]) -> None:
+        """Raises a UserError if such pairs can't be made."""
 
 
 class ImageTable(ground_truth_data.GroundTruthData):
@@ -63,7 +71,7 @@ class ImageTable(ground_truth_data.GroundTruthData):
         """Draws from these rows alone, int64 `[M]`, from now on."""
         self.rows = rows
         self._rows_of: dict[bytes, list[int]] | None = None
-        self._known: dict[int, bool] = {}  # which numbers of factors differ in pairs
+        self._known: dict[_Wanted, bool] = {}  # whether there are such pairs
         if self.factors is not None:
             # By columns, and small: pairs are looked for in all of them.
             kind = np.min_scalar_type(int(self.factors.max()))
@@ -155,7 +163,7 @@ class ImageTable(ground_truth_data.GroundTruthData):
     def draw_pairs(
         self, num: int, dynamics: PairDynamics, random_state: np.random.RandomState
     ) -> np.ndarray:
-        """Draws pairs of rows that differ in exactly k factors, int64 `[num, 2]`.
+        """Draws pairs of rows that differ as gin's `dynamics` says, int64 `[num, 2]`.
 
         The first is uniform among the rows that have a partner, the second among its
         partners.
@@ -164,15 +172,16 @@ class ImageTable(ground_truth_data.GroundTruthData):
           num: How many.
           dynamics: Its k is 0 to F, or -1 to draw it for each pair, uniformly from
             those numbers from 1 to F - 1 that occur. F counts the factors with several
-            values. Its mode is "exact".
+            values. Its mode is "exact" or "fixed".
           random_state: The draw depends on it alone.
 
         Raises:
           UserError: If no pair of rows is such.
         """
         self.check_dynamics(dynamics)
-        k = dynamics.k
-        allowed = [k] if k >= 0 else self._numbers_that_occur()
+        allowed = [
+            wanted for wanted in self._all_wanted(dynamics) if self._occurs(wanted)
+        ]
         pairs = np.empty([num, 2], np.int64)
         for pair in pairs:
             wanted = allowed[random_state.randint(len(allowed))]
@@ -186,21 +195,26 @@ class ImageTable(ground_truth_data.GroundTruthData):
     def check_dynamics(self, dynamics: PairDynamics) -> None:
         """Raises a UserError unless there are pairs as gin's `dynamics` wants them."""
         self.check_factors_known()
-        k = dynamics.k
-        if dynamics.mode != "exact":
+        if dynamics.mode == "dlib":
             raise UserError(
-                f'dynamics.mode is {dynamics.mode!r}, but must be "exact", as '
-                f"{self._source} does not hold each combination of its factors: bind "
-                "it to that."
+                f'dynamics.mode is {dynamics.mode!r}, but must be "exact" or "fixed", '
+                f"as {self._source} does not hold each combination of its factors: "
+                "bind it to one of these."
             )
-        if k == -1 and self._numbers_that_occur():
+        if any(self._occurs(wanted) for wanted in self._all_wanted(dynamics)):
             return
-        if k < 0 or not self._occurs(k):
-            occurring = [str(n) for n in range(self.num_factors + 1) if self._occurs(n)]
+        if dynamics.mode == "fixed":
+            differing = np.flatnonzero(dynamics.fixed_sets(self.factors_num_values)[0])
             raise UserError(
-                f"dynamics.k is {k}, but no two images of {self._source} differ in so "
-                f"many factors: bind it to one of {', '.join(occurring)}."
+                f'dynamics.mode is "fixed", but no two images of {self._source} differ '
+                f"in the factors {differing.tolist()} and in no other: bind "
+                'dynamics.shared_factors to others, or dynamics.mode to "exact".'
             )
+        occurring = [str(n) for n in range(self.num_factors + 1) if self._occurs(n)]
+        raise UserError(
+            f"dynamics.k is {dynamics.k}, but no two images of {self._source} differ "
+            f"in so many factors: bind it to one of {', '.join(occurring)}."
+        )
 
     def check_factors_known(self) -> None:
         """Raises a UserError if there is no table of factors."""
@@ -211,24 +225,35 @@ class ImageTable(ground_truth_data.GroundTruthData):
                 "what needs them."
             )
 
-    def _numbers_that_occur(self) -> list[int]:
-        """Numbers of differing factors that k = -1 stands for."""
+    def _all_wanted(self, dynamics: PairDynamics) -> list[_Wanted]:
+        """What may differ in a pair, whether it occurs or not."""
+        if dynamics.mode == "fixed":
+            dynamics.check_factors(self.factors_num_values)
+            sets = dynamics.fixed_sets(self.factors_num_values)
+            return [tuple(wanted) for wanted in sets.tolist()]
         varying = sum(size > 1 for size in self.factors_num_values)
-        return [n for n in range(1, max(varying, 2)) if self._occurs(n)]
+        return [dynamics.k] if dynamics.k >= 0 else [*range(1, max(varying, 2))]
 
-    def _occurs(self, k: int) -> bool:
-        """Whether two rows differ in exactly k factors."""
-        if k not in self._known:
+    def _occurs(self, wanted: _Wanted) -> bool:
+        """Whether two rows differ so."""
+        if wanted not in self._known:
             places = range(len(self.rows))
-            self._known[k] = any(self._partners(place, k).size for place in places)
-        return self._known[k]
+            self._known[wanted] = any(
+                self._partners(place, wanted).size for place in places
+            )
+        return self._known[wanted]
 
-    def _partners(self, place: int, k: int) -> np.ndarray:
-        """Places in `rows` of those that differ from one there in exactly k factors."""
+    def _partners(self, place: int, wanted: _Wanted) -> np.ndarray:
+        """Places in `rows` of those that differ so from one there."""
+        if isinstance(wanted, tuple):
+            found = np.ones(len(self.rows), bool)
+            for column, differs in zip(self._columns, wanted, strict=True):
+                found &= (column != column[place]) == differs
+            return np.flatnonzero(found)
         differing = np.zeros(len(self.rows), np.int16)
         for column in self._columns:
             differing += column != column[place]
-        return np.flatnonzero(differing == k)
+        return np.flatnonzero(differing == wanted)
 
     def _places(self) -> dict[bytes, list[int]]:
         """The rows of each combination of factors, by its bytes as int64."""

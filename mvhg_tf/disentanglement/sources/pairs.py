@@ -3,22 +3,20 @@
 The library draws one pair at a time in Python. Here a batch is drawn at once.
 """
 
-import dataclasses
 from collections.abc import Sequence
-from typing import Annotated, Literal, NamedTuple
+from typing import NamedTuple
 
-import gin
 import numpy as np
 import tensorflow as tf
 
 from mvhg_tf.disentanglement.data.image_table import ImageTable
 from mvhg_tf.disentanglement.data.listed_pairs import ListedPairs
+from mvhg_tf.disentanglement.sources.dynamics import Dynamics
+from mvhg_tf.disentanglement.sources.grid_parts import GridPart
 from mvhg_tf.disentanglement.sources.images import Source, uniform_values
-from mvhg_tf.runs import gin_config
 from mvhg_tf.runs.errors import UserError
-from mvhg_tf.runs.limits import Limit
 
-_ALLOWED_K = "an integer from 0 {}, or -1 to draw it for each pair"
+_MOST_DRAWS = 200  # of batches, of which in a usual grid a quarter lies in a part
 
 
 class FactorPairs(NamedTuple):
@@ -60,41 +58,6 @@ class ImagePairs(NamedTuple):
     labels: np.ndarray
 
 
-@gin_config.configurable("dynamics")
-@dataclasses.dataclass(frozen=True)
-class Dynamics:
-    """Which factors differ in a pair, as gin's `dynamics` says.
-
-    The first image's factors are uniform. Then some factors are redrawn:
-
-    - mode "exact" (the paper's setting): exactly k factors, chosen uniformly among
-      those with more than one value, each getting another value.
-    - mode "dlib" (the library's): 1 or k factors with equal probability, each
-      redrawn uniformly, so that it may keep its value.
-
-    Attributes:
-      k: how many factors differ: 0 to F; -1 draws it for each pair uniformly from 1
-        to F - 1, as the library does. F counts the factors with several values.
-      mode: "exact" or "dlib".
-
-    Raises:
-      UserError: if `k` or `mode` is none of those.
-    """
-
-    k: Annotated[int, Limit(_ALLOWED_K.format("on"), lambda k: k >= -1)] = gin.REQUIRED
-    mode: Literal["exact", "dlib"] = "exact"
-
-    def check_factors(self, factors_num_values: Sequence[int]) -> None:
-        """Raises a UserError if so many factors of a data set can't differ."""
-        num_varying = int(np.sum(np.asarray(factors_num_values) > 1))
-        if self.k > num_varying:
-            raise UserError(
-                f"dynamics.k is {self.k}, but must be "
-                f"{_ALLOWED_K.format(f'to {num_varying}')}: {num_varying} factors of "
-                "this data set have several values."
-            )
-
-
 def sample_factor_pairs(
     factors_num_values: Sequence[int], num: int, seed: tf.Tensor, dynamics: Dynamics
 ) -> FactorPairs:
@@ -114,20 +77,19 @@ def sample_factor_pairs(
     seeds = tf.random.split(seed, 5)
     first = uniform_values(seeds[0], num, sizes)
     rank = _random_rank(seeds[1], num, sizes)
-    num_redrawn = _num_redrawn(seeds[2:4], num, sizes, dynamics)
-    redrawn = rank < num_redrawn[:, None]
-    if dynamics.mode == "exact":
+    redrawn = _redrawn(seeds[2:4], rank, sizes, dynamics)
+    if dynamics.mode == "dlib":
+        values = uniform_values(seeds[4], num, sizes)
+    else:
         step = 1 + uniform_values(seeds[4], num, np.maximum(sizes - 1, 1))
         values = (first + step) % sizes
-    else:
-        values = uniform_values(seeds[4], num, sizes)
     second = tf.where(redrawn, values, first)
-    last = tf.argmax(tf.equal(rank, num_redrawn[:, None] - 1), -1, tf.int32)
+    last = tf.argmax(tf.where(redrawn, rank, -1), -1, tf.int32)
     return FactorPairs(
         factors_1=first,
         factors_2=second,
         k=tf.reduce_sum(tf.cast(first != second, tf.int32), axis=-1),
-        labels=tf.where(num_redrawn > 0, last, -1),
+        labels=tf.where(tf.reduce_any(redrawn, axis=-1), last, -1),
     )
 
 
@@ -137,7 +99,11 @@ def dynamics_of(ground_truth_data) -> Dynamics | None:
 
 
 def sample_pairs(
-    ground_truth_data, num: int, random_state, dynamics: Dynamics | None
+    ground_truth_data,
+    num: int,
+    random_state: np.random.RandomState,
+    dynamics: Dynamics | None,
+    part: GridPart | None = None,
 ) -> ImagePairs:
     """Draws `num` pairs of images and their truth.
 
@@ -146,27 +112,60 @@ def sample_pairs(
       num: B, the number of pairs.
       random_state: `np.random.RandomState`; the draw depends on it alone.
       dynamics: which factors differ; `ListedPairs` don't look at it.
+      part: if given, both images of each pair are of this part of the grid.
 
     Raises:
-      UserError: if so many factors can't differ, or no factors are known.
+      UserError: if so many factors can't differ, no factors are known, or no pair lies
+        in the part.
     """
-    if isinstance(ground_truth_data, ImageTable):
-        return _pairs_of_table(ground_truth_data, num, random_state, dynamics)
-    seed = tf.constant(random_state.randint(2**31, size=2), tf.int32)
-    pairs = sample_factor_pairs(
-        ground_truth_data.factors_num_values, num, seed, dynamics
+    is_table = isinstance(ground_truth_data, ImageTable)
+    draw = _pairs_of_table if is_table else _pairs_of_grid
+    sizes = ground_truth_data.factors_num_values
+    kept: list[tuple[np.ndarray, ...]] = []
+    num_kept = 0
+    for _ in range(_MOST_DRAWS):
+        drawn = draw(ground_truth_data, num, random_state, dynamics)
+        if part is not None:
+            inside = part.holds(drawn[0], sizes) & part.holds(drawn[1], sizes)
+            drawn = tuple(x[inside] for x in drawn)
+        kept.append(drawn)
+        num_kept += len(drawn[0])
+        if num_kept >= num:
+            break
+    if num_kept < num:
+        raise UserError(
+            "Hardly a pair of this data set lies in one part of its grid, so that "
+            "images to train on can't be set apart from those to test on: bind "
+            "shared_independent_downstream.disjoint to False."
+        )
+    first, second, labels, *rows = (
+        np.concatenate(x)[:num] for x in zip(*kept, strict=True)
     )
-    first, second = pairs.factors_1.numpy(), pairs.factors_2.numpy()
-    observe = ground_truth_data.sample_observations_from_factors
+    images_1, images_2 = _images_of(
+        ground_truth_data, (first, second), rows, random_state
+    )
     return ImagePairs(
-        images_1=np.asarray(observe(first, random_state), np.float32),
-        images_2=np.asarray(observe(second, random_state), np.float32),
+        images_1=images_1,
+        images_2=images_2,
         factors_1=first,
         factors_2=second,
         shared=first == second,
-        k=pairs.k.numpy(),
-        labels=pairs.labels.numpy(),
+        k=np.sum(first != second, axis=-1, dtype=np.int32),
+        labels=labels,
     )
+
+
+def _pairs_of_grid(
+    ground_truth_data,
+    num: int,
+    random_state: np.random.RandomState,
+    dynamics: Dynamics,
+) -> tuple[np.ndarray, ...]:
+    """Both views' factors `[num, F]`, and the labels `[num]`."""
+    seed = tf.constant(random_state.randint(2**31, size=2), tf.int32)
+    sizes = ground_truth_data.factors_num_values
+    pairs = sample_factor_pairs(sizes, num, seed, dynamics)
+    return pairs.factors_1.numpy(), pairs.factors_2.numpy(), pairs.labels.numpy()
 
 
 def _pairs_of_table(
@@ -174,24 +173,28 @@ def _pairs_of_table(
     num: int,
     random_state: np.random.RandomState,
     dynamics: Dynamics | None,
-) -> ImagePairs:
+) -> tuple[np.ndarray, ...]:
+    """Both views' factors `[num, F]`, the labels `[num]` and both rows `[num]`."""
     table.check_factors_known()
     rows = table.draw_pairs(num, dynamics, random_state)
-    images = table.observations_of_rows(rows.T.ravel())
     first, second = (table.factors[view].astype(np.int32) for view in rows.T)
     differs = first != second
     noise = np.where(differs, random_state.uniform(size=differs.shape), -1.0)
-    return ImagePairs(
-        images_1=images[:num],
-        images_2=images[num:],
-        factors_1=first,
-        factors_2=second,
-        shared=~differs,
-        k=np.sum(differs, axis=-1, dtype=np.int32),
-        labels=np.where(differs.any(axis=-1), np.argmax(noise, axis=-1), -1).astype(
-            np.int32
-        ),
-    )
+    labels = np.where(differs.any(axis=-1), np.argmax(noise, axis=-1), -1)
+    return first, second, labels.astype(np.int32), *rows.T
+
+
+def _images_of(
+    data,
+    factors: tuple[np.ndarray, np.ndarray],
+    rows: Sequence[np.ndarray],
+    random_state: np.random.RandomState,
+) -> list[np.ndarray]:
+    """The images of both views, `[num, H, W, C]` each; of a table, those of `rows`."""
+    if rows:
+        return np.split(data.observations_of_rows(np.concatenate(rows)), 2)
+    observe = data.sample_observations_from_factors
+    return [np.asarray(observe(view, random_state), np.float32) for view in factors]
 
 
 class PairSource(Source):
@@ -245,10 +248,15 @@ def _random_rank(seed: tf.Tensor, num: int, sizes: np.ndarray) -> tf.Tensor:
     return tf.argsort(order, axis=-1)
 
 
-def _num_redrawn(
-    seeds: tf.Tensor, num: int, sizes: np.ndarray, dynamics: Dynamics
+def _redrawn(
+    seeds: tf.Tensor, rank: tf.Tensor, sizes: np.ndarray, dynamics: Dynamics
 ) -> tf.Tensor:
-    """How many factors of each pair are redrawn, int32 `[num]`."""
+    """Which factors of each pair are redrawn, bool `[num, F]`, by a random order."""
+    num = rank.shape[0]
+    if dynamics.mode == "fixed":
+        sets = dynamics.fixed_sets(sizes)
+        chosen = uniform_values(seeds[0], num, np.array([len(sets)], np.int32))
+        return tf.gather(tf.constant(sets), chosen[:, 0])
     num_varying = int(np.sum(sizes > 1))
     if dynamics.k == -1:
         upper = np.array([max(num_varying - 1, 1)], np.int32)
@@ -258,4 +266,4 @@ def _num_redrawn(
     if dynamics.mode == "dlib":
         coin = tf.random.stateless_uniform([num], seeds[1]) < 0.5
         count = tf.where(coin, tf.minimum(count, 1), count)
-    return count
+    return rank < count[:, None]

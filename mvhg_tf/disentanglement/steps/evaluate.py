@@ -118,7 +118,10 @@ evaluate_with_gin = gin_config.with_gin(evaluate)
 
 def _say_dynamics() -> None:
     """Tells which pairs were drawn, if the metric has drawn any."""
-    used = re.findall(r"^dynamics\.\w+ = .*$", gin.operative_config_str(), re.MULTILINE)
+    lines = re.findall(
+        r"^dynamics\.\w+ = .*$", gin.operative_config_str(), re.MULTILINE
+    )
+    used = [line for line in lines if not line.endswith(" None")]
     if used:
         print(
             f"Pairs were drawn with {' and '.join(used)}, as in training: bind "

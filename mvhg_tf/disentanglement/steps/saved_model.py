@@ -236,7 +236,7 @@ def _gin_file(directory: str, step_name: str) -> str:
 
 
 def resolve_dynamics(directory: str) -> bool:
-    """Binds `dynamics.k` and `dynamics.mode` as in training, unless k is bound.
+    """Binds `dynamics` as in training, unless `k` or `shared_factors` is bound.
 
     Args:
       directory: the folder of a trained model or of its representation.
@@ -248,12 +248,16 @@ def resolve_dynamics(directory: str) -> bool:
       UserError: if the configuration of the training is damaged.
     """
     known = os.path.isfile(_gin_file(directory, "train"))
-    if not known or gin_config.query("dynamics.k") is not None:
+    own = ("dynamics.k", "dynamics.shared_factors")
+    if not known or any(gin_config.query(name) is not None for name in own):
         return False
     try:
         _carry_over(directory, "train", "dynamics.k", "dynamics.mode")
     except NotBound:
         return False
+    if gin_config.query("dynamics.mode") == "fixed":
+        with contextlib.suppress(NotBound):  # of a run from before fixed pairs
+            _carry_over(directory, "train", "dynamics.shared_factors")
     return True
 
 

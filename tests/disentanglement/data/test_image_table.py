@@ -97,6 +97,16 @@ def test_missing_combinations_are_told():
         (FACTORS[:1], Dynamics(k=1), "bind it to one of 0"),
         (FACTORS[:1], Dynamics(k=-1), "k is -1, but no two"),
         (FACTORS, Dynamics(k=2, mode="dlib"), "mode is 'dlib', but must be \"exact\""),
+        (
+            FACTORS[:1],
+            Dynamics(k=0, mode="fixed", shared_factors=[0, 1, 2, 3]),
+            "is .*, but must be a list of integers from 0 to 2",
+        ),
+        (
+            np.array([[0, 0], [1, 1]]),
+            Dynamics(k=1, mode="fixed"),
+            r"differ in the factors \[1\] and in no other",
+        ),
     ],
 )
 def test_pairs_that_there_are_not(factors, dynamics, sentence):
@@ -116,4 +126,19 @@ def test_a_grid_gives_the_pairs_of_a_grid():
         if np.sum(grid[i] != grid[j]) == 2
     }
     assert len(expected) == 60
+    check_frequencies(drawn, expected)
+
+
+def test_fixed_pairs_of_a_grid():
+    grid = np.array(list(itertools.product(range(2), range(3), range(2))))
+    table = ImageTable([np.zeros([12, 2, 2, 1], np.uint8)], grid, "abc", "the grid")
+    dynamics = Dynamics(mode="fixed", shared_factors=[0])
+    drawn = table.draw_pairs(3000, dynamics, np.random.RandomState(3))
+    # Factors b and c differ: two partners of each row.
+    expected = {
+        (i, j): 1 / 12 / 2
+        for i, j in itertools.product(range(12), range(12))
+        if list(grid[i] != grid[j]) == [False, True, True]
+    }
+    assert len(expected) == 24
     check_frequencies(drawn, expected)

@@ -2,11 +2,13 @@ import gin
 import numpy as np
 import pytest
 import tensorflow_probability as tfp
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
 
-from mvhg_tf.disentanglement.metrics import shared_independent
+from mvhg_tf.disentanglement.metrics import part_accuracies
+from mvhg_tf.disentanglement.metrics.encoded_pairs import EncodedPairs
+from mvhg_tf.disentanglement.metrics.part_accuracies import accuracy_scores
 from mvhg_tf.disentanglement.metrics.shared_independent import (
-    EncodedPairs,
-    accuracy_scores,
     compute_shared_independent,
     count_scores,
 )
@@ -60,15 +62,16 @@ class Oracle:
         return PairOutputs(mean_1, logvar, mean_2, logvar, shared, (~shared).sum(-1))
 
 
-def score(model, k, num_train=600, num_test=400, seed=0):
+def score(model, k, num_train=600, num_test=400, seed=0, data=None, **options):
     gin.bind_parameter("dynamics.k", k)
     return compute_shared_independent(
-        TinyData(),
+        data or TinyData(),
         model,
         np.random.RandomState(seed),
         num_train=num_train,
         num_test=num_test,
         batch_size=128,
+        **options,
     )
 
 
@@ -167,8 +170,73 @@ def test_accuracies_do_not_depend_on_the_scale_of_the_latents():
         assert first[key] == pytest.approx(second[key], abs=0.02)
 
 
+def test_the_papers_protocol_against_plain_regressions():
+    """C.2.5 once more: all training pairs, zeros for absent latents, no more."""
+    train, test = random_pairs(300), random_pairs(150)
+    scores = accuracy_scores(train, test, np.array([3, 3, 3]), "paper")
+
+    def expected(view, is_shared, factor):
+        def part(pairs):
+            mask = pairs.shared if is_shared else ~pairs.shared
+            return mask * pairs.means[view]
+
+        model = LogisticRegression(max_iter=1000)
+        model.fit(part(train), train.factors[view][:, factor])
+        rows = test.shared_factors[:, factor] == is_shared
+        truth, guess = test.factors[view][:, factor], model.predict(part(test))
+        return balanced_accuracy_score(truth[rows], guess[rows], adjusted=True)
+
+    for factor in range(3):
+        independent = [expected(view, False, factor) for view in range(2)]
+        assert scores["shared_accuracy_per_factor"][factor] == pytest.approx(
+            expected(0, True, factor), abs=0.02
+        )
+        assert scores["independent_accuracy_per_factor"][factor] == pytest.approx(
+            np.mean(independent), abs=0.02
+        )
+
+
+def test_an_oracle_scores_one_on_the_papers_protocol():
+    scores = score(Oracle(), k=1, protocol="paper")
+    assert scores["shared_accuracy"] == 1
+    assert scores["independent_accuracy"] == 1
+    fixed = {"dynamics.mode": "fixed", "dynamics.shared_factors": [1]}
+    for name, value in fixed.items():
+        gin.bind_parameter(name, value)
+    scores = score(Oracle(), k=2, protocol="paper")
+    np.testing.assert_array_equal(
+        scores["shared_accuracy_per_factor"], [np.nan, 1, np.nan, np.nan]
+    )
+    np.testing.assert_array_equal(
+        scores["independent_accuracy_per_factor"], [1, np.nan, 1, np.nan]
+    )
+
+
+class Noted(TinyData):
+    """Notes the images of each half."""
+
+    factors_num_values = [4, 5, 6, 1]
+
+    def __init__(self):
+        self.seen = []
+
+    def sample_observations_from_factors(self, factors, random_state):
+        self.seen.append(set(map(tuple, np.asarray(factors).tolist())))
+        return super().sample_observations_from_factors(factors, random_state)
+
+
+@pytest.mark.parametrize("disjoint", [True, False])
+def test_images_to_train_on_and_to_test_on(disjoint):
+    data = Noted()
+    score(Oracle(), 1, 256, 128, data=data, disjoint=disjoint)
+    assert len(data.seen) == 6  # of three batches of two views
+    train, test = set.union(*data.seen[:4]), set.union(*data.seen[4:])
+    assert bool(train & test) != disjoint
+    assert len(train | test) > 60
+
+
 def test_a_fit_that_does_not_converge_is_counted(monkeypatch):
-    monkeypatch.setattr(shared_independent, "_MAX_ITERATIONS", 1)
+    monkeypatch.setattr(part_accuracies, "_MAX_ITERATIONS", 1)
     scores = accuracy_scores(random_pairs(), random_pairs(), np.array([3, 3, 3]))
     assert scores["unconverged_fits"] == 12
 

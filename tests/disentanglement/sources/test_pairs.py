@@ -1,5 +1,7 @@
 """Pairs: which factors differ, how often, and that a seed fixes them."""
 
+import itertools
+
 import gin
 import numpy as np
 import pytest
@@ -7,10 +9,11 @@ import tensorflow as tf
 from scipy import stats
 
 from mvhg_tf.disentanglement.sources import pairs
+from mvhg_tf.disentanglement.sources.grid_parts import GridPart
 from mvhg_tf.runs.errors import UserError
 
 SIZES = [4, 4, 2, 3, 3, 40, 40]
-# False-alarm rate of each statistical test below; there are four of them.
+# False-alarm rate of each statistical test below; there are ten of them.
 ALPHA = 1e-5
 
 
@@ -66,6 +69,68 @@ def test_dlib_mode_redraws_one_or_k_and_may_keep_a_value():
     assert drawn.labels.min() >= 0
 
 
+def differing(drawn):
+    """Which factors differ, a row each of the sets that occur, and how often."""
+    return np.unique(drawn.factors_1 != drawn.factors_2, axis=0, return_counts=True)
+
+
+@pytest.mark.parametrize("k", [0, 2, 6, 7])
+def test_fixed_pairs_share_the_first_factors(k):
+    drawn = draw(k=k, mode="fixed")
+    found, _ = differing(drawn)
+    np.testing.assert_array_equal(found, [[False] * (7 - k) + [True] * k])
+    if k:  # any factor that differs is as likely to be known
+        labels = np.bincount(drawn.labels, minlength=7)[7 - k :]
+        assert labels.sum() == 20_000
+        assert stats.chisquare(labels).pvalue > ALPHA
+    else:
+        assert set(drawn.labels) == {-1}
+
+
+@pytest.mark.parametrize("given", [{}, {"k": 4}])
+def test_fixed_pairs_share_the_factors_that_are_named(given):
+    drawn = draw(mode="fixed", shared_factors=[5, 0, 2], **given)
+    found, _ = differing(drawn)
+    np.testing.assert_array_equal(found, [[i not in (0, 2, 5) for i in range(7)]])
+    # The redrawn factors are uniform over the values that they don't have.
+    for factor in (3, 6):
+        shift = (drawn.factors_2 - drawn.factors_1)[:, factor] % SIZES[factor]
+        counts = np.bincount(shift, minlength=SIZES[factor])[1:]
+        assert stats.chisquare(counts).pvalue > ALPHA
+
+
+def test_fixed_pairs_of_mixed_k_share_nested_sets():
+    found, counts = differing(draw(k=-1, mode="fixed"))
+    np.testing.assert_array_equal(found, np.tri(6, 7, dtype=bool)[:, ::-1])
+    assert stats.chisquare(counts).pvalue > ALPHA
+
+
+def test_fixed_pairs_do_not_count_factors_with_one_value():
+    found, _ = differing(draw(sizes=[1, 3, 1, 5, 2], k=2, mode="fixed"))
+    np.testing.assert_array_equal(found, [[False, False, False, True, True]])
+    found, _ = differing(draw(sizes=[1, 3, 1, 5], mode="fixed", shared_factors=[2, 3]))
+    np.testing.assert_array_equal(found, [[False, True, False, False]])
+
+
+@pytest.mark.parametrize(
+    ("dynamics", "sentence"),
+    [
+        ({"k": 5, "shared_factors": [0, 1, 2]}, "lets 4 factors differ: bind k to 4"),
+        ({"k": -1, "shared_factors": [0]}, "lets 6 factors differ"),
+        ({"shared_factors": [7]}, r"is \[7\], but must be .* from 0 to 6"),
+        ({"shared_factors": [1, 1]}, "must be a list of different integers"),
+        ({"shared_factors": [-1]}, "must be a list of different integers"),
+        ({"shared_factors": 3}, "must be a list"),
+        ({"shared_factors": [0], "mode": "exact"}, "bind dynamics.mode to .fixed."),
+        ({}, "No value is bound to dynamics.k"),
+        ({"k": 8}, "dynamics.k is 8, but must be an integer from 0 to 7"),
+    ],
+)
+def test_fixed_pairs_that_there_are_not(dynamics, sentence):
+    with pytest.raises(UserError, match=sentence):
+        draw(**{"mode": "fixed", **dynamics})
+
+
 def test_factors_with_one_value_never_count():
     drawn = draw(sizes=[1, 3, 1, 5], k=2)
     np.testing.assert_array_equal(
@@ -102,6 +167,15 @@ class CountingData:
         return images[:, None, None, :].astype(np.float32)
 
 
+class Grid:
+    """Images that are the factors themselves, 480 of them."""
+
+    factors_num_values = [6, 8, 10]
+
+    def sample_observations_from_factors(self, factors, random_state):
+        return np.asarray(factors, np.float32)[:, None, None, :]
+
+
 def test_host_stream_is_a_function_of_the_step():
     source = pairs.PairSource(CountingData(), 5, 3, pairs.Dynamics(k=1))
     assert not source.on_device
@@ -132,6 +206,46 @@ def test_sample_pairs_tells_the_truth_of_the_images():
     np.testing.assert_array_equal(drawn.shared, drawn.factors_1 == drawn.factors_2)
     again = pairs.sample_pairs(CountingData(), 100, np.random.RandomState(0), dynamics)
     np.testing.assert_array_equal(drawn.images_2, again.images_2)
+
+
+def test_pairs_of_a_part_of_the_grid_have_both_images_there():
+    parts = [GridPart(5, index) for index in range(2)]
+    dynamics = pairs.Dynamics(k=2)
+    images = []
+    for part in parts:
+        random_state = np.random.RandomState(0)
+        drawn = pairs.sample_pairs(Grid(), 500, random_state, dynamics, part)
+        assert drawn.images_1.shape == (500, 1, 1, 3)
+        np.testing.assert_array_equal(drawn.k, 2)
+        both = np.concatenate([drawn.images_1, drawn.images_2])[:, 0, 0]
+        images.append({tuple(image) for image in both})
+    assert not images[0] & images[1]
+    assert all(len(seen) > 100 for seen in images)
+
+
+def test_the_parts_of_a_grid_are_halves():
+    grid = np.array(list(itertools.product(*map(range, SIZES[:5]), range(40))))
+    first = GridPart(1, 0).holds(grid, [*SIZES[:5], 40])
+    np.testing.assert_array_equal(first, ~GridPart(1, 1).holds(grid, [*SIZES[:5], 40]))
+    assert stats.binomtest(int(first.sum()), len(grid)).pvalue > ALPHA
+    # Neither a factor's value, nor a step along an axis, nor the seed matters.
+    for column in grid.T:
+        table = stats.contingency.crosstab(column, first).count
+        assert stats.chi2_contingency(table).pvalue > ALPHA
+    other = GridPart(2, 0).holds(grid, [*SIZES[:5], 40])
+    for same in (first == other, first[1:] == first[:-1]):
+        assert stats.binomtest(int(same.sum()), len(same)).pvalue > ALPHA
+
+
+def test_a_grid_too_small_for_two_parts_is_one_clear_sentence():
+    class OneImage(Grid):
+        factors_num_values = [1, 1, 1]
+
+    part = GridPart(0, int(GridPart(0, 0).holds(np.zeros([1, 3], int), [1] * 3)[0]))
+    with pytest.raises(UserError, match="bind shared_independent_downstream.disjoint"):
+        pairs.sample_pairs(
+            OneImage(), 9, np.random.RandomState(0), pairs.Dynamics(k=0), part
+        )
 
 
 @pytest.mark.parametrize("k", [8, -2, 1.5, "2"])

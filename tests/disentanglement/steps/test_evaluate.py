@@ -142,6 +142,20 @@ def test_pairs_are_drawn_as_in_training(of_pairs, tmp_path, capfd):
     assert found[1] > 20 and found[3] > 20 and found[4:].sum() == 0
 
 
+def test_fixed_pairs_are_drawn_as_in_training(representation, tmp_path, capfd):
+    folder = tmp_path / "of_pairs"
+    shutil.copytree(representation, folder)
+    with open(folder / "results" / "gin" / "train.gin", "a") as file:
+        file.write("dynamics.k = None\ndynamics.mode = 'fixed'\n")
+        file.write("dynamics.shared_factors = [1, 5]\n")
+    evaluate_with_gin(str(folder), str(tmp_path / "e"), gin_bindings=PAIRS)
+    assert "shared_factors = [1, 5], as in training" in capfd.readouterr().err
+    scores = results(tmp_path / "e")
+    assert scores["k"] == 5
+    known = np.isfinite(np.array(scores["shared_accuracy_per_factor"], float))
+    np.testing.assert_array_equal(known, [i in (1, 5) for i in range(7)])
+
+
 def test_a_bound_mode_stays_where_k_is_that_of_the_training(of_pairs, tmp_path):
     bindings = [*PAIRS, "dynamics.mode = 'exact'"]
     evaluate_with_gin(of_pairs, str(tmp_path / "e"), gin_bindings=bindings)
