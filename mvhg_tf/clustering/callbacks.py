@@ -6,8 +6,8 @@ import math
 
 import keras
 import tensorflow as tf
+from tqdm import tqdm
 
-from mvhg_tf.runs import progress
 from mvhg_tf.runs.errors import UserError
 
 
@@ -21,12 +21,12 @@ class ProgressBar(keras.callbacks.Callback):
     def __init__(self, description: str):
         super().__init__()
         self._description = description
-        self._bar: progress.ProgressBar | None = None
+        self._bar: tqdm | None = None
 
     def on_epoch_begin(self, epoch: int, logs=None) -> None:
         if self._bar is None:
             steps = self.params["steps"]
-            self._bar = progress.ProgressBar(
+            self._bar = tqdm(
                 total=self.params["epochs"] * steps,
                 initial=epoch * steps,
                 desc=self._description,

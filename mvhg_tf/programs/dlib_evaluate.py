@@ -3,11 +3,12 @@
 import os
 from collections.abc import Sequence
 
+from tqdm import tqdm
+
 from mvhg_tf.programs.command_line import Program
 from mvhg_tf.runs import gin_files
 from mvhg_tf.runs.console import quiet_imports
 from mvhg_tf.runs.errors import UserError
-from mvhg_tf.runs.progress import ProgressBar
 from mvhg_tf.runs.run_directory import AlreadyFinished
 
 _EXAMPLE = """\
@@ -78,7 +79,7 @@ def _score_all(evaluate, model_dir: str | Sequence[str], flags) -> list[str]:
             "--gin_evaluation_config_glob."
         )
     folders, finished = [], []
-    progress = ProgressBar(files, desc="evaluation", unit="metric")
+    progress = tqdm(files, desc="evaluation", unit="metric")
     for path in progress:
         metric = os.path.basename(path).removesuffix(".gin")
         progress.set_postfix_str(metric)

@@ -1,4 +1,4 @@
-"""What the programs tell their user: of a mistake, a full disk, too little memory."""
+"""What the programs report: a mistake, and where the system refused."""
 
 import re
 
@@ -15,20 +15,7 @@ class RunInterrupted(KeyboardInterrupt):
     """An interrupt that leaves a run which the same command can go on with."""
 
 
-# The system's words, which the libraries' errors pass on as well.
-_NO_ROOM = ("No space left on device", "Disk quota exceeded", "File too large")
-# TensorFlow's words; then its and NumPy's for what did not fit.
-_NO_MEMORY = re.compile(r"OOM when allocating|[Oo]ut of memory|failed to allocate")
-_SHAPE = re.compile(r"shape ?[\[(]([\d, ]*\d)")
 _GIN_NOTE = re.compile(r"\n  In (?:call to configurable|bindings string)")
-
-
-def full_disk_sentence(error: BaseException) -> str | None:
-    """What a program says of an error that a full disk made; None of any other."""
-    reason = next((words for words in _NO_ROOM if words in str(error)), None)
-    if reason is None:
-        return None
-    return f"The disk is full ({reason.lower()}): make room, and run this again."
 
 
 def sentence_and_code(error: Exception) -> tuple[str, int] | None:
@@ -36,23 +23,30 @@ def sentence_and_code(error: Exception) -> tuple[str, int] | None:
     sentence = _mistake_in(error)
     if sentence is not None:
         return sentence, 2
-    sentence = full_disk_sentence(error) or _memory_sentence(error)
+    sentence = _system_sentence(error)
     return None if sentence is None else (sentence, 1)
 
 
-def _memory_sentence(error: Exception) -> str | None:
-    """What a program says where memory did not suffice; None of any other error."""
-    said = str(error)
-    if not isinstance(error, MemoryError) and not _NO_MEMORY.search(said):
-        return None
-    found = _SHAPE.search(said)
-    array = ""
-    if found:
-        array = f" for an array of shape [{', '.join(re.findall('[0-9]+', found[1]))}]"
-    return (
-        f"The memory does not suffice{array}: give a smaller size, such as that of the "
-        "batch, or take a machine with more."
-    )
+def _system_sentence(error: Exception) -> str | None:
+    """What a program says where a file, the disk or memory failed; else None."""
+    said = message_of(error)
+    if isinstance(error, OSError):
+        where = f" {error.filename}" if error.filename else ""
+        reason = error.strerror or said
+        return f"The system refused{where} ({reason}): mend that, and run this again."
+    # TensorFlow, which is not imported for this, has one error for both.
+    if type(error).__name__ == "ResourceExhaustedError":
+        return (
+            f"Memory or disk space ran out ({said}): give a smaller size, such as that "
+            "of the batch, or make room, and run this again."
+        )
+    if isinstance(error, MemoryError):
+        reason = f" ({said})" if said else ""
+        return (
+            f"Memory ran out{reason}: give a smaller size, such as that of the batch, "
+            "or take a machine with more."
+        )
+    return None
 
 
 def _mistake_in(error: Exception) -> str | None:

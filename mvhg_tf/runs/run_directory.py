@@ -16,14 +16,13 @@ import fcntl
 import fnmatch
 import json
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 
 import gin
 
 from mvhg_tf.runs import console
 from mvhg_tf.runs.errors import RunInterrupted, UserError
-from mvhg_tf.runs.whole import write_json
+from mvhg_tf.runs.whole import remove, write_json
 
 UNFINISHED_PICTURES = "pictures.part"
 RUN_ENTRIES = (  # patterns
@@ -46,10 +45,9 @@ RUN_ENTRIES = (  # patterns
     "variations_of_factor*.png",
 )
 _RECORD = "run.json"
-_RECORD_PART = "run.part.json"
+_RECORD_PART = "run.part.json"  # of a run that was killed while it wrote
 _LOCK = ".run.lock"
 _REPLACED = ".replaced"
-_DISCARDED = ".discarded"
 
 
 class AlreadyFinished(UserError):
@@ -95,7 +93,6 @@ def open_run(
     _check_apart(directory, input_dirs)
     _check_ours(directory)
     with _folder(directory), _locked(directory):
-        _tidy(directory)
         _restore(directory)
         resume = _may_resume(directory, run, overwrite)
         if not resume:
@@ -192,13 +189,6 @@ def _locked(directory: str) -> Iterator[None]:
                 os.remove(path)
 
 
-def _tidy(directory: str) -> None:
-    """Takes away what a run left that was killed while it wrote or discarded."""
-    shutil.rmtree(os.path.join(directory, _DISCARDED), ignore_errors=True)
-    with contextlib.suppress(FileNotFoundError):
-        os.remove(os.path.join(directory, _RECORD_PART))
-
-
 def _may_resume(directory: str, run: dict, overwrite: bool) -> bool:
     """Whether the folder holds the same run, unfinished; refuses any other run."""
     if overwrite or not _made_entries(directory):
@@ -284,9 +274,10 @@ def _restore(directory: str) -> None:
 
 
 def _discard_replaced(directory: str) -> None:
-    """Takes `.replaced` away: by its name at once, so that no half of it comes back."""
-    discarded = os.path.join(directory, _DISCARDED)
-    shutil.rmtree(discarded, ignore_errors=True)
-    with contextlib.suppress(FileNotFoundError):
-        os.rename(os.path.join(directory, _REPLACED), discarded)
-    shutil.rmtree(discarded, ignore_errors=True)
+    """Takes `.replaced` away, its record last: with it, half of it is not restored."""
+    replaced = os.path.join(directory, _REPLACED)
+    if os.path.isdir(replaced):
+        for name in os.listdir(replaced):
+            if name != _RECORD:
+                remove(os.path.join(replaced, name))
+        remove(replaced)

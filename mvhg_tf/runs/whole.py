@@ -19,14 +19,14 @@ def written_whole(path: str) -> Iterator[str]:
     """
     root, extension = os.path.splitext(path.rstrip(os.sep))
     part = f"{root}.part{extension}"
-    _remove(part)
+    remove(part)
     try:
         yield part
         if os.path.isdir(part):
-            _remove(path)
+            remove(path)
         os.replace(part, path)
     except BaseException:
-        _remove(part)
+        remove(part)
         raise
 
 
@@ -36,7 +36,8 @@ def write_json(path: str, value: object, **arguments: object) -> None:
         json.dump(value, file, **arguments)
 
 
-def _remove(path: str) -> None:
+def remove(path: str) -> None:
+    """Removes a file, or a folder with all that is in it, as far as it can be."""
     if os.path.isdir(path):
         shutil.rmtree(path, ignore_errors=True)
     else:

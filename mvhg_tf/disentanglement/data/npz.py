@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from tqdm import tqdm
 
 from mvhg_tf.disentanglement.data import unpacked
 from mvhg_tf.runs.errors import UserError
-from mvhg_tf.runs.progress import ProgressBar
 
 _CHUNK_BYTES = 1 << 24
 _GET_AGAIN = "get it again"
@@ -175,7 +175,7 @@ def _read_header(source: BinaryIO) -> np.dtype:
 
 
 def _copy(source: BinaryIO, target: BinaryIO, size: int, description: str) -> None:
-    with ProgressBar(
+    with tqdm(
         total=size, desc=description, unit="B", unit_scale=True, leave=False
     ) as progress:
         while chunk := source.read(_CHUNK_BYTES):

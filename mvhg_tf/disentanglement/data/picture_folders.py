@@ -9,10 +9,10 @@ from typing import BinaryIO
 
 import numpy as np
 import PIL.Image
+from tqdm import tqdm
 
 from mvhg_tf.disentanglement.data import unpacked
 from mvhg_tf.runs.errors import UserError
-from mvhg_tf.runs.progress import ProgressBar
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 # The channels that a picture of each of Pillow's modes has here.
@@ -61,7 +61,7 @@ def open_pictures(paths: Sequence[Path], folder: Path) -> np.ndarray:
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(part, header)
         description = f"Unpacking {folder.name}, once"
-        for path in ProgressBar(paths, desc=description, unit="picture", leave=False):
+        for path in tqdm(paths, desc=description, unit="picture", leave=False):
             picture = _decode(path)
             if picture.shape != first.shape:
                 raise UserError(

@@ -10,6 +10,7 @@ import gin
 import keras
 import numpy as np
 import tensorflow as tf
+from tqdm import tqdm
 
 from mvhg_tf.disentanglement.reasoning.matrices import NUM_ANSWERS, NUM_CONTEXT
 from mvhg_tf.disentanglement.reasoning.matrix_data import MatrixData, get_pgm_dataset
@@ -24,7 +25,6 @@ from mvhg_tf.runs.errors import (
     sentence_and_code,
 )
 from mvhg_tf.runs.limits import PositiveInt, Seed
-from mvhg_tf.runs.progress import ProgressBar
 
 _LOG_STEPS = 50
 _SPLITS = ("val", "test")
@@ -223,7 +223,7 @@ def _train_and_score(
     manager = open_manager(checkpoint, directory)
     restore_newest(manager)
     first = int(iteration)
-    with ProgressBar(
+    with tqdm(
         total=len(seeds) * num_steps,
         initial=first * num_steps,
         desc="reasoning",
@@ -243,7 +243,7 @@ def _train_and_score(
     return scores.numpy()
 
 
-def _train(solver: Solver, seed: int, num_steps: int, progress: ProgressBar) -> None:
+def _train(solver: Solver, seed: int, num_steps: int, progress: tqdm) -> None:
     """Trains for an iteration."""
     batches = solver.batches(seed, num_steps)
     for step in range(0, num_steps, _LOG_STEPS):
@@ -253,7 +253,7 @@ def _train(solver: Solver, seed: int, num_steps: int, progress: ProgressBar) -> 
         _check_finite(loss, progress)
 
 
-def _check_finite(loss: float, progress: ProgressBar) -> None:
+def _check_finite(loss: float, progress: tqdm) -> None:
     if not math.isfinite(loss):
         raise UserError(
             f"The loss became {loss} by step {progress.n}; what finished iterations "

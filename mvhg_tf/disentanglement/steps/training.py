@@ -10,6 +10,7 @@ from typing import Annotated
 import gin
 import keras
 import tensorflow as tf
+from tqdm import tqdm
 
 from mvhg_tf.disentanglement.data import named_data
 from mvhg_tf.disentanglement.data.listed_pairs import ListedPairs
@@ -39,7 +40,6 @@ from mvhg_tf.disentanglement.steps.labelling import Labelling
 from mvhg_tf.runs import gin_config, run_directory
 from mvhg_tf.runs.errors import UserError
 from mvhg_tf.runs.limits import Limit, PositiveInt
-from mvhg_tf.runs.progress import ProgressBar
 
 # A stream of data that training never reaches, for the losses after training.
 _EVALUATION_SEED_OFFSET = 1_000_003
@@ -269,9 +269,7 @@ def _mean_losses(
     first_step = int(model.step)
     totals = dict.fromkeys(model.log_names, 0.0)
     batches = source.dataset(0).take(num_batches).enumerate(first_step)
-    progress = ProgressBar(
-        batches, total=num_batches, desc="final losses", unit="batch"
-    )
+    progress = tqdm(batches, total=num_batches, desc="final losses", unit="batch")
     for step, batch in progress:
         for name, value in losses_of(batch, step).items():
             totals[name] += float(value) / num_batches

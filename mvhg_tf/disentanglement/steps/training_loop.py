@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import tensorflow as tf
 from tensorflow.python.ops.summary_ops_v2 import import_event
+from tqdm import tqdm
 
 from mvhg_tf.disentanglement.models.shared import replicas
 from mvhg_tf.disentanglement.models.shared.autoencoder import Autoencoder
@@ -19,7 +20,6 @@ from mvhg_tf.runs import gin_config
 from mvhg_tf.runs.checkpoints import open_manager, restore_newest
 from mvhg_tf.runs.errors import UserError
 from mvhg_tf.runs.limits import PositiveInt, at_least
-from mvhg_tf.runs.progress import ProgressBar
 
 _NUM_PICTURES = 8  # rows of TensorBoard's pictures
 # Tries of a step in float16. Each halves the loss's scale, so that no finite gradient
@@ -278,8 +278,8 @@ def _closing(log: _Log | None) -> Iterator[None]:
             log.close()
 
 
-def _progress_bar(step: int, training_steps: int, is_shown: bool) -> ProgressBar:
-    return ProgressBar(
+def _progress_bar(step: int, training_steps: int, is_shown: bool) -> tqdm:
+    return tqdm(
         total=training_steps,
         initial=step,
         desc="training",

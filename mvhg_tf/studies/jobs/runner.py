@@ -16,9 +16,9 @@ import time
 from collections.abc import Iterator, Sequence
 
 import joblib
+from tqdm import tqdm
 
 from mvhg_tf.runs.errors import UserError
-from mvhg_tf.runs.progress import ProgressBar
 from mvhg_tf.studies.jobs.job import Job, Progress, unfinished
 
 BACKENDS = ("loky", "dask", "ray")
@@ -112,7 +112,7 @@ def _joblib_backend(name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _progress_bar(jobs: Sequence[Job], output_directory: str) -> Iterator[ProgressBar]:
+def _progress_bar(jobs: Sequence[Job], output_directory: str) -> Iterator[tqdm]:
     """A bar over all jobs' costs that follows their folders while the block runs."""
     costs = {job.name: sum(step.cost for step in job.steps) for job in jobs}
 
@@ -126,7 +126,7 @@ def _progress_bar(jobs: Sequence[Job], output_directory: str) -> Iterator[Progre
 
     following, done = list(jobs), {}
     look()
-    bar = ProgressBar(
+    bar = tqdm(
         total=sum(costs.values()),
         initial=sum(done.values()),
         desc="study",

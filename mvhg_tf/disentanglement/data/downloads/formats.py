@@ -13,11 +13,11 @@ from typing import BinaryIO
 
 import h5py
 import numpy as np
+from tqdm import tqdm
 
 from mvhg_tf.disentanglement.data import cars3d, dsprites, mpi3d, shapes3d, smallnorb
 from mvhg_tf.disentanglement.data.downloads.catalogue import PublishedDataSet
 from mvhg_tf.runs.errors import UserError
-from mvhg_tf.runs.progress import ProgressBar
 from mvhg_tf.runs.whole import written_whole
 
 from disentanglement_lib.data.ground_truth import norb  # isort: skip
@@ -108,7 +108,7 @@ def _unpack_shapes3d(archive: Path) -> None:
         with _new_file(archive.with_name(target_name)) as target:
             np.lib.format.write_array_header_1_0(target, header)
             starts = range(0, len(images), rows)
-            for start in ProgressBar(starts, f"Unpacking {archive.name}", leave=False):
+            for start in tqdm(starts, f"Unpacking {archive.name}", leave=False):
                 target.write(images[start : start + rows])
 
 
@@ -124,7 +124,7 @@ def _reading(archive: Path) -> Iterator[BinaryIO]:
     """Opens an archive; a bar shows how much of it has been read."""
     with (
         open(archive, "rb") as file,
-        ProgressBar.wrapattr(
+        tqdm.wrapattr(
             file,
             "read",
             total=archive.stat().st_size,

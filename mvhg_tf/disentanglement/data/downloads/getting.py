@@ -24,7 +24,7 @@ from mvhg_tf.disentanglement.data.downloads.catalogue import (
 )
 from mvhg_tf.disentanglement.installation import data_folder
 from mvhg_tf.runs.console import quiet_imports
-from mvhg_tf.runs.errors import UserError, full_disk_sentence
+from mvhg_tf.runs.errors import UserError
 
 STAGING = "download.part"
 
@@ -176,7 +176,8 @@ def _prepare(data_set: PublishedDataSet, staging: Path) -> None:
         _formats().check(data_set, staging)
     except (UserError, OSError) as error:
         reason = str(error).rstrip(".")
-        if isinstance(error, OSError) or full_disk_sentence(error):
+        # A file that is damaged is an OSError too, but one without a number.
+        if getattr(error.__cause__ or error, "errno", None) is not None:
             raise UserError(
                 f"Unpacking {data_set.name} in {staging} failed ({reason}): make room "
                 "there, or see to it that it can be written to, and run this again, "

@@ -21,11 +21,11 @@ from typing import BinaryIO
 import requests
 import requests.adapters
 import urllib3
+from tqdm import tqdm
 
 import mvhg_tf
 from mvhg_tf.disentanglement.data.downloads.catalogue import PublishedFile, gigabytes
 from mvhg_tf.runs.errors import UserError
-from mvhg_tf.runs.progress import ProgressBar
 
 _CHUNK_BYTES = 1 << 16
 _TIMEOUTS = (15, 60)  # seconds for a connection, and for the next byte
@@ -276,7 +276,7 @@ def _append(
     response: requests.Response, file: PublishedFile, part: _Part
 ) -> Exception | None:
     """Appends an answer's body to the part; returns what broke the line, if it did."""
-    progress = ProgressBar(
+    progress = tqdm(
         desc=file.name,
         initial=part.num_bytes,
         total=part.version.total,
