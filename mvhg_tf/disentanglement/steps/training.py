@@ -9,6 +9,7 @@ from typing import Annotated
 
 import gin
 import keras
+import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
@@ -23,6 +24,7 @@ from mvhg_tf.disentanglement.models.shared.autoencoder import Autoencoder
 from mvhg_tf.disentanglement.models.shared.reconstruction import ReconstructionLoss
 from mvhg_tf.disentanglement.models.unsupervised import image_models
 from mvhg_tf.disentanglement.models.unsupervised.factor_vae import FactorVAE
+from mvhg_tf.disentanglement.networks import starts
 from mvhg_tf.disentanglement.sources.images import ImageSource, Source
 from mvhg_tf.disentanglement.sources.labelled_images import (
     LabelledImages,
@@ -43,6 +45,7 @@ from mvhg_tf.runs.limits import Limit, PositiveInt
 
 # A stream of data that training never reaches, for the losses after training.
 _EVALUATION_SEED_OFFSET = 1_000_003
+_NUM_FOR_MEAN = 128  # images of which the mean colour is taken
 _NUM_SEEDS = 2**31 - _EVALUATION_SEED_OFFSET  # both fit into int32
 _Seed = Annotated[
     int,
@@ -134,6 +137,12 @@ def train(
             strategy,
         )
         source, held_out = _sources(vae, dataset, labelled, batch_size, data_seed)
+        starts.start_networks(
+            vae.encoder,
+            vae.decoder,
+            lambda: _mean_logits(source, batch_size, reconstruction_loss),
+            model_seed,
+        )
         training_loop.run_training_loop(
             vae, source, training_steps, model_dir, options, strategy
         )
@@ -195,6 +204,19 @@ def _sources(
         _check_labels(model, dataset)
         make = pair_source
     return make(learned, batch_size, seed), make(held_out, batch_size, later)
+
+
+def _mean_logits(
+    source: Source, batch_size: int, reconstruction_loss: ReconstructionLoss
+) -> np.ndarray:
+    """The logits of the mean colour of the first images, `[C]`."""
+    means = []
+    for step in range(math.ceil(_NUM_FOR_MEAN / batch_size)):
+        batch = source.batch(tf.constant(step))
+        images = next(v for name, v in batch.items() if name.startswith("images"))
+        means.append(tf.reduce_mean(images, axis=[0, 1, 2]))
+    mean = tf.clip_by_value(tf.reduce_mean(means, axis=0), 1e-3, 1 - 1e-3)
+    return reconstruction_loss.to_logits(mean).numpy()
 
 
 def _check_labels(model: GroupVAE, dataset) -> None:

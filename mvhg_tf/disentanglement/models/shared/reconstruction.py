@@ -41,6 +41,11 @@ class ReconstructionLoss:
         """Pixels in [0, 1] of the decoder's output, of the same shape."""
         return to_pixels(logits, self.activation)
 
+    def to_logits(self, pixels: tf.Tensor) -> tf.Tensor:
+        """What the decoder has to give for pixels in (0, 1), of the same shape."""
+        log_odds = tf.math.log(pixels) - tf.math.log1p(-pixels)
+        return log_odds if self.activation == "logits" else log_odds / 2
+
 
 def to_pixels(logits: tf.Tensor, activation: Activation = "logits") -> tf.Tensor:
     """Pixels in [0, 1] of the decoder's output, of the same shape.
