@@ -108,11 +108,11 @@ def score_in(folder):
 
 
 @pytest.mark.parametrize(
-    ("owner", "name", "kept_in"),
-    [(run_directory, "_write_record", "."), (results, "write_results", ".replaced")],
+    ("owner", "name"),
+    [(run_directory, "_write_record"), (results, "write_results")],
 )
 def test_full_disk_while_scores_are_replaced(
-    run_program, representation, tmp_path, owner, name, kept_in
+    run_program, representation, tmp_path, owner, name
 ):
     """The scores before are kept until there are new ones."""
     folder = tmp_path / "scores"
@@ -127,7 +127,7 @@ def test_full_disk_while_scores_are_replaced(
     with pytest.MonkeyPatch.context() as monkeypatch:
         without_room(monkeypatch, owner, name)
         assert_disk_is_full(run_program(*command))
-    assert score_in(folder / kept_in) == 1.0
+    assert score_in(folder) == 1.0
     assert run_program(*command)[0] == 0
     assert score_in(folder) == 2.0
     assert sorted(path.name for path in folder.iterdir()) == ["results", "run.json"]
