@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks import programs
-from mvhg_tf.programs.command_line import integer
+from mvhg_tf.programs.flags.command_line import integer
 from mvhg_tf.runs.console import quiet_imports
 
 

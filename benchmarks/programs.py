@@ -9,7 +9,7 @@ import types
 from collections.abc import Callable
 from pathlib import Path
 
-from mvhg_tf.programs.command_line import Program, integer
+from mvhg_tf.programs.flags.command_line import Program, integer
 from mvhg_tf.runs.errors import UserError
 
 

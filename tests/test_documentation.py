@@ -284,7 +284,7 @@ def check_call(monkeypatch, tmp_path, run_program):
         training,
         visualize,
     )
-    from mvhg_tf.programs import command_line, job_flags
+    from mvhg_tf.programs.flags import command_line, job_flags
     from mvhg_tf.runs import gin_config
 
     def count(jobs, *arguments):

@@ -56,8 +56,6 @@ FLOORS = [
     {"compat", "installation", "library_studies"},
 ]
 MOST_MODULES = 20
-# A module a program.
-LARGER = {"mvhg_tf/programs": 22}
 
 
 def _sources(folder: str) -> dict[str, Path]:
@@ -151,7 +149,7 @@ def test_no_folder_has_too_many_modules():
         path.parent.relative_to(ROOT).as_posix() for path in modules
     )
     for folder, number in folders.items():
-        assert number <= LARGER.get(folder, MOST_MODULES), folder
+        assert number <= MOST_MODULES, folder
 
 
 def test_no_two_modules_have_one_name():

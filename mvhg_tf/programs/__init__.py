@@ -1,9 +1,8 @@
 """The programs, one a module of the program's name.
 
-`dlib_*` have disentanglement_lib's names and flags. `command_line.py` is what all of
-them share, `job_flags.py` what those share that do a study's jobs, and
-`experiment_flags.py` what those share that write a few files. A program imports what
-does its work once its flags are right, because TensorFlow takes seconds.
+`dlib_*` have disentanglement_lib's names and flags. `flags` is what they share. A
+program imports what does its work once its flags are right, because TensorFlow takes
+seconds.
 
 `python -m mvhg_tf.programs NAME [flags]` runs a program without its script.
 """

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 
 from mvhg_tf.disentanglement.installation import data_folder
-from mvhg_tf.programs.command_line import Program
+from mvhg_tf.programs.flags.command_line import Program
 from mvhg_tf.runs import console
 from mvhg_tf.runs.console import quiet_imports
 from mvhg_tf.runs.errors import RunInterrupted, UserError

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from mvhg_tf.programs.command_line import Program
+from mvhg_tf.programs.flags.command_line import Program
 from mvhg_tf.runs import gin_files
 from mvhg_tf.runs.console import quiet_imports
 from mvhg_tf.runs.errors import UserError

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 
-from mvhg_tf.programs.command_line import Program
+from mvhg_tf.programs.flags.command_line import Program
 from mvhg_tf.runs.console import quiet_imports
 
 

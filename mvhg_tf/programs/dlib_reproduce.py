@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from mvhg_tf.programs import job_flags
-from mvhg_tf.programs.command_line import Program
+from mvhg_tf.programs.flags import job_flags
+from mvhg_tf.programs.flags.command_line import Program
 from mvhg_tf.runs.console import quiet_imports
 from mvhg_tf.runs.errors import UserError
 from mvhg_tf.studies.jobs.job import Job
@@ -31,8 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     program.add_text(
         "study",
-        "one of disentanglement_lib's, or weak_paper, weak_cpu or weak_smoke, the "
-        "presets of our weakly supervised study",
+        "one of disentanglement_lib's",
         default="unsupervised_study_v1",
     )
     program.add_text(

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mvhg_tf.programs import job_flags
-from mvhg_tf.programs.command_line import Program
+from mvhg_tf.programs.flags import job_flags
+from mvhg_tf.programs.flags.command_line import Program
 from mvhg_tf.runs import gin_files
 from mvhg_tf.runs.console import quiet_imports
 from mvhg_tf.runs.errors import UserError

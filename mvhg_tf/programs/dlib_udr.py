@@ -5,8 +5,8 @@ import json
 import os
 from collections.abc import Sequence
 
-from mvhg_tf.programs.command_line import Program
 from mvhg_tf.programs.dlib_evaluate import add_pattern, score
+from mvhg_tf.programs.flags.command_line import Program
 
 _EXAMPLE = """\
 dlib_udr --model_dirs='output/*/model' --output_dir=ranking \\

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mvhg_tf.programs.command_line import Program
+from mvhg_tf.programs.flags.command_line import Program
 from mvhg_tf.runs.console import quiet_imports
 
 

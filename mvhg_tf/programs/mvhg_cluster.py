@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mvhg_tf.programs.command_line import Program
+from mvhg_tf.programs.flags.command_line import Program
 from mvhg_tf.runs import determinism
 from mvhg_tf.runs.console import quiet_imports
 

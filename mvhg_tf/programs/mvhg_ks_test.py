@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mvhg_tf.programs import experiment_flags
-from mvhg_tf.programs.command_line import Program, integer
+from mvhg_tf.programs.flags import experiment_flags
+from mvhg_tf.programs.flags.command_line import Program, integer
 from mvhg_tf.runs.console import quiet_imports
 
 RESULTS = (

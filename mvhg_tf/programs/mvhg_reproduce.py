@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from mvhg_tf.disentanglement.installation import check_library
-from mvhg_tf.programs import job_flags
-from mvhg_tf.programs.command_line import Program, choice
+from mvhg_tf.programs.flags import job_flags
+from mvhg_tf.programs.flags.command_line import Program, choice
 from mvhg_tf.runs.console import quiet_imports
 from mvhg_tf.runs.errors import UserError
 from mvhg_tf.studies.clustering import clustering_study

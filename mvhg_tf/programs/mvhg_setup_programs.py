@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mvhg_tf.programs import PROGRAMS
-from mvhg_tf.programs.command_line import Program
+from mvhg_tf.programs.flags.command_line import Program
 from mvhg_tf.runs.errors import UserError
 
 _NAMES = {name for name in PROGRAMS if name.startswith("dlib_")}

@@ -10,8 +10,9 @@ import pytest
 
 import mvhg_tf
 from benchmarks import subjects
-from mvhg_tf.programs import PROGRAMS, experiment_flags
-from mvhg_tf.programs.command_line import Program, choice, integer
+from mvhg_tf.programs import PROGRAMS
+from mvhg_tf.programs.flags import experiment_flags
+from mvhg_tf.programs.flags.command_line import Program, choice, integer
 from mvhg_tf.runs.errors import RunInterrupted, UserError
 from mvhg_tf.studies import text_tables
 
@@ -121,7 +122,7 @@ def ends_with(error: BaseException, *arguments: str) -> int:
     ("error", "code", "sentence"),
     [
         (UserError("Give\n another."), 2, "Give another."),
-        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "x"), 1, "The disk is full"),
+        (OSError(errno.ENOSPC, "No space left", "x"), 1, "The system refused x (No "),
         (RunInterrupted(), 130, "stopped; the same command goes on from here."),
         (KeyboardInterrupt(), 130, "stopped; try again."),
     ],

@@ -25,7 +25,7 @@ def call_library():
         raise AttributeError("'NoneType' object has no attribute 'shape'") from None
 """
 PROGRAM = """
-from mvhg_tf.programs.command_line import Program
+from mvhg_tf.programs.flags.command_line import Program
 from mvhg_tf.runs.run_directory import open_run
 
 def body(flags):

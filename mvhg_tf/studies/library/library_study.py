@@ -19,22 +19,13 @@ from pathlib import Path
 import numpy as np
 
 from mvhg_tf.disentanglement import library_studies
-from mvhg_tf.runs.errors import UserError
 from mvhg_tf.studies.jobs import model_steps
 from mvhg_tf.studies.jobs.job import Step
 from mvhg_tf.studies.jobs.model_steps import MODEL
 from mvhg_tf.studies.library.placed_jobs import METRICS, REPRESENTATIONS, PlacedJob
-from mvhg_tf.studies.weak import weak_study
 
 # Only the ratio matters, for the time left.
 _TRAINING_COST, _COST = 100.0, 1.0
-# Our weakly supervised study, under a name for each of its presets.
-WEAK_STUDIES = {f"weak_{preset}": preset for preset in weak_study.PRESETS}
-
-
-def names() -> list[str]:
-    """The studies: the library's, and our weakly supervised one."""
-    return [*library_studies.NAMES, *WEAK_STUDIES]
 
 
 def make_jobs(
@@ -43,19 +34,13 @@ def make_jobs(
     """The jobs of a study.
 
     Args:
-      name: one of `names`.
+      name: one of `library_studies.NAMES`.
       numbers: of the models; None for all.
       bindings: gin bindings of all trainings, which win over the study's.
 
     Raises:
       UserError: if there is no such study or model.
     """
-    if name in WEAK_STUDIES:
-        return _weak_jobs(name, numbers, bindings)
-    if name not in library_studies.NAMES:
-        raise UserError(
-            f"There is no study {name!r}: name one of {', '.join(names())}."
-        )
     chosen = library_studies.LibraryStudy(name)
     numbers = range(chosen.num_models) if numbers is None else numbers
     others = tuple(_other_steps(chosen, MODEL))
@@ -154,28 +139,3 @@ def _seed_and_name(
 def draw_seed(random_state: np.random.RandomState) -> int:
     """A seed of a step, as the library's programs draw it."""
     return int(random_state.randint(2**32))
-
-
-def _weak_jobs(
-    name: str, numbers: Sequence[int] | None, bindings: Sequence[str]
-) -> list[PlacedJob]:
-    if bindings:
-        raise UserError(
-            f"{name} takes no --gin_bindings: its presets are what can be chosen."
-        )
-    jobs = weak_study.make_jobs(WEAK_STUDIES[name])
-    numbers = range(len(jobs)) if numbers is None else numbers
-    for number in numbers:
-        if not 0 <= number < len(jobs):
-            raise UserError(
-                f"There is no model {number} in {name}: its models are 0 to "
-                f"{len(jobs) - 1}."
-            )
-    return [
-        PlacedJob(
-            jobs[number].name,
-            jobs[number].steps,
-            {"study": name, "model_num": number, **jobs[number].settings},
-        )
-        for number in numbers
-    ]

@@ -9,18 +9,10 @@ from collections.abc import Iterable, Sequence
 from mvhg_tf.runs.errors import UserError
 from mvhg_tf.studies.jobs.job import RECORD, Job, locked
 from mvhg_tf.studies.jobs.model_steps import MODEL, VISUALIZATIONS
-from mvhg_tf.studies.weak import weak_study
 
 REPRESENTATIONS, METRICS = "postprocessed", "metrics"
-# What the steps make. The last two are of our weakly supervised study.
-_MADE = (
-    MODEL,
-    VISUALIZATIONS,
-    REPRESENTATIONS,
-    METRICS,
-    weak_study.REPRESENTATION,
-    weak_study.SCORES,
-)
+# What the steps make.
+_MADE = (MODEL, VISUALIZATIONS, REPRESENTATIONS, METRICS)
 
 
 class PlacedJob(Job):

@@ -13,7 +13,6 @@ from mvhg_tf.studies.jobs import runner
 from mvhg_tf.studies.jobs.job import Progress, do_steps
 from mvhg_tf.studies.library.library_study import make_jobs
 from mvhg_tf.studies.library.placed_jobs import discard
-from mvhg_tf.studies.weak import weak_study
 
 from disentanglement_lib.config import reproduce  # isort: skip
 
@@ -86,17 +85,6 @@ def test_all_models_of_a_study_are_its_jobs():
     assert jobs[3].folder("out/{study}/{model_num}") == (
         "out/abstract_reasoning_study_v1/3"
     )
-
-
-def test_our_weakly_supervised_study_is_reached_in_the_same_way():
-    ours = weak_study.make_jobs("cpu")
-    jobs = make_jobs("weak_cpu")
-    assert [job.steps for job in jobs] == [job.steps for job in ours]
-    assert jobs[2].folder("{study}/{model_num}") == "weak_cpu/2"
-    assert [job.name for job in make_jobs("weak_cpu", [4, 1])] == [
-        ours[4].name,
-        ours[1].name,
-    ]
 
 
 @pytest.fixture
@@ -220,11 +208,9 @@ def test_a_study_is_listed_and_printed(run_program, tmp_path, monkeypatch):
     [
         (["--study=strong"], "no study 'strong': name one of unsupervised_study_v1, "),
         (["--model_num=12600"], "no model 12600 in unsupervised_study_v1: its models"),
-        (["--study=weak_smoke", "--model_num=6"], "its models are 0 to 5"),
         (["--model_num=3-1"], "'3-1', but must be a number, several as in"),
         (["--model_num=0-999999999"], "several as in"),
         (["--model_num=-1"], "several as in"),
-        (["--study=weak_cpu", "--gin_bindings=a.b=1"], "takes no --gin_bindings"),
         (["--model_dir=a", "--gin_bindings=a.b=1"], "leave one of them out"),
         (["--model_num=0-1", "--output_dir=x"], "put {model_num} into it"),
         (["--output_dir=/dev/null/x"], "can't be made"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from mvhg_tf.programs.command_line import Program, integer
+from mvhg_tf.programs.flags.command_line import Program, integer
 from mvhg_tf.runs.errors import UserError
 
 STOPPED = "stopped; the same command begins anew."

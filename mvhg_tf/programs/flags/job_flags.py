@@ -12,7 +12,7 @@ import sys
 import types
 from collections.abc import Sequence
 
-from mvhg_tf.programs.command_line import Program, choice, integer
+from mvhg_tf.programs.flags.command_line import Program, choice, integer
 from mvhg_tf.studies.jobs import runner
 from mvhg_tf.studies.jobs.job import Job, Progress
 from mvhg_tf.studies.library.placed_jobs import check_apart, discard

@@ -1,0 +1,1 @@
+"""What the programs share: one command line, and the flags of several."""
