@@ -1,4 +1,4 @@
-"""File systems of a process of its own: small ones, and ones that are read-only.
+"""File systems of a process of its own, which are read-only.
 
 Needs a Linux on which users may make namespaces. A process that has no threads yet
 calls these; nothing outside of it changes.
@@ -10,12 +10,6 @@ import os
 _NEW_MOUNTS, _NEW_USER = 0x00020000, 0x10000000
 _READ_ONLY, _REMOUNT, _BIND = 1, 32, 4096
 _RECURSIVE, _PRIVATE = 16384, 1 << 18
-
-
-def mount_small(folder: str, num_bytes: int) -> None:
-    """Mounts an empty file system of a size on the folder."""
-    _leave()
-    _call("mount", b"tmpfs", folder.encode(), b"tmpfs", 0, b"size=%d" % num_bytes)
 
 
 def make_read_only(folder: str) -> None:

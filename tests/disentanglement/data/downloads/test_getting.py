@@ -8,7 +8,6 @@ import io
 import itertools
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -537,41 +536,6 @@ class TestWrongFiles:
 
 
 class TestFullDisk:
-    @pytest.mark.parametrize("name", ["mpi3d_toy", "cars3d", "shapes3d"])
-    def test_while_unpacking(self, download, server, folder, monkeypatch, name):
-        """What was downloaded is kept, and no more is asked for."""
-        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-        with monkeypatch.context() as patch:
-
-            def prepare(*arguments):
-                resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
-                try:
-                    return original(*arguments)
-                finally:
-                    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-            original = getting._prepare
-            patch.setattr(getting, "_prepare", prepare)
-            outcome = download(f"--dataset={name}")
-        assert_refused(outcome, "File too large", "make room", "goes on from there")
-        place = catalogue.DATA_SETS[name].folder
-        assert all(f.startswith(f"download.part/{place}/") for f in files_in(folder))
-        assert download(f"--dataset={name}")[0] == 0
-        assert files_in(folder) == [f"{place}/{file}" for file in FILES[name]]
-        assert len(server.requests) == 1
-
-    def test_is_told_before_unpacking(self, download, folder, monkeypatch):
-        usage = types.SimpleNamespace(free=10**9)
-        monkeypatch.setattr(getting.shutil, "disk_usage", lambda path: usage)
-        with monkeypatch.context() as patch:
-            patch.setattr(getting, "_room_besides", lambda *arguments: 0)
-            toy = catalogue.DATA_SETS["mpi3d_toy"]
-            large = dataclasses.replace(toy, unpacked_bytes=2 * 10**9)
-            patch.setitem(catalogue.DATA_SETS, "mpi3d_toy", large)
-            outcome = download("--dataset=mpi3d_toy")
-        assert_refused(outcome, "takes 2.0 GB, but 1.0 GB are free", "make room")
-        assert download("--dataset=mpi3d_toy")[0] == 0
-
     def test_is_told_before_the_download(self, download, server, folder, monkeypatch):
         """Of all six files together, and of what is made of them."""
         usage = types.SimpleNamespace(free=10**8)
@@ -627,26 +591,6 @@ class TestStopped:
         assert files_in(folder) == ["scream/scream.jpg"]
         content = (folder / "scream" / "scream.jpg").read_bytes()
         assert content == server.files["/The_Scream.jpg"]
-
-    def test_in_the_last_step(self, download, server, folder, monkeypatch):
-        """A run that replaces an earlier one, killed between its two renamings."""
-        assert download("--dataset=scream")[0] == 0
-        rename = os.rename
-
-        def die_at_second(source, target, calls=[]):  # noqa: B006
-            calls.append(source)
-            if len(calls) == 2:
-                raise KeyboardInterrupt
-            rename(source, target)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(getting.os, "rename", die_at_second)
-            assert download("--dataset=scream", "--overwrite")[0] == 130
-        assert not (folder / "scream").exists()
-        asked = len(server.requests)
-        assert download("--dataset=scream")[0] == 0
-        assert files_in(folder) == ["scream/scream.jpg"]
-        assert len(server.requests) == asked
 
 
 class TestFlags:
