@@ -5,11 +5,32 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mvhg_tf.disentanglement.data.named_data import register_data_set
+    from mvhg_tf.disentanglement.models.pairs.group_vae import GroupVAE
+    from mvhg_tf.disentanglement.models.pairs.selection import (
+        ArgmaxSelection,
+        HypergeometricSelection,
+        LabelSelection,
+    )
+    from mvhg_tf.disentanglement.steps.export import export_saved_model
     from mvhg_tf.disentanglement.steps.trained_model import load_model
 
-__all__ = ["load_model", "register_data_set"]
+__all__ = [
+    "ArgmaxSelection",
+    "GroupVAE",
+    "HypergeometricSelection",
+    "LabelSelection",
+    "export_saved_model",
+    "load_model",
+    "register_data_set",
+]
 
+_SELECTIONS = "mvhg_tf.disentanglement.models.pairs.selection"
 _HOMES = {
+    "ArgmaxSelection": _SELECTIONS,
+    "GroupVAE": "mvhg_tf.disentanglement.models.pairs.group_vae",
+    "HypergeometricSelection": _SELECTIONS,
+    "LabelSelection": _SELECTIONS,
+    "export_saved_model": "mvhg_tf.disentanglement.steps.export",
     "load_model": "mvhg_tf.disentanglement.steps.trained_model",
     "register_data_set": "mvhg_tf.disentanglement.data.named_data",
 }

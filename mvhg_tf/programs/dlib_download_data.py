@@ -48,7 +48,7 @@ def _download(flags) -> None:
     names = [downloads.find(name).name for name in dict.fromkeys(flags.dataset)]
     for name in names:
         try:
-            with console.sigint_as_keyboard_interrupt():
+            with console.signals_as_keyboard_interrupt():
                 folder, was_there = downloads.get(
                     name, flags.directory, flags.base_url, flags.overwrite
                 )

@@ -12,9 +12,9 @@ from mvhg_tf.runs.errors import UserError
 
 
 def open_manager(
-    checkpoint: tf.train.Checkpoint, directory: str
+    checkpoint: tf.train.Checkpoint, directory: str, max_to_keep: int = 2
 ) -> tf.train.CheckpointManager:
-    """A manager that keeps the two newest checkpoints.
+    """A manager that keeps the newest checkpoints, by default two.
 
     TensorFlow's list of checkpoints is made anew from their names: a process that was
     killed may have left it damaged, or without its last checkpoint, which would then
@@ -32,7 +32,7 @@ def open_manager(
     paths = _newest_first(directory)[::-1]
     if paths:
         _write_list(directory, paths)
-    return tf.train.CheckpointManager(checkpoint, directory, max_to_keep=2)
+    return tf.train.CheckpointManager(checkpoint, directory, max_to_keep=max_to_keep)
 
 
 def _write_list(directory: str, paths: list[str]) -> None:

@@ -1,13 +1,14 @@
-"""What lies between a program and its terminal: silent imports, and Ctrl-C."""
+"""What lies between a program and its terminal: silent imports, Ctrl-C, SIGTERM."""
 
 import contextlib
+import functools
 import os
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.errors import Terminated, UserError
 
 
 @contextlib.contextmanager
@@ -34,39 +35,88 @@ def quiet_imports() -> Iterator[None]:
             os.close(terminal)
 
 
+def _terminate(number: int, frame: object) -> None:
+    raise Terminated
+
+
 @contextlib.contextmanager
-def sigint_as_keyboard_interrupt() -> Iterator[None]:
-    """Turns every error of the block, once SIGINT came, into a KeyboardInterrupt.
+def signals_as_keyboard_interrupt() -> Iterator[None]:
+    """Turns every error of the block, once a signal came, into a KeyboardInterrupt.
 
     Python raises KeyboardInterrupt wherever the main thread is. Where TensorFlow's C++
     code has called a Python function, it may take the exception for the function's
-    failure, and raise an AttributeError or the like instead.
+    failure, and raise an AttributeError or the like instead. SIGTERM, which would end
+    the process at once, raises `Terminated` in the same way.
 
-    The handler that was there is called each time, so a second SIGINT interrupts the
-    block again. Blocks may be nested. Outside of the main thread, and where SIGINT is
+    The handler that was there is called each time, so a second signal interrupts the
+    block again. Blocks may be nested. Outside of the main thread, and where a signal is
     ignored, the block runs as it is.
 
     Raises:
-      KeyboardInterrupt: in place of an error after SIGINT came.
+      KeyboardInterrupt: in place of an error after a signal came.
     """
-    handler = signal.getsignal(signal.SIGINT)
+    came: list[int] = []
+    with _signals_noted(came.append):
+        try:
+            yield
+        except Exception as error:
+            if came:
+                raise _interrupt_of(came[-1]) from error
+            raise
+
+
+class DeferredSignal:
+    """What `deferred_signal` yields.
+
+    Attributes:
+      interrupt: what the signal would have raised; None before it comes.
+    """
+
+    interrupt: KeyboardInterrupt | None = None
+
+
+@contextlib.contextmanager
+def deferred_signal() -> Iterator[DeferredSignal]:
+    """Leaves SIGINT or SIGTERM to the block; a second signal interrupts it."""
+    state = DeferredSignal()
+
+    def defer(number: int) -> bool:
+        is_first = state.interrupt is None
+        state.interrupt = _interrupt_of(number)
+        return is_first
+
+    with _signals_noted(defer):
+        yield state
+
+
+def _interrupt_of(number: int) -> KeyboardInterrupt:
+    return Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
+
+
+@contextlib.contextmanager
+def _signals_noted(note: Callable[[int], bool | None]) -> Iterator[None]:
+    """Calls `note` at a signal, and then, unless it returns True, the handler."""
     is_main = threading.current_thread() is threading.main_thread()
-    if not (is_main and callable(handler)):
-        yield
-        return
-    came = False
-
-    def note(number: int, frame: object) -> None:
-        nonlocal came
-        came = True
-        handler(number, frame)
-
-    signal.signal(signal.SIGINT, note)
+    earlier = {}
+    for number in (signal.SIGINT, signal.SIGTERM) if is_main else ():
+        handler = signal.getsignal(number)
+        earlier[number] = handler
+        if (number, handler) == (signal.SIGTERM, signal.SIG_DFL):
+            handler = _terminate
+        if callable(handler):
+            signal.signal(number, functools.partial(_handle, note, handler))
     try:
         yield
-    except Exception as error:
-        if came:
-            raise KeyboardInterrupt from error
-        raise
     finally:
-        signal.signal(signal.SIGINT, handler)
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+def _handle(
+    note: Callable[[int], bool | None],
+    handler: Callable[[int, object], object],
+    number: int,
+    frame: object,
+) -> None:
+    if not note(number):
+        handler(number, frame)

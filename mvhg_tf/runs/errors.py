@@ -11,8 +11,31 @@ class UserError(ValueError):
     """
 
 
+class Terminated(KeyboardInterrupt):
+    """The interrupt that SIGTERM is; Ctrl-C is a plain KeyboardInterrupt."""
+
+
 class RunInterrupted(KeyboardInterrupt):
-    """An interrupt that leaves a run which the same command can go on with."""
+    """An interrupt that leaves a run which the same command can go on with.
+
+    Args:
+      sentence: what a program says of it; by default that it goes on from `place`.
+      place: where the same command goes on from, such as "step 350".
+    """
+
+    def __init__(self, sentence: str = "", place: str = "here"):
+        super().__init__(sentence)
+        self.place = place
+
+
+def exit_code_of(interrupt: KeyboardInterrupt) -> int:
+    """143 after SIGTERM, or else 130: 128 and the signal's number, as in a shell."""
+    error: BaseException | None = interrupt
+    while error is not None:
+        if isinstance(error, Terminated):
+            return 143
+        error = error.__cause__ or error.__context__
+    return 130
 
 
 _GIN_NOTE = re.compile(r"\n  In (?:call to configurable|bindings string)")

@@ -16,6 +16,7 @@ import fcntl
 import fnmatch
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 
 import gin
@@ -48,6 +49,7 @@ _RECORD = "run.json"
 _RECORD_PART = "run.part.json"  # of a run that was killed while it wrote
 _LOCK = ".run.lock"
 _REPLACED = ".replaced"
+_MACRO = re.compile(r"([\w/]+/)?\w+ = ")
 
 
 class AlreadyFinished(UserError):
@@ -60,6 +62,7 @@ def open_run(
     step_name: str,
     overwrite: bool = False,
     input_dir: str | Sequence[str] = "",
+    may_grow: str | None = None,
 ) -> Iterator[bool]:
     """Reserves a folder for one run, of the active gin configuration.
 
@@ -72,9 +75,12 @@ def open_run(
       overwrite: whether an earlier run there may be replaced.
       input_dir: the folder that the run reads, or several in their order; with
         another one it is another run.
+      may_grow: a bound integer, such as "model.training_steps". A run that differs in
+        nothing but its being smaller is gone on with, also if it is finished; its
+        record stays until this one is finished as well.
 
     Yields:
-      Whether an unfinished run of the same configuration is there to go on with.
+      Whether a run is there to go on with.
 
     Raises:
       AlreadyFinished: if the folder holds the same run, finished.
@@ -94,19 +100,21 @@ def open_run(
     _check_ours(directory)
     with _folder(directory), _locked(directory):
         _restore(directory)
-        resume = _may_resume(directory, run, overwrite)
-        if not resume:
+        earlier = _resumable(directory, run, overwrite, may_grow)
+        if earlier is None:
             _set_aside(directory)
         try:
-            _write_record(directory, run)
-            with console.sigint_as_keyboard_interrupt():
-                yield resume
+            _write_record(directory, earlier or run)
+            with console.signals_as_keyboard_interrupt():
+                yield earlier is not None
         except BaseException as error:
             if not _made_entries(directory):
                 with contextlib.suppress(FileNotFoundError):
                     os.remove(os.path.join(directory, _RECORD))
                 _restore(directory)
-            elif isinstance(error, KeyboardInterrupt):
+            elif isinstance(error, KeyboardInterrupt) and not isinstance(
+                error, RunInterrupted
+            ):
                 raise RunInterrupted from error
             raise
         _discard_replaced(directory)
@@ -189,10 +197,16 @@ def _locked(directory: str) -> Iterator[None]:
                 os.remove(path)
 
 
-def _may_resume(directory: str, run: dict, overwrite: bool) -> bool:
-    """Whether the folder holds the same run, unfinished; refuses any other run."""
+def _resumable(
+    directory: str, run: dict, overwrite: bool, may_grow: str | None
+) -> dict | None:
+    """The record of a run in the folder that is to be gone on with, None without one.
+
+    Raises:
+      UserError: if the folder holds any other run.
+    """
     if overwrite or not _made_entries(directory):
-        return False
+        return None
     try:
         with open(os.path.join(directory, _RECORD), encoding="utf-8") as file:
             earlier = json.load(file)
@@ -203,8 +217,8 @@ def _may_resume(directory: str, run: dict, overwrite: bool) -> bool:
             f"{os.path.join(directory, _RECORD)} is damaged, so it can't be told which "
             "run the folder holds: use --overwrite to replace it, or choose another."
         ) from error
-    if earlier == run:
-        return True
+    if earlier == run or _has_grown(earlier, run, may_grow):
+        return earlier
     if earlier == run | {"finished": True}:
         raise AlreadyFinished(
             f"The folder {directory} holds a finished run of this very command: use "
@@ -218,6 +232,26 @@ def _may_resume(directory: str, run: dict, overwrite: bool) -> bool:
         f"The folder {directory} holds {what}: use --overwrite to replace it, or "
         "choose another folder."
     )
+
+
+def _has_grown(earlier: dict, run: dict, name: str | None) -> bool:
+    """Whether a run differs from an earlier one in a greater value of `name` alone."""
+    if name is None:
+        return False
+    binding = re.compile(rf"{re.escape(name)} = (\d+)")
+    sizes, rests = [], []
+    for record in (earlier, run):
+        lines = _bindings_of(record["config"])
+        sizes += [int(found[1]) for line in lines if (found := binding.fullmatch(line))]
+        others = [line for line in lines if not binding.fullmatch(line)]
+        rests.append({**record, "config": others, "finished": False})
+    return len(sizes) == 2 and sizes[0] < sizes[1] and rests[0] == rests[1]
+
+
+def _bindings_of(config: str) -> list[str]:
+    """The lines of a configuration, without macros: bindings have their values."""
+    lines = [line for line in config.splitlines() if line and not line.startswith("#")]
+    return [line for line in lines if not _MACRO.match(line)]
 
 
 def _first_difference(earlier: dict, run: dict) -> str:

@@ -1,6 +1,7 @@
-"""Ctrl-C (SIGINT): each program stops within seconds and says how to go on."""
+"""Ctrl-C and SIGTERM: each program stops within seconds and says how to go on."""
 
 import random
+import re
 import signal
 import time
 
@@ -13,28 +14,36 @@ SECONDS = 60.0  # on a machine that is busy with other things; it takes one or t
 SEED = 7
 
 
-def assert_stops(run, reached, delay, sentence):
+def assert_stops(run, reached, delay, sentence, number=signal.SIGINT):
     """Interrupts a run some seconds after it reached something."""
     run.wait_until(reached)
     time.sleep(delay)
-    run.send(signal.SIGINT)
+    run.send(number)
     started = time.monotonic()
-    assert run.wait() == 130, run.said()
+    assert run.wait() == 128 + number, run.said()
     assert time.monotonic() - started < SECONDS
     assert "Traceback" not in run.said()
-    assert run.said().rstrip().splitlines()[-1].endswith(sentence)
+    assert re.search(f"{sentence}$", run.said().rstrip().splitlines()[-1])
 
 
 def test_training(start, finished, trained, tmp_path):
     folder, moments = tmp_path / "model", random.Random(SEED)
     command = commands.training(folder)
-    for step in (2, 12, 22):
+    for step, number in (
+        (2, signal.SIGINT),
+        (12, signal.SIGTERM),
+        (22, signal.SIGINT),
+    ):
 
         def is_there(step=step):
             return commands.newest_checkpoint(folder) >= step
 
-        sentence = "dlib_train: stopped; the same command goes on from here."
-        assert_stops(start(command), is_there, moments.uniform(0, 0.2), sentence)
+        sentence = r"dlib_train: stopped; the same command goes on from step \d+\."
+        delay = moments.uniform(0, 0.2)
+        run = start(command)
+        assert_stops(run, is_there, delay, sentence, number)
+        goes_on_from = int(re.findall(r"from step (\d+)", run.said())[-1])
+        assert commands.newest_checkpoint(folder) == goes_on_from >= step
     finished(command)
     commands.assert_same_results(folder, trained)
 

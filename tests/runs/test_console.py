@@ -93,7 +93,7 @@ def test_an_error_after_the_signal_is_the_interrupt(default_handler):
     error = AttributeError("of the library")
     with (
         pytest.raises(KeyboardInterrupt) as caught,
-        console.sigint_as_keyboard_interrupt(),
+        console.signals_as_keyboard_interrupt(),
     ):
         turn_into(error)
     assert caught.value.__cause__ is error
@@ -101,15 +101,15 @@ def test_an_error_after_the_signal_is_the_interrupt(default_handler):
 
 
 def test_an_error_without_a_signal_stays(default_handler):
-    with pytest.raises(AttributeError), console.sigint_as_keyboard_interrupt():
+    with pytest.raises(AttributeError), console.signals_as_keyboard_interrupt():
         raise AttributeError("a bug")
     assert signal.getsignal(signal.SIGINT) is default_handler
 
 
 def test_an_inner_blocks_signal_is_known_to_the_outer(default_handler):
-    with pytest.raises(KeyboardInterrupt), console.sigint_as_keyboard_interrupt():
+    with pytest.raises(KeyboardInterrupt), console.signals_as_keyboard_interrupt():
         try:
-            with console.sigint_as_keyboard_interrupt():
+            with console.signals_as_keyboard_interrupt():
                 turn_into(AttributeError())
         except KeyboardInterrupt:
             raise ValueError from None
@@ -123,7 +123,7 @@ def test_a_run_can_be_gone_on_with(default_handler, tmp_path):
 
 def test_an_ignored_signal_stays_ignored(default_handler):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with pytest.raises(AttributeError), console.sigint_as_keyboard_interrupt():
+    with pytest.raises(AttributeError), console.signals_as_keyboard_interrupt():
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
         signal.raise_signal(signal.SIGINT)
         raise AttributeError("a bug")
@@ -133,7 +133,7 @@ def test_another_thread_leaves_the_handler_alone(default_handler):
     seen = []
 
     def run():
-        with console.sigint_as_keyboard_interrupt():
+        with console.signals_as_keyboard_interrupt():
             seen.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=run)

@@ -7,14 +7,11 @@ import numpy as np
 
 from mvhg_tf.disentanglement.metrics.encoded_pairs import EncodedPairs, encode_pairs
 from mvhg_tf.disentanglement.metrics.part_accuracies import Protocol, accuracy_scores
+from mvhg_tf.disentanglement.models.shared.gaussian import IN_USE_NATS
 from mvhg_tf.disentanglement.sources.grid_parts import GridPart
 from mvhg_tf.disentanglement.sources.pairs import dynamics_of
 from mvhg_tf.runs import gin_config
 from mvhg_tf.runs.limits import PositiveInt
-
-# A latent in use tells some nats of an image (its posterior's KL to the prior), an
-# unused one less than 0.1.
-_ACTIVE_NATS = 0.5
 
 
 @gin_config.configurable(
@@ -132,5 +129,5 @@ def count_scores(pairs: EncodedPairs) -> dict[str, object]:
         "mse_latent_space": np.mean(np.square(num_latents - k - s_hat)),
         "mse_factor_space": np.mean(np.square(num_factors - k - s_hat)),
         "confusion": confusion,
-        "active_latents": int(np.sum(divergences.mean(axis=(0, 1)) >= _ACTIVE_NATS)),
+        "active_latents": int(np.sum(divergences.mean(axis=(0, 1)) >= IN_USE_NATS)),
     }

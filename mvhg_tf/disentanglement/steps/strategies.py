@@ -84,6 +84,11 @@ def is_chief(strategy: tf.distribute.Strategy | None) -> bool:
     return resolver.task_id == 0 and not has_chief
 
 
+def is_alone(strategy: tf.distribute.Strategy | None) -> bool:
+    """Whether no other machine takes the same steps."""
+    return not _has_many_machines(strategy)
+
+
 def scope(strategy: tf.distribute.Strategy | None) -> contextlib.AbstractContextManager:
     """Where the variables that the replicas share are made."""
     return strategy.scope() if strategy else contextlib.nullcontext()

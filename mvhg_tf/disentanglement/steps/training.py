@@ -11,7 +11,6 @@ import gin
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from mvhg_tf.disentanglement.data import named_data
 from mvhg_tf.disentanglement.data.listed_pairs import ListedPairs
@@ -38,9 +37,10 @@ from mvhg_tf.disentanglement.steps import (
     strategies,
     training_loop,
 )
+from mvhg_tf.disentanglement.steps.held_out import HeldOut
 from mvhg_tf.disentanglement.steps.labelling import Labelling
 from mvhg_tf.runs import gin_config, run_directory
-from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.errors import RunInterrupted, UserError
 from mvhg_tf.runs.limits import Limit, PositiveInt
 
 # A stream of data that training never reaches, for the losses after training.
@@ -78,7 +78,9 @@ def train(
     """Trains a model on the data set that `dataset.name` names, or on pairs of it.
 
     The same command on the folder of its own unfinished run goes on from the last
-    checkpoint, and ends with the weights of a run that was never stopped.
+    checkpoint, and ends with the weights of a run that was never stopped. So does one
+    with more `training_steps` on the folder of a run, finished or not, that differs in
+    nothing else.
 
     Args:
       model_dir: gets `checkpoints`, `tensorboard`, `tfhub` (see `export`) and
@@ -121,7 +123,9 @@ def train(
     is_chief = strategies.is_chief(strategy)
     folder = contextlib.nullcontext()
     if is_chief:
-        folder = run_directory.open_run(model_dir, "train", overwrite)
+        folder = run_directory.open_run(
+            model_dir, "train", overwrite, may_grow="model.training_steps"
+        )
     with folder, strategies.finished_together(strategy):
         started = time.monotonic()
         dataset = named_data.get_named_ground_truth_data()
@@ -136,21 +140,32 @@ def train(
             options.precision,
             strategy,
         )
-        source, held_out = _sources(vae, dataset, labelled, batch_size, data_seed)
+        source, later = _sources(vae, dataset, labelled, batch_size, data_seed)
         starts.start_networks(
             vae.encoder,
             vae.decoder,
             lambda: _mean_logits(source, batch_size, reconstruction_loss),
             model_seed,
         )
-        training_loop.run_training_loop(
-            vae, source, training_steps, model_dir, options, strategy
+        held_out = HeldOut(vae, later)
+        last_step = training_loop.run_training_loop(
+            vae, source, training_steps, model_dir, options, strategy, held_out
         )
         if is_chief:
-            _write_results(vae, held_out, eval_steps, model_dir, started)
+            with _interrupted_at(last_step):
+                _write_results(vae, held_out, eval_steps, model_dir, started)
 
 
 train_with_gin = gin_config.with_gin(train)
+
+
+@contextlib.contextmanager
+def _interrupted_at(step: int) -> Iterator[None]:
+    """Lets an interrupt say from which step the same command goes on."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise RunInterrupted(place=f"step {step}") from error
 
 
 def _check_memory(batch_size: int, observation_shape: Sequence[int]) -> None:
@@ -265,34 +280,18 @@ def _compile(
 
 
 def _write_results(
-    model: Autoencoder, source: Source, eval_steps: int, model_dir: str, started: float
+    model: Autoencoder,
+    held_out: HeldOut,
+    eval_steps: int,
+    model_dir: str,
+    started: float,
 ) -> None:
     """Exports the trained model, and writes its losses on fresh data."""
     observation_shape = tuple(model.encoder.input_shape[1:])
     export.export_saved_model(
         model, observation_shape, os.path.join(model_dir, "tfhub")
     )
-    final = _mean_losses(model, source, eval_steps)
+    final: dict[str, float] = held_out.losses(eval_steps)
     final["global_step"] = int(model.step)
     final["elapsed_time"] = time.monotonic() - started
     results.write_results(model_dir, "train", final)
-
-
-def _mean_losses(
-    model: Autoencoder, source: Source, num_batches: int
-) -> dict[str, float]:
-    """Means of the losses over `num_batches` batches, the selection at its mode."""
-
-    def losses_at(batch: dict[str, tf.Tensor], step: tf.Tensor):
-        return model.losses_of(source.finish(batch), step, training=False)
-
-    losses_of = tf.function(losses_at, autograph=False)
-    # Each batch is a step of its own, so that each has its own noise.
-    first_step = int(model.step)
-    totals = dict.fromkeys(model.log_names, 0.0)
-    batches = source.dataset(0).take(num_batches).enumerate(first_step)
-    progress = tqdm(batches, total=num_batches, desc="final losses", unit="batch")
-    for step, batch in progress:
-        for name, value in losses_of(batch, step).items():
-            totals[name] += float(value) / num_batches
-    return totals

@@ -3,28 +3,29 @@
 import contextlib
 import dataclasses
 import math
-import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import tensorflow as tf
-from tensorflow.python.ops.summary_ops_v2 import import_event
 from tqdm import tqdm
 
 from mvhg_tf.disentanglement.models.shared import replicas
 from mvhg_tf.disentanglement.models.shared.autoencoder import Autoencoder
 from mvhg_tf.disentanglement.sources.images import Source
 from mvhg_tf.disentanglement.steps import strategies
-from mvhg_tf.runs import gin_config
-from mvhg_tf.runs.checkpoints import open_manager, restore_newest
-from mvhg_tf.runs.errors import UserError
+from mvhg_tf.disentanglement.steps.held_out import HeldOut
+from mvhg_tf.disentanglement.steps.training_record import TrainingRecord
+from mvhg_tf.runs import console, gin_config
+from mvhg_tf.runs.errors import RunInterrupted, UserError
 from mvhg_tf.runs.limits import PositiveInt, at_least
 
-_NUM_PICTURES = 8  # rows of TensorBoard's pictures
+# Of a call of the compiled loop: a signal is seen to between two calls.
+_SECONDS_A_CALL = 0.5
 # Tries of a step in float16. Each halves the loss's scale, so that no finite gradient
 # overflows that often.
 _MOST_IDLE = 100
+_Steps = Annotated[int, at_least(0)]
 
 
 @gin_config.configurable("train")
@@ -33,11 +34,21 @@ class Options:
     """How training runs, as gin's `train` says; what is trained is in `model`.
 
     Attributes:
-      log_steps: steps a call of the compiled loop; each ends with scalars, which are
-        means over these steps, for TensorBoard and the progress bar.
+      log_steps: steps between scalars, which are means over these steps, for
+        TensorBoard and the progress bar.
       checkpoint_steps: steps between checkpoints, a multiple of `log_steps`.
       image_steps: steps between pictures of reconstructions in TensorBoard, a multiple
-        of `log_steps`; 0 for none; by default they come with each checkpoint.
+        of `log_steps`; 0 for none; by default they come with each checkpoint. The
+        first are of the untrained model.
+      held_out_steps: steps between losses on data that are held out, a multiple of
+        `log_steps`; 0 for none; by default they come with each checkpoint.
+      held_out_batches: over which these losses are averaged.
+      held_out_loss: which of them `patience` and `keep_best` look at: "loss",
+        "reconstruction_loss", "kl_loss" or "elbo", of which more is better.
+      patience: so many of these losses in a row that are no better than the best end
+        the training; None for all `model.training_steps`.
+      keep_best: whether the checkpoint of the best held-out loss is kept in
+        `checkpoints/best`, beside the last ones, and is what is exported in the end.
       strategy: "none" (one device), "mirrored" (all devices of the machine) or
         "multi_worker" (several machines, see `strategies`).
       jit_compile: whether XLA compiles the step.
@@ -49,13 +60,18 @@ class Options:
 
     log_steps: PositiveInt = 50
     checkpoint_steps: PositiveInt = 1000
-    image_steps: Annotated[int, at_least(0)] | None = None
+    image_steps: _Steps | None = None
+    held_out_steps: _Steps | None = None
+    held_out_batches: PositiveInt = 10
+    held_out_loss: Literal["loss", "reconstruction_loss", "kl_loss", "elbo"] = "elbo"
+    patience: PositiveInt | None = None
+    keep_best: bool = False
     strategy: strategies.Name = "none"
     jit_compile: bool = False
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
 
     def __post_init__(self):
-        for parameter in ("checkpoint_steps", "image_steps"):
+        for parameter in ("checkpoint_steps", "image_steps", "held_out_steps"):
             value = getattr(self, parameter)
             if value is not None and value % self.log_steps:
                 raise UserError(
@@ -63,6 +79,19 @@ class Options:
                     f"train.log_steps, which is {self.log_steps}: change one of the "
                     "two."
                 )
+        for parameter in ("patience", "keep_best"):
+            if getattr(self, parameter) and self.held_out_steps == 0:
+                raise UserError(
+                    f"train.{parameter} is {getattr(self, parameter)}, but "
+                    "train.held_out_steps is 0, so there are no held-out losses: bind "
+                    "that to a multiple of train.log_steps."
+                )
+        if self.patience and self.strategy == "multi_worker":
+            raise UserError(
+                f'train.strategy is "multi_worker" and train.patience is '
+                f"{self.patience}, but the machines can't end early together: leave "
+                "one of them out."
+            )
         if self.strategy != "none" and self.jit_compile:
             raise UserError(
                 f'train.strategy is "{self.strategy}" and train.jit_compile is True, '
@@ -81,6 +110,12 @@ class Options:
         """Steps between pictures, 0 for none."""
         return self.checkpoint_steps if self.image_steps is None else self.image_steps
 
+    @property
+    def look_steps(self) -> int:
+        """Steps between held-out losses, 0 for none."""
+        every = self.held_out_steps
+        return self.checkpoint_steps if every is None else every
+
 
 def run_training_loop(
     model: Autoencoder,
@@ -89,66 +124,88 @@ def run_training_loop(
     model_dir: str,
     options: Options | None = None,
     strategy: tf.distribute.Strategy | None = None,
-) -> None:
+    held_out: HeldOut | None = None,
+) -> int:
     """Trains from the newest whole checkpoint, or the start, to `training_steps`.
 
+    SIGINT (Ctrl-C) and SIGTERM end it after a checkpoint of the step that is reached.
+
     Args:
-      model: compiled, its optimizers built.
+      model: compiled, its optimizers built. It ends as in the last step, or, with
+        `keep_best`, the best.
       source: of the batches; each depends on its step alone.
       training_steps: where to stop.
       model_dir: gets `checkpoints` and `tensorboard`.
       options: gin's, if not given.
       strategy: in whose scope the model was made.
+      held_out: data for the losses that are looked at meanwhile, if there are any.
+
+    Returns:
+      The last step.
 
     Raises:
-      UserError: if the loss, a weight or all gradients are not finite; the last good
-        checkpoint is kept.
+      UserError: if the loss, a weight or all gradients are not finite (the last good
+        checkpoint is kept), or more steps have been taken already.
+      RunInterrupted: after a signal.
     """
     options = options or Options()
-    is_chief = strategies.is_chief(strategy)
-    checkpoints = _restore(model, model_dir) if is_chief else None
+    is_chief, is_alone = strategies.is_chief(strategy), strategies.is_alone(strategy)
+    sums = tf.Variable(tf.zeros([len(model.log_names) + 1]), trainable=False)
+    record = None
+    if is_chief:
+        record = TrainingRecord(model, source, model_dir, options, held_out, sums)
     strategies.copy_from_chief(strategy, model)
     step, num_idle = int(model.step), 0
-    run_steps = compiled_loop(model, source, step, options.jit_compile, strategy)
-    log = _Log(model, source, model_dir, step) if is_chief else None
-    with _progress_bar(step, training_steps, is_chief) as progress, _closing(log):
-        while step < training_steps:
-            first = step
+    if step > training_steps:
+        raise UserError(
+            f"model.training_steps is {training_steps}, but the run in {model_dir} has "
+            f"taken {step} steps: bind it to {step} or more, or use --overwrite."
+        )
+    run_steps = compiled_loop(model, source, step, options.jit_compile, strategy, sums)
+    most_steps = 1 if is_alone else training_steps
+    with (
+        _progress_bar(step, training_steps, is_chief) as progress,
+        record or contextlib.nullcontext(),
+        console.deferred_signal() as signal,
+    ):
+        is_last = is_chief and record.is_over
+        while step < training_steps and not is_last:
+            first, started = step, time.monotonic()
             until_log = options.log_steps - step % options.log_steps
-            num_steps = min(until_log, training_steps - step)
+            num_steps = min(until_log, training_steps - step, most_steps)
             logs = {k: float(v) for k, v in run_steps(tf.constant(num_steps)).items()}
             # In float16 a step whose gradients overflow is taken again.
             step = int(model.step)
             num_idle = num_idle + num_steps if step == first else 0
+            if is_alone:
+                most_steps = _steps_of_a_call(num_steps, time.monotonic() - started)
             is_last = step == training_steps
-            is_due = step % options.checkpoint_steps == 0 or is_last
+            is_log = step != first and (step % options.log_steps == 0 or is_last)
+            is_due = is_log and step % options.checkpoint_steps == 0
+            is_due = is_due or is_last or signal.interrupt is not None
             # A loss is of the weights before its step, so they are looked at too.
             lost = _not_finite(logs["loss"], model if is_due else None)
             if lost or num_idle > _MOST_IDLE:
                 lost = lost or f"Gradients were NaN or infinite in {num_idle} tries"
                 lost += f" between steps {first} and {first + num_steps}"
-                raise UserError(_diverged(lost, checkpoints))
-            progress.set_postfix_str(_progress_note(logs))
+                raise UserError(_diverged(lost, record and record.checkpoints))
             progress.update(step - first)
-            if not is_chief:
-                continue
-            log.write_scalars(logs, step)
-            every = options.picture_steps
-            if every and (step % every == 0 or is_last):
-                log.write_pictures(step)
-            if is_due:
-                log.flush()  # so that no scalar before a checkpoint is ever missing
-                checkpoints.save(checkpoint_number=step)
+            if is_log:
+                progress.set_postfix_str(_progress_note(logs))
+                sums.assign(tf.zeros_like(sums))
+                is_last = record.write(logs, step, is_last) if record else is_last
+            if record and (is_due or is_last):
+                record.save(step)
+            if signal.interrupt is not None:
+                raise RunInterrupted(place=f"step {step}") from signal.interrupt
+    if record:
+        record.restore_best()
+    return step
 
 
-def _restore(model: Autoencoder, model_dir: str) -> tf.train.CheckpointManager:
-    """Sets the model to its newest checkpoint, if there is one."""
-    checkpoints = open_manager(
-        tf.train.Checkpoint(model=model, optimizer=model.optimizer),
-        os.path.join(model_dir, "checkpoints"),
-    )
-    restore_newest(checkpoints)
-    return checkpoints
+def _steps_of_a_call(num_steps: int, seconds: float) -> int:
+    """How many steps the next call may take, given the time of the last one."""
+    return max(1, min(10 * num_steps, int(num_steps * _SECONDS_A_CALL / seconds)))
 
 
 def compiled_loop(
@@ -157,6 +214,7 @@ def compiled_loop(
     first_step: int,
     jit_compile: bool = False,
     strategy: tf.distribute.Strategy | None = None,
+    sums: tf.Variable | None = None,
 ) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
     """A `tf.function` of a number of steps that returns the means of their logs.
 
@@ -166,6 +224,8 @@ def compiled_loop(
       first_step: of the first call.
       jit_compile: whether XLA compiles the step; the batches are made outside of it.
       strategy: in whose scope the model was made.
+      sums: float32 `[L + 1]`, sums of the L logs of earlier steps, which are to be in
+        the means, and the number of these steps; it is brought up to date.
     """
     names = model.log_names
     # Only the loop is for AutoGraph; what it calls is TensorFlow already.
@@ -180,11 +240,14 @@ def compiled_loop(
 
     @tf.function
     def run_steps(num_steps: tf.Tensor) -> dict[str, tf.Tensor]:
-        totals = {name: tf.zeros([]) for name in names}
+        totals = tf.zeros([len(names) + 1]) if sums is None else sums.read_value()
         for _ in tf.range(num_steps):
             logs = take_step() if iterator is None else take_step(next(iterator))
-            totals = {name: totals[name] + logs[name] for name in names}
-        return {k: v / tf.cast(num_steps, v.dtype) for k, v in totals.items()}
+            totals += tf.stack([*(logs[name] for name in names), 1.0])
+        if sums is not None:
+            sums.assign(totals)
+        means = tf.unstack(totals[:-1] / totals[-1])
+        return dict(zip(names, means, strict=True))
 
     return run_steps
 
@@ -196,15 +259,15 @@ def _step_function(
     strategy: tf.distribute.Strategy | None,
 ) -> Callable[..., dict[str, tf.Tensor]]:
     """A step on a batch, or, without one, on what the source draws on the device."""
-    train_step = model.train_step
+    take_step = model.take_step
     if jit_compile:
-        train_step = tf.function(train_step, autograph=False, jit_compile=True)
+        take_step = tf.function(take_step, autograph=False, jit_compile=True)
 
     def step(batch: dict[str, tf.Tensor] | None = None) -> dict[str, tf.Tensor]:
         if batch is None:
             batch = source.batch(model.step)
             batch = {name: replicas.local_rows(value) for name, value in batch.items()}
-        return train_step(source.finish(batch))
+        return take_step(source.finish(batch))
 
     if strategy is None:
         return step
@@ -215,67 +278,6 @@ def _step_function(
         return {k: strategy.reduce(mean, v, axis=None) for k, v in logs.items()}
 
     return distributed_step
-
-
-class _Log:
-    """TensorBoard's file of a run.
-
-    Args:
-      model: whose reconstructions are shown.
-      source: its first batch is shown each time.
-      model_dir: gets `tensorboard`.
-      step: the run goes on from it; TensorBoard is told to drop what an earlier
-        process wrote of later ones.
-    """
-
-    def __init__(self, model: Autoencoder, source: Source, model_dir: str, step: int):
-        self._writer = tf.summary.create_file_writer(
-            os.path.join(model_dir, "tensorboard")
-        )
-        self._source = source
-        self._batch: dict[str, tf.Tensor] | None = None
-        self._reconstruct = tf.function(model.reconstructions_of, autograph=False)
-        self._to_pixels = model.reconstruction_loss.to_pixels
-        start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
-        event = tf.compat.v1.Event(
-            wall_time=time.time(), step=step + 1, session_log=start
-        )
-        with self._writer.as_default():
-            import_event(event.SerializeToString())
-
-    def flush(self) -> None:
-        self._writer.flush()
-
-    def close(self) -> None:
-        self._writer.close()
-
-    def write_scalars(self, logs: dict[str, float], step: int) -> None:
-        with self._writer.as_default():
-            for key, value in logs.items():
-                tf.summary.scalar(key, value, step=step)
-
-    def write_pictures(self, step: int) -> None:
-        """Each image with its reconstruction to the right of it, view by view."""
-        if self._batch is None:
-            batch = self._source.batch(tf.constant(0))
-            self._batch = {k: v[:_NUM_PICTURES] for k, v in batch.items()}
-        columns = []
-        for images, logits in self._reconstruct(self._batch):
-            columns += [images, self._to_pixels(logits)]
-        # One picture: a row for each example.
-        rows = tf.concat(columns, axis=2)
-        picture = tf.reshape(rows, [1, -1, *rows.shape[2:]])
-        with self._writer.as_default():
-            tf.summary.image("reconstructions", picture, step=step)
-
-
-@contextlib.contextmanager
-def _closing(log: _Log | None) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        if log is not None:
-            log.close()
 
 
 def _progress_bar(step: int, training_steps: int, is_shown: bool) -> tqdm:

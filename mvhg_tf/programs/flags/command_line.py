@@ -4,9 +4,9 @@ Flags are written as disentanglement_lib's users write them: `--flag=value`,
 `--flag value`, `-flag=value`, `--switch`, `--noswitch` and `--switch=false`.
 
 A program ends with exit code 0, or says one sentence on stderr and ends with 2 (the
-user's mistake), 1 (a full disk, too little memory, failed jobs) or 130 (Ctrl-C). A
-defect of ours keeps its traceback. Where the environment variable `MVHG_TF_TRACEBACK`
-is set, the traceback behind the sentence is shown as well.
+user's mistake), 1 (a full disk, too little memory, failed jobs), 130 (Ctrl-C) or 143
+(SIGTERM). A defect of ours keeps its traceback. Where the environment variable
+`MVHG_TF_TRACEBACK` is set, the traceback behind the sentence is shown as well.
 """
 
 from __future__ import annotations
@@ -23,7 +23,12 @@ from absl import flags as absl_flags
 
 import mvhg_tf
 from mvhg_tf.runs import console, gin_files, own_modules
-from mvhg_tf.runs.errors import RunInterrupted, UserError, sentence_and_code
+from mvhg_tf.runs.errors import (
+    RunInterrupted,
+    UserError,
+    exit_code_of,
+    sentence_and_code,
+)
 
 TRACEBACK_VARIABLE = "MVHG_TF_TRACEBACK"
 _OLD_OUTPUT_FLAGS = ("output_directory", "output")
@@ -202,18 +207,17 @@ class Program:
           SystemExit: after --help and --version.
         """
         try:
-            with console.sigint_as_keyboard_interrupt():
+            with console.signals_as_keyboard_interrupt():
                 values = self.parse(argv)
                 own_modules.import_modules(getattr(values, "import", []))
                 return self._body(values) or 0
         except RunInterrupted as error:
             overwrite = "overwrite" in self._syntax and self._syntax["overwrite"].value
             flag = " without --overwrite" if overwrite else ""
-            return self._report(
-                str(error) or f"stopped; the same command{flag} goes on from here.", 130
-            )
-        except KeyboardInterrupt:
-            return self._report(self._stopped, 130)
+            sentence = f"stopped; the same command{flag} goes on from {error.place}."
+            return self._report(str(error) or sentence, exit_code_of(error))
+        except KeyboardInterrupt as error:
+            return self._report(self._stopped, exit_code_of(error))
         except Exception as error:
             found = sentence_and_code(error)
             if found is None:

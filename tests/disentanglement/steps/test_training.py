@@ -65,7 +65,8 @@ def shown(model_dir):
 def curve(model_dir):
     """The scalars, {name: {step: value}}."""
     values = shown(model_dir)
-    values.pop("reconstructions", None)
+    for name in ("reconstructions", "gin_configuration", "k_hat_of_pairs"):
+        values.pop(name, None)
     return {
         name: {step: float(value) for step, value in of_steps.items()}
         for name, of_steps in values.items()
@@ -92,8 +93,14 @@ def weights(model_dir):
 
 
 def test_scalars_are_written_at_each_log_step(trained):
-    scalars = curve(trained)
+    scalars = {
+        name: values
+        for name, values in curve(trained).items()
+        if not name.startswith(("held_out/", "kl/", "latents_"))
+    }
     assert set(scalars) == {
+        "beta",
+        "learning_rate",
         "loss",
         "reconstruction_loss",
         "regularizer",
@@ -106,6 +113,32 @@ def test_scalars_are_written_at_each_log_step(trained):
     for values in scalars.values():
         assert sorted(values) == [2, 4, 6, 8, 9]
     np.testing.assert_allclose(scalars["temperature"][2], 10, rtol=1e-3)
+    assert set(scalars["beta"].values()) == {1.0}
+    np.testing.assert_allclose([*scalars["learning_rate"].values()], 0.001, rtol=1e-6)
+
+
+def test_what_is_held_out_is_looked_at_with_each_checkpoint(trained):
+    found = shown(trained)
+    held_out = {
+        name.removeprefix("held_out/") for name in found if name.startswith("held_out/")
+    }
+    assert held_out >= {"loss", "reconstruction_loss", "kl_loss", "elbo", "k_error"}
+    of_latents = {f"kl/latent_{i}" for i in range(10)}
+    assert of_latents == {name for name in found if name.startswith("kl/")}
+    for name in ["latents_in_use", "k_hat_of_pairs", "held_out/loss", *of_latents]:
+        assert sorted(found[name]) == [4, 8, 9]
+    buckets = found["k_hat_of_pairs"][9]  # rows of left, right, count
+    assert buckets[:, 2].sum() == 40  # 10 batches of 4 pairs
+    # The pairs differ in 2 factors each.
+    k_hats = np.repeat(np.rint(buckets[:, :2].mean(1)), buckets[:, 2].astype(int))
+    error = float(found["held_out/k_error"][9])
+    np.testing.assert_allclose(np.mean((k_hats - 2) ** 2), error, atol=0.5)
+
+
+def test_the_configuration_is_there_as_text(trained):
+    (text,) = shown(trained)["gin_configuration"].values()
+    assert b"    model.random_seed = 3\n" in text.item()
+    assert b"    train.log_steps = 2\n" in text.item()
 
 
 def test_results_are_in_the_library_s_layout(trained):
@@ -179,7 +212,7 @@ def test_a_run_that_was_stopped_ends_like_one_that_was_not(
 
 def test_pictures_show_the_first_batch_beside_its_reconstructions(trained, tmp_path):
     shown = pictures(trained)
-    assert sorted(shown) == [4, 8, 9]  # with each checkpoint
+    assert sorted(shown) == [0, 4, 8, 9]  # at first, and with each checkpoint
     with gin.unlock_config():
         gin.parse_config("dynamics.k = 2")
     dataset = named_data.get_named_ground_truth_data("arm3d")
@@ -199,7 +232,7 @@ def test_pictures_show_the_first_batch_beside_its_reconstructions(trained, tmp_p
 def test_pictures_come_as_often_as_asked(tmp_path):
     small = ["encoder.encoder_fn = @test_encoder", "decoder.decoder_fn = @test_decoder"]
     often = train(tmp_path / "often", *small, "train.image_steps = 2")
-    assert sorted(pictures(often)) == [2, 4, 6, 8, 9]
+    assert sorted(pictures(often)) == [0, 2, 4, 6, 8, 9]
     assert not pictures(train(tmp_path / "never", *small, "train.image_steps = 0"))
 
 
@@ -314,7 +347,9 @@ def test_gradients_that_never_become_finite_are_told_in_half_precision(
         return loss_of(self, images, logits) + tf.sqrt(nothing)
 
     monkeypatch.setattr(reconstruction.ReconstructionLoss, "__call__", without_gradient)
-    with pytest.raises(UserError, match="Gradients were NaN or infinite in 120 tries"):
+    with pytest.raises(
+        UserError, match=r"Gradients were NaN or infinite in 1\d\d tries"
+    ):
         train(
             tmp_path / "m",
             *SMALL,
@@ -346,6 +381,9 @@ def test_options_that_do_not_go_together_are_told(tmp_path, other, message):
         ("model.training_steps = -5", "training_steps is -5, but must be a positive"),
         ("train.checkpoint_steps = 5", "checkpoint_steps is 5, but must be a multiple"),
         ("train.image_steps = 3", "image_steps is 3, but must be a multiple"),
+        ("train.held_out_steps = 3", "held_out_steps is 3, but must be a multiple"),
+        ("train.held_out_loss = 'k'", "held_out_loss is 'k', but must be"),
+        ("train.patience = 0", "train.patience is 0, but must be a positive integer"),
         (
             "train.precision = 'half'",
             'train.precision is \'half\', but must be "float32", "mix',

@@ -9,7 +9,11 @@ from keras.optimizers.schedules import LearningRateSchedule
 from keras.saving import register_keras_serializable
 
 from mvhg_tf.disentanglement.models.pairs import pair_regularizers
-from mvhg_tf.disentanglement.models.pairs.selection import PairSelection, Selection
+from mvhg_tf.disentanglement.models.pairs.selection import (
+    LabelSelection,
+    PairSelection,
+    Selection,
+)
 from mvhg_tf.disentanglement.models.shared import gaussian
 from mvhg_tf.disentanglement.models.shared.autoencoder import Autoencoder
 from mvhg_tf.disentanglement.models.shared.gaussian import Gaussian
@@ -40,8 +44,15 @@ class GroupVAE(Autoencoder):
     LabelVAE, AdaVAE and HGVAE differ in `selection`, GroupVAE and ML-VAE in
     `average`, the paper's objective and the pair bound in `regularizer`.
 
-    A batch is a dict of `images_1` and `images_2`, float32 `[B, H, W, C]` in [0, 1],
-    and `labels`, int32 `[B]`.
+    A batch is a dict of `images_1` and `images_2`, `[B, H, W, C]`, float32 in [0, 1] or
+    uint8, and `labels`, int32 `[B]`, a factor that differs, for LabelVAE alone.
+
+    ```python
+    model = GroupVAE(encoder, decoder, HypergeometricSelection(num_latent=10))
+    model.compile(keras.optimizers.Adam(1e-3))
+    pairs = tf.data.Dataset.from_tensor_slices((images_1, images_2))
+    model.fit(pairs.shuffle(500).batch(32), epochs=20)
+    ```
 
     Args:
       encoder: images `[B, H, W, C]` -> mean and log variance, `[B, d]` each.
@@ -71,6 +82,13 @@ class GroupVAE(Autoencoder):
         self.average = average
         self.regularizer = regularizer
         self.beta = beta
+
+    batch_names = ("images_1", "images_2", "labels")
+
+    @property
+    def optional_names(self) -> tuple[str, ...]:
+        """Labels, but of LabelVAE."""
+        return () if isinstance(self.selection, LabelSelection) else ("labels",)
 
     @property
     def log_names(self) -> tuple[str, ...]:
@@ -128,9 +146,28 @@ class GroupVAE(Autoencoder):
         view_1, view_2, _ = self.aggregate(own_1, own_2, selection)
         return PairInference(own_1, own_2, view_1, view_2, selection)
 
+    def schedules_at(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {
+            **super().schedules_at(step),
+            "beta": tf.convert_to_tensor(self._beta_at(step), tf.float32),
+        }
+
+    def latents_of(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        inferred = self.infer_pair(
+            batch["images_1"], batch["images_2"], batch.get("labels")
+        )
+        divergences = [
+            gaussian.kl_to_standard_normal(posterior)
+            for posterior in (inferred.own_1, inferred.own_2)
+        ]
+        return {
+            "kl": tf.reduce_mean(tf.concat(divergences, axis=0), axis=0),
+            "k_hat": tf.reduce_sum(inferred.selection.independent, axis=-1),
+        }
+
     def reconstructions_of(self, batch: dict[str, tf.Tensor]) -> list:
         images_1, images_2 = batch["images_1"], batch["images_2"]
-        inferred = self.infer_pair(images_1, images_2, batch["labels"])
+        inferred = self.infer_pair(images_1, images_2, batch.get("labels"))
         return [
             (images_1, self.decode(inferred.view_1.mean)),
             (images_2, self.decode(inferred.view_2.mean)),
@@ -151,7 +188,7 @@ class GroupVAE(Autoencoder):
         seeds = tf.random.split(tf.stack([self.seed, step]), 3)
         own_1, own_2 = self.encode_pair(images_1, images_2, training)
         selection = self.selection.select(
-            own_1, own_2, batch["labels"], step, seeds[0], training
+            own_1, own_2, batch.get("labels"), step, seeds[0], training
         )
         view_1, view_2, shared = self.aggregate(own_1, own_2, selection)
         latents = tf.concat(

@@ -1,15 +1,43 @@
 """What the autoencoders of pairs and of single images have in common."""
 
+from collections.abc import Iterable, Mapping
+
 import keras
 import tensorflow as tf
 
-from mvhg_tf.disentanglement.models.shared import replicas
+from mvhg_tf.disentanglement.models.shared import gaussian, replicas
 from mvhg_tf.disentanglement.models.shared.gaussian import Gaussian
-from mvhg_tf.disentanglement.models.shared.reconstruction import ReconstructionLoss
+from mvhg_tf.disentanglement.models.shared.reconstruction import (
+    ReconstructionLoss,
+    bernoulli_loss,
+)
+from mvhg_tf.runs.errors import UserError
+
+
+class EpochMeans:
+    """Means over an epoch; no part of the model, whose checkpoints don't hold them.
+
+    Args:
+      names: of the logs.
+    """
+
+    def __init__(self, names: Iterable[str]):
+        self.metrics = [keras.metrics.Mean(name) for name in names]
+
+    def update(self, logs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The means with these logs; the logs themselves where there are no names."""
+        for metric in self.metrics:
+            metric.update_state(logs[metric.name])
+        return {metric.name: metric.result() for metric in self.metrics} or logs
 
 
 class Autoencoder(keras.Model):
     """Base class: a subclass gives `log_names` and `losses_of`.
+
+    It trains as any Keras model does: `fit` and `evaluate` take a `tf.data.Dataset` of
+    batches, or arrays, and average what `losses_of` returns over the batches. A batch
+    is a dict by `batch_names`, or a tuple in their order; images are float in [0, 1],
+    or uint8 (255 for 1).
 
     Args:
       encoder: images `[B, H, W, C]` -> mean and log variance, `[B, d]` each.
@@ -18,6 +46,8 @@ class Autoencoder(keras.Model):
     """
 
     log_names: tuple[str, ...]  # the names of what `losses_of` returns
+    batch_names: tuple[str, ...] = ("images",)
+    optional_names: tuple[str, ...] = ()  # of the batch, what may be missing
 
     def __init__(
         self, encoder: keras.Model, decoder: keras.Model, seed: int = 0, **kwargs
@@ -27,16 +57,26 @@ class Autoencoder(keras.Model):
         self.decoder = decoder
         self.seed = seed
         self.built = True  # the parts are
+        self._means = EpochMeans(())
 
     def compile(
         self,
-        optimizer: keras.optimizers.Optimizer,
-        reconstruction_loss: ReconstructionLoss,
+        optimizer: keras.optimizers.Optimizer | str,
+        reconstruction_loss: ReconstructionLoss | None = None,
         **kwargs,
     ) -> None:
-        """Sets the optimizer and the loss of images against logits, `[B]`."""
-        super().compile(optimizer=optimizer, **kwargs)
-        self.reconstruction_loss = reconstruction_loss
+        """Sets the optimizer and the loss of images against logits, `[B]`.
+
+        Args:
+          optimizer: or its Keras name.
+          reconstruction_loss: by default Bernoulli's, in nats.
+          **kwargs: further arguments of `keras.Model.compile`.
+        """
+        # XLA draws other noise, and takes long to compile.
+        super().compile(optimizer=optimizer, **{"jit_compile": False, **kwargs})
+        self.reconstruction_loss = reconstruction_loss or ReconstructionLoss(
+            bernoulli_loss
+        )
 
     def get_compile_config(self) -> None:
         """Nothing: a loaded model can infer; to train it on, compile it again."""
@@ -92,6 +132,22 @@ class Autoencoder(keras.Model):
         self(tf.zeros([1, *shape[1:]]))
         super().export(filepath, *args, **kwargs)
 
+    def schedules_at(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What changes with the step alone, by name: scalars."""
+        del step
+        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        return {"learning_rate": tf.convert_to_tensor(optimizer.learning_rate)}
+
+    def latents_of(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """What the latents of a batch are like; no noise.
+
+        Returns:
+          `kl`, float32 `[d]`: the mean KL of each latent's posterior to the prior, in
+          nats; of a model of pairs also `k_hat`, float32 `[B]`.
+        """
+        divergences = gaussian.kl_to_standard_normal(self.encode(batch["images"]))
+        return {"kl": tf.reduce_mean(divergences, axis=0)}
+
     def losses_of(
         self, batch: dict[str, tf.Tensor], step: tf.Tensor, training: bool
     ) -> dict[str, tf.Tensor]:
@@ -104,8 +160,59 @@ class Autoencoder(keras.Model):
         """Images and their logits, `[B, H, W, C]` each, of each view; no noise."""
         raise NotImplementedError
 
-    def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One step of the optimizer; its count of steps drives noise and schedules."""
+    @property
+    def metrics(self) -> list[keras.Metric]:
+        """The means of an epoch of `fit` or `evaluate`, which Keras resets."""
+        return self._means.metrics
+
+    def fit(self, *args, **kwargs) -> keras.callbacks.History:
+        """Trains on batches, as `keras.Model.fit` does; see the class."""
+        self._start_means()
+        return super().fit(*args, **kwargs)
+
+    def evaluate(self, *args, **kwargs) -> object:
+        """Losses on batches, as `keras.Model.evaluate` gives them; see the class."""
+        self._start_means()
+        return super().evaluate(*args, **kwargs)
+
+    def _start_means(self) -> None:
+        if not self._means.metrics:
+            with self.distribute_strategy.scope():
+                self._means = EpochMeans(self.log_names)
+
+    def batch_of(self, data: object) -> dict[str, tf.Tensor]:
+        """A batch of Keras's as one by name, of float32 images.
+
+        Raises:
+          UserError: if something of it is missing.
+        """
+        if not isinstance(data, Mapping):
+            parts = data if isinstance(data, list | tuple) else [data]
+            data = dict(zip(self.batch_names, parts, strict=False))
+        batch = {name: value for name, value in data.items() if value is not None}
+        missing = [
+            name
+            for name in self.batch_names
+            if name not in batch and name not in self.optional_names
+        ]
+        if missing:
+            raise UserError(
+                f"A batch has {', '.join(batch) or 'nothing'}, but no "
+                f"{' and no '.join(missing)}: give a dict of "
+                f"{', '.join(self.batch_names)}, or a tuple in this order."
+            )
+        return {name: _scaled(name, value) for name, value in batch.items()}
+
+    def train_step(self, data: object) -> dict[str, tf.Tensor]:
+        """One step of the optimizer; its count of steps drives noise and schedules.
+
+        Returns:
+          The batch's logs, in `fit` their means over the epoch so far.
+        """
+        return self._means.update(self.take_step(self.batch_of(data)))
+
+    def take_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One step of the optimizer on a batch by name; returns its logs."""
         step = self.step
         with tf.GradientTape() as tape:
             logs = self.losses_of(batch, step, training=True)
@@ -125,9 +232,10 @@ class Autoencoder(keras.Model):
             loss /= replicas.count()
         return optimizer.scale_loss(loss)
 
-    def test_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def test_step(self, data: object) -> dict[str, tf.Tensor]:
         """The same numbers without a step of the optimizer."""
-        return self.losses_of(batch, self.step, training=False)
+        batch = self.batch_of(data)
+        return self._means.update(self.losses_of(batch, self.step, training=False))
 
     def get_config(self) -> dict:
         return {
@@ -142,3 +250,13 @@ class Autoencoder(keras.Model):
         return cls(
             **{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()}
         )
+
+
+def _scaled(name: str, value: object) -> tf.Tensor:
+    """Images as float32 in [0, 1]; other values as they are."""
+    value = tf.convert_to_tensor(value)
+    if "images" not in name:
+        return value
+    if value.dtype == tf.uint8:
+        return tf.cast(value, tf.float32) / 255
+    return tf.cast(value, tf.float32)

@@ -45,8 +45,8 @@ class AdversarialVAE(VAE):
     def _autoencoder_variables(self) -> list[keras.Variable]:
         return self.encoder.trainable_variables + self.decoder.trainable_variables
 
-    def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One step of both optimizers."""
+    def take_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One step of both optimizers; returns the batch's logs."""
         step = self.step
         with tf.GradientTape(persistent=True) as tape:
             logs = self.losses_of(batch, step, training=True)
