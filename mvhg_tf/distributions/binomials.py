@@ -14,6 +14,7 @@ import tensorflow_probability as tfp
 
 # From here on the series of the remainder is exact to the last digit.
 _LARGE = 8.0
+_MOST_NATS = 150.0
 
 
 def log_choose(sizes: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
@@ -60,12 +61,17 @@ def log_binomial(sizes: tf.Tensor, counts: tf.Tensor, logits: tf.Tensor) -> tf.T
     sizes = tf.where(ordinary, sizes, 1.0)
     counts = tf.where(ordinary, counts, 0.0)
     logits = tf.where(ordinary, logits, 0.0)
+    # Beyond, the powers of p that derivatives take would underflow; but there the value
+    # is linear in the logits to the last digit.
+    steep = logits
+    logits = tf.clip_by_value(logits, -_MOST_NATS, _MOST_NATS)
     taken, left = probability(logits) * sizes, probability(-logits) * sizes
     excess = tf.where(logits < 0.0, counts - taken, left - (sizes - counts))
     value = (
         _log_stirling_ratio(sizes)
         - _log_poisson_ratio(counts, taken, excess)
         - _log_poisson_ratio(sizes - counts, left, -excess)
+        + tf.where(logits < 0.0, counts, counts - sizes) * (steep - logits)
     )
     certain = tf.where(inside, tf.zeros([], value.dtype), -np.inf)
     return tf.where(ordinary, value, certain)

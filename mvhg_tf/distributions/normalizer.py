@@ -109,9 +109,7 @@ def mass(urn: Urn) -> Mass:
 def _mass_of_one(urn: Urn) -> Mass:
     urn = urn.broadcast()
     logits = urn.log_weights + log_tilt(urn)[..., tf.newaxis]
-    value = log_binomial(
-        urn.group_sizes[..., 0], urn.total_count, tf.maximum(logits[..., 0], -700.0)
-    )
+    value = log_binomial(urn.group_sizes[..., 0], urn.total_count, logits[..., 0])
     return Mass(value, logits)
 
 

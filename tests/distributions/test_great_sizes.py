@@ -8,7 +8,7 @@ import exact_urn
 import numpy as np
 import pytest
 import tensorflow as tf
-from scipy import stats
+from scipy import special, stats
 
 from mvhg_tf import (
     FisherNoncentralHypergeometric,
@@ -221,3 +221,45 @@ def test_memory_of_great_totals():
     many.sample(seed=[1, 2])
     many.entropy()
     assert peak() - before < 1.0
+
+
+class TestWeightsFarApart:
+    """By enumeration in logarithms, where exp(log omega) overflows."""
+
+    @pytest.mark.parametrize("spread", [400.0, 2000.0])
+    @pytest.mark.parametrize(
+        ("sizes", "method"),
+        [
+            ((3, 2), "exact"),
+            ((3, 2), "merged"),
+            ((2, 1, 3), "exact"),
+            ((1, 1, 1, 1), "exact"),
+        ],
+    )
+    def test_values_and_gradients(self, spread, sizes, method):
+        rng = np.random.default_rng(len(sizes))
+        log_weights = tf.Variable(rng.normal(0.0, spread, len(sizes)))
+        outcomes = np.array(list(np.ndindex(*(m + 1 for m in sizes))), np.float64)
+        for total in range(sum(sizes) + 1):
+            support = outcomes[outcomes.sum(axis=1) == total]
+            terms = support @ log_weights.numpy()
+            terms += np.log(special.comb(sizes, support)).sum(axis=1)
+            expected = terms - special.logsumexp(terms)
+            mean = np.exp(expected) @ support
+            with tf.GradientTape() as tape:
+                law = MultivariateFisherNoncentralHypergeometric(
+                    np.float64(total),
+                    np.float64(sizes),
+                    log_weights=log_weights,
+                    method=method,
+                )
+                value = law.log_prob(support)
+            np.testing.assert_allclose(value, expected, rtol=1e-12, atol=1e-10)
+            np.testing.assert_allclose(law.mean(), mean, atol=1e-10)
+            np.testing.assert_allclose(
+                tape.gradient(value, log_weights),
+                (support - mean).sum(axis=0),
+                atol=1e-9,
+            )
+            draws = law.sample(20, seed=[1, total]).numpy()
+            assert {tuple(d) for d in draws} <= {tuple(s) for s in support}
