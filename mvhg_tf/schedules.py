@@ -35,7 +35,7 @@ class ExponentialAnnealing(keras.optimizers.schedules.LearningRateSchedule):
         initial: Positive = 10.0,
         final: Positive = 0.01,
         num_steps: PositiveInt = 50_000,
-    ):
+    ) -> None:
         super().__init__()
         self.initial = float(initial)
         self.final = float(final)
@@ -47,7 +47,7 @@ class ExponentialAnnealing(keras.optimizers.schedules.LearningRateSchedule):
         start, end = math.log(self.initial), math.log(self.final)
         return tf.exp(start + (end - start) * done)
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, float]:
         return {
             "initial": self.initial,
             "final": self.final,

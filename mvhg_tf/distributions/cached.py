@@ -1,12 +1,17 @@
-"""Eager calls through cached `tf.function`s: loops run as graphs, traced once."""
+"""Eager calls through cached `tf.function`s, and what is known of the graph made."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import forwardprop_util
-from tensorflow.python.ops import gradients_util
+from tensorflow.python.framework import ops
+from tensorflow.python.ops import control_flow_util, gradients_util
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 # Graphs kept of each function. Few kinds of urns differ in more than their sizes, which
 # are tensors; the bound is for a program that goes through all of them.
@@ -15,7 +20,7 @@ _MOST_VARIANTS = 64
 _SHORT_EVENT = 2
 
 
-def cached(function: Callable, keep_events: bool = False) -> Callable:
+def cached(function: Callable[P, R], keep_events: bool = False) -> Callable[P, R]:
     """Runs `function` as a graph when called eagerly, and inline in a graph.
 
     Eager calls that are to be differentiated twice, or forwards, are inline too.
@@ -30,21 +35,22 @@ def cached(function: Callable, keep_events: bool = False) -> Callable:
     """
 
     @functools.lru_cache(maxsize=_MOST_VARIANTS)
-    def variant(key: tuple) -> Callable:
+    def variant(key: tuple[object, ...]) -> Callable[..., Any]:
         return tf.function(function, autograph=False, reduce_retracing=True)
 
     @functools.wraps(function)
-    def call(*args):
-        leaves = tf.nest.flatten(args)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        leaves = tf.nest.flatten((args, kwargs))
         if not tf.executing_eagerly() or _needs_operations(leaves):
-            return function(*args)
+            return function(*args, **kwargs)
         longest = np.inf if keep_events else _SHORT_EVENT
-        return variant(tuple(_outline(leaf, longest) for leaf in leaves))(*args)
+        run = variant(tuple(_outline(leaf, longest) for leaf in leaves))
+        return run(*args, **kwargs)
 
     return call
 
 
-def _needs_operations(leaves) -> bool:
+def _needs_operations(leaves: Sequence[object]) -> bool:
     """Whether derivatives are asked for that graphs are slow at, or can't have.
 
     A second derivative makes TensorFlow trace a graph's backward pass anew at every
@@ -58,9 +64,14 @@ def _needs_operations(leaves) -> bool:
     return bool(forwardprop_util.pack_tangents(tensors).tangents)
 
 
-def _outline(leaf, longest: float) -> tuple:
+def _outline(leaf: Any, longest: float) -> tuple[object, ...]:
     """What of an argument must stay known: of a tensor the rank, and a short event."""
     if not tf.is_tensor(leaf):
         return (leaf,)
     event = tuple(size for size in leaf.shape[-1:] if size <= longest)
     return tf.Tensor, leaf.dtype, leaf.shape.rank, event
+
+
+def in_xla() -> bool:
+    """True where the fastest way is another under XLA than without it."""
+    return bool(control_flow_util.GraphOrParentsInXlaContext(ops.get_default_graph()))

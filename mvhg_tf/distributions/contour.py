@@ -200,7 +200,7 @@ class Others(NamedTuple):
 def others(at: Factors) -> Others:
     """Of each group."""
 
-    def sum_of_others(terms):
+    def sum_of_others(terms: tf.Tensor) -> tf.Tensor:
         # Not the total less the own: a factor can be close to zero.
         return tf.cumsum(terms, axis=-2, exclusive=True) + tf.cumsum(
             terms, axis=-2, exclusive=True, reverse=True

@@ -1,4 +1,4 @@
-"""Fisher's distribution itself, as the functions that `mvhg.py` asks of a law."""
+"""What is special of Fisher's distribution itself; `law.py` has the rest of the law."""
 
 import numpy as np
 import tensorflow as tf
@@ -6,18 +6,8 @@ from tensorflow_probability.python.internal import prefer_static as ps
 
 from mvhg_tf.distributions import normalizer, support
 from mvhg_tf.distributions.binomials import log_binomial, log_choose
-from mvhg_tf.distributions.normalizer import (  # noqa: F401  (part of the law)
-    covariance,
-    marginal_probs,
-    mean,
-    variance,
-)
-from mvhg_tf.distributions.normalizer import (  # noqa: F401  (it is symmetric)
-    covariance_product as mean_vjp,
-)
 from mvhg_tf.distributions.relaxation import tables
-from mvhg_tf.distributions.sampling import draw  # noqa: F401  (part of the law)
-from mvhg_tf.distributions.urn import Urn, counts_row
+from mvhg_tf.distributions.urn import Size, Urn, counts_row
 
 
 def log_prob(urn: Urn, counts: tf.Tensor) -> tf.Tensor:
@@ -95,7 +85,7 @@ def _at_least_zero(value: tf.Tensor) -> tf.Tensor:
     return value + tf.stop_gradient(tf.maximum(-value, 0.0))
 
 
-def marginal_log_prob(urn: Urn, group, size) -> tf.Tensor:
+def marginal_log_prob(urn: Urn, group: Size, size: Size) -> tf.Tensor:
     """log P(x_group = x) for x = 0..size-1.
 
     P(S = n) of the others at n - x, each with its own tilt, so that it keeps its
@@ -126,5 +116,5 @@ def marginal_log_prob(urn: Urn, group, size) -> tf.Tensor:
     return tf.nn.log_softmax(logits)
 
 
-def _without(values: tf.Tensor, group) -> tf.Tensor:
+def _without(values: tf.Tensor, group: Size) -> tf.Tensor:
     return tf.concat([values[..., :group], values[..., group + 1 :]], axis=-1)

@@ -79,7 +79,9 @@ def _newton(urn: Urn, mean: tf.Tensor, start: tf.Tensor, free: tf.Tensor) -> tf.
     slack = tf.minimum(mean, urn.group_sizes - mean)
     slack = tf.where(free & (slack > 0.0), slack, 1.0)
 
-    def step(i, log_weights, _):
+    def step(
+        i: tf.Tensor, log_weights: tf.Tensor, _: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
         at = urn._replace(log_weights=log_weights)
         error = (mean - normalizer.mean(at)) * free_float
         matrix = normalizer.covariance(at)

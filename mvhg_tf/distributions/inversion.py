@@ -14,6 +14,7 @@ from tensorflow_probability.python.internal import prefer_static as ps
 
 from mvhg_tf.distributions.urn import (
     CORE_DTYPE,
+    Shape,
     Size,
     Urn,
     Window,
@@ -26,7 +27,7 @@ from mvhg_tf.distributions.urn import (
 _BLOCK = 16
 
 
-def uniform(shape, seed: tf.Tensor, dtype: tf.DType = CORE_DTYPE) -> tf.Tensor:
+def uniform(shape: Shape, seed: tf.Tensor, dtype: tf.DType = CORE_DTYPE) -> tf.Tensor:
     """Uniform draws from the open interval (0, 1).
 
     Args:
@@ -113,7 +114,7 @@ def draw_in_order(
         return _walk(urn, law, how.shared, uniforms)
     size = -(-num_draws // how.chunks)
 
-    def chunk(k):
+    def chunk(k: tf.Tensor) -> tf.Tensor:
         # The last is filled up with the last draw, so that they stack.
         index = tf.minimum(k * size + tf.range(size), num_draws - 1)
         return _walk(urn, law, False, tf.gather(uniforms, index, axis=1))
@@ -139,7 +140,9 @@ def _walk(
     sizes, later_sizes = sizes_within_reach(urn)
     drawn = tf.TensorArray(CORE_DTYPE, size=num_steps + 1)
 
-    def step(i, left, drawn, first=False):
+    def step(
+        i: tf.Tensor, left: tf.Tensor, drawn: tf.TensorArray, first: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
         group, target = law(i), tf.gather(uniforms, i)
         if shared:
             only = Window(urn.total_count[..., tf.newaxis], 1)
@@ -238,7 +241,7 @@ def search(cumulative: tf.Tensor, rows: tf.Tensor, target: tf.Tensor) -> tf.Tens
     found = tf.zeros_like(start)
 
     # found entries are known to be at most the target; steps of halving size.
-    def further(bit, found):
+    def further(bit: Size, found: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         place = found + bit
         value = tf.gather(flat, start + tf.minimum(place, size) - 1)
         return bit // 2, tf.where((place <= size) & (value <= target), place, found)

@@ -5,16 +5,21 @@ from tensorflow_probability.python.distributions import kullback_leibler
 from tensorflow_probability.python.internal import prefer_static as ps
 
 from mvhg_tf.distributions.cached import cached
+from mvhg_tf.distributions.law import LAWS, Law
 from mvhg_tf.distributions.mvhg import MultivariateFisherNoncentralHypergeometric
-from mvhg_tf.distributions.straight_through import LAWS
 from mvhg_tf.distributions.univariate import FisherNoncentralHypergeometric
+from mvhg_tf.distributions.urn import Urn
 
 
 @kullback_leibler.RegisterKL(
     MultivariateFisherNoncentralHypergeometric,
     MultivariateFisherNoncentralHypergeometric,
 )
-def _kl_mvhg_mvhg(p, q, name=None):
+def _kl_mvhg_mvhg(
+    p: MultivariateFisherNoncentralHypergeometric,
+    q: MultivariateFisherNoncentralHypergeometric,
+    name: str | None = None,
+) -> tf.Tensor:
     """KL of two of the same `method`, of any `total_count` and `group_sizes`.
 
     Infinite where p has counts that q has not: where the `total_count`s differ, or a
@@ -35,7 +40,7 @@ def _kl_mvhg_mvhg(p, q, name=None):
             "pass two of the same number of groups."
         )
     with tf.name_scope(name or "kl_mvhg_mvhg"):
-        value = _kl(p.urn(), q.urn(), p.method)
+        value = _kl(p.urn(), q.urn(), LAWS[p.method])
         # Larger than the urns' where a temperature has a batch shape.
         shape = ps.broadcast_shape(p.batch_shape_tensor(), q.batch_shape_tensor())
         return tf.broadcast_to(tf.cast(value, p.dtype), shape)
@@ -44,12 +49,16 @@ def _kl_mvhg_mvhg(p, q, name=None):
 @kullback_leibler.RegisterKL(
     FisherNoncentralHypergeometric, FisherNoncentralHypergeometric
 )
-def _kl_fnh_fnh(p, q, name=None):
+def _kl_fnh_fnh(
+    p: FisherNoncentralHypergeometric,
+    q: FisherNoncentralHypergeometric,
+    name: str | None = None,
+) -> tf.Tensor:
     """KL of two of any `total_count` and sizes; infinite as that of `_kl_mvhg_mvhg`."""
     with tf.name_scope(name or "kl_fnh_fnh"):
-        return tf.cast(_kl(p.urn(), q.urn(), "exact"), p.dtype)
+        return tf.cast(_kl(p.urn(), q.urn(), LAWS["exact"]), p.dtype)
 
 
 @cached
-def _kl(urn_p, urn_q, method):
-    return LAWS[method].kl_divergence(urn_p, urn_q)
+def _kl(urn_p: Urn, urn_q: Urn, law: Law) -> tf.Tensor:
+    return law.kl_divergence(urn_p, urn_q)

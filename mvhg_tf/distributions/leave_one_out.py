@@ -4,16 +4,19 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from mvhg_tf.distributions.mvhg import MultivariateFisherNoncentralHypergeometric
+from mvhg_tf.distributions.parameters import Seed
+
 __all__ = ["leave_one_out_loss"]
 
 _LEAST_DRAWS = 3
 
 
 def leave_one_out_loss(
-    distribution,
+    distribution: MultivariateFisherNoncentralHypergeometric,
     loss_fn: Callable[[tf.Tensor], tf.Tensor],
     num_draws: int = 16,
-    seed=None,
+    seed: Seed = None,
     name: str = "leave_one_out_loss",
 ) -> tf.Tensor:
     """The mean loss of some draws, with an unbiased gradient in the weights.
@@ -93,7 +96,12 @@ def _check_shape(losses: tf.Tensor, draws: tf.Tensor) -> None:
         )
 
 
-def _surrogate(distribution, draws, losses, slopes) -> tf.Tensor:
+def _surrogate(
+    distribution: MultivariateFisherNoncentralHypergeometric,
+    draws: tf.Tensor,
+    losses: tf.Tensor,
+    slopes: tf.Tensor,
+) -> tf.Tensor:
     """Its gradient in the weights is the estimate, `[B...]`.
 
     Args:
@@ -117,7 +125,9 @@ def _surrogate(distribution, draws, losses, slopes) -> tf.Tensor:
     return tf.reduce_sum(expected, axis=-1) + score
 
 
-def _model(away, slopes, variance) -> tuple[tf.Tensor, tf.Tensor]:
+def _model(
+    away: tf.Tensor, slopes: tf.Tensor, variance: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
     """The slope at the mean and the curvature of the others' losses, `[S, B..., c]`.
 
     The curvature along a count is the regression of the slopes on the counts; a
@@ -131,10 +141,12 @@ def _model(away, slopes, variance) -> tuple[tf.Tensor, tf.Tensor]:
     return slope - curvature * place, curvature
 
 
-def _values_of_model(slope, curvature, away) -> tuple[tf.Tensor, tf.Tensor]:
+def _values_of_model(
+    slope: tf.Tensor, curvature: tf.Tensor, away: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
     """The model's value at its own draw, and its mean at the others: `[S, B...]`."""
 
-    def value(linear, square):
+    def value(linear: tf.Tensor, square: tf.Tensor) -> tf.Tensor:
         return tf.reduce_sum(slope * linear + 0.5 * curvature * square, axis=-1)
 
     at_others = value(_mean_of_others(away), _mean_of_others(away**2))

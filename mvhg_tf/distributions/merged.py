@@ -4,10 +4,10 @@ Group i is drawn given the earlier ones from a univariate distribution against
 one group of M = sum_{j>i} m_j elements with the mean weight sum_{j>i} m_j
 omega_j / M (the paper's equation 3). That is Fisher's distribution only where
 the merged weights are equal, and it depends on the order of the groups. It is
-here to reproduce the paper; the functions are those of `exact.py`.
+here to reproduce the paper; the functions are those of a `law.Law`.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -63,8 +63,8 @@ def draw(urn: Urn, num_draws: Size, how: Plan, seed: tf.Tensor) -> tf.Tensor:
     later = classes_first(log_later(urn, CORE_DTYPE))
     nothing = tf.zeros([1], CORE_DTYPE)
 
-    def law(i):
-        def rows(left):
+    def law(i: tf.Tensor) -> Group:
+        def rows(left: tf.Tensor) -> tf.Tensor:
             table = tf.gather(later, i)
             table = tf.broadcast_to(
                 table, ps.concat([ps.shape(left), ps.shape(table)[-1:]], axis=0)
@@ -133,7 +133,7 @@ def marginal_probs(urn: Urn) -> tf.Tensor:
     return _walk(urn.broadcast()).marginals
 
 
-def marginal_log_prob(urn: Urn, group: int, size) -> tf.Tensor:
+def marginal_log_prob(urn: Urn, group: int, size: Size) -> tf.Tensor:
     """log P(x_group = x) for x = 0..size-1, `[B..., size]`."""
     row = marginal_probs(urn)[..., group, :]
     row = row[..., :size]
@@ -197,7 +197,15 @@ def _walk(urn: Urn, scored: Urn | None = None) -> _Walk:
     grid = tf.broadcast_to(sums, ps.concat([batch_shape, [urn.num_sums]], axis=0))
     logits, scored_logits = _all_logits(urn, grid), _all_logits(scored, grid)
 
-    def step(i, law, joint, expected, first, second, marginals):
+    def step(
+        i: tf.Tensor,
+        law: tf.Tensor,
+        joint: tf.Tensor,
+        expected: tf.Tensor,
+        first: tf.TensorArray,
+        second: tf.TensorArray,
+        marginals: tf.TensorArray,
+    ) -> tuple[Any, ...]:
         # law[k] = P(left = k); joint[j, k] = E[x_j; left = k] for j < i.
         row = tf.nn.softmax(tf.gather(logits, i))
         log_row = tf.nn.log_softmax(tf.gather(scored_logits, i))

@@ -1,5 +1,8 @@
 """The MultivariateFisherNoncentralHypergeometric distribution class."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 from tensorflow_probability.python.bijectors import softplus as softplus_bijector
@@ -18,8 +21,18 @@ from mvhg_tf.distributions import fit as fitting
 from mvhg_tf.distributions import parameters as parameter_util
 from mvhg_tf.distributions import sampling, straight_through, support
 from mvhg_tf.distributions.cached import cached
-from mvhg_tf.distributions.straight_through import LAWS, Estimator
-from mvhg_tf.distributions.urn import CORE_DTYPE, Urn, make_urn, row_size
+from mvhg_tf.distributions.law import LAWS, Law
+from mvhg_tf.distributions.parameters import Seed, TensorLike
+from mvhg_tf.distributions.straight_through import Estimator
+from mvhg_tf.distributions.urn import (
+    CORE_DTYPE,
+    Bound,
+    Shape,
+    Size,
+    Urn,
+    make_urn,
+    row_size,
+)
 
 __all__ = ["MultivariateFisherNoncentralHypergeometric"]
 
@@ -137,17 +150,17 @@ class MultivariateFisherNoncentralHypergeometric(
 
     def __init__(
         self,
-        total_count,
-        group_sizes,
-        log_weights=None,
-        weights=None,
-        method="exact",
-        gradient_estimator="gumbel_softmax",
-        temperature=1.0,
-        validate_args=False,
-        allow_nan_stats=True,
-        name="MultivariateFisherNoncentralHypergeometric",
-    ):
+        total_count: TensorLike,
+        group_sizes: TensorLike,
+        log_weights: TensorLike | None = None,
+        weights: TensorLike | None = None,
+        method: str = "exact",
+        gradient_estimator: str | None = "gumbel_softmax",
+        temperature: TensorLike = 1.0,
+        validate_args: bool = False,
+        allow_nan_stats: bool = True,
+        name: str = "MultivariateFisherNoncentralHypergeometric",
+    ) -> None:
         """Initialize a batch of distributions.
 
         Args:
@@ -188,15 +201,19 @@ class MultivariateFisherNoncentralHypergeometric(
             dtype = parameter_util.floating_dtype(
                 [log_weights, weights, total_count, group_sizes, temperature]
             )
-
-            def convert(value, name):
-                return parameter_util.convert(value, dtype, name)
-
-            self._total_count = convert(total_count, "total_count")
-            self._group_sizes = convert(group_sizes, "group_sizes")
-            self._log_weights = convert(log_weights, "log_weights")
-            self._weights = convert(weights, "weights")
-            self._temperature = convert(temperature, "temperature")
+            self._total_count = parameter_util.convert(
+                total_count, dtype, "total_count"
+            )
+            self._group_sizes = parameter_util.convert(
+                group_sizes, dtype, "group_sizes"
+            )
+            self._log_weights = parameter_util.convert(
+                log_weights, dtype, "log_weights"
+            )
+            self._weights = parameter_util.convert(weights, dtype, "weights")
+            self._temperature = parameter_util.convert(
+                temperature, dtype, "temperature"
+            )
             self._method = method
             self._gradient_estimator = gradient_estimator
             self._check_static_shapes()
@@ -214,11 +231,13 @@ class MultivariateFisherNoncentralHypergeometric(
             )
 
     @classmethod
-    def _parameter_properties(cls, dtype, num_classes=None):
+    def _parameter_properties(
+        cls, dtype: tf.DType, num_classes: int | None = None
+    ) -> dict[str, Any]:
         properties = parameter_properties.ParameterProperties
         no_bijector = parameter_properties.BIJECTOR_NOT_IMPLEMENTED
 
-        def positive():
+        def positive() -> Any:
             return softplus_bijector.Softplus(low=np.finfo(np.float32).tiny)
 
         return {
@@ -236,52 +255,56 @@ class MultivariateFisherNoncentralHypergeometric(
         }
 
     @property
-    def _composite_tensor_shape_params(self):
+    def _composite_tensor_shape_params(self) -> tuple[str, ...]:
         # Tables have their sizes: passed into a tf.function, the distribution
         # keeps them static where they are known.
         return ("total_count", "group_sizes")
 
     @property
-    def total_count(self):
+    def total_count(self) -> tf.Tensor:
         """`n`, the number of elements drawn, as passed in."""
         return self._total_count
 
     @property
-    def group_sizes(self):
+    def group_sizes(self) -> tf.Tensor:
         """`m`, the number of elements of each group, as passed in."""
         return self._group_sizes
 
     @property
-    def log_weights(self):
+    def log_weights(self) -> tf.Tensor | None:
         """Input argument `log_weights`."""
         return self._log_weights
 
     @property
-    def weights(self):
+    def weights(self) -> tf.Tensor | None:
         """Input argument `weights`."""
         return self._weights
 
     @property
-    def method(self):
+    def method(self) -> str:
         """Input argument `method`."""
         return self._method
 
     @property
-    def gradient_estimator(self):
+    def _law(self) -> Law:
+        return LAWS[self._method]
+
+    @property
+    def gradient_estimator(self) -> str | None:
         """Input argument `gradient_estimator`."""
         return self._gradient_estimator
 
     @property
-    def temperature(self):
+    def temperature(self) -> tf.Tensor:
         """Input argument `temperature`."""
         return self._temperature
 
-    def log_weights_parameter(self, name=None):
+    def log_weights_parameter(self, name: str | None = None) -> tf.Tensor:
         """Log-weights `[B..., c]` from whichever of the two was passed in."""
         with self._name_and_control_scope(name or "log_weights_parameter"):
             return tf.cast(self._log_weights_no_checks(), self.dtype)
 
-    def _log_weights_no_checks(self):
+    def _log_weights_no_checks(self) -> tf.Tensor:
         if self._log_weights is not None:
             return tensor_util.identity_as_tensor(self._log_weights)
         return parameter_util.safe_log(self._weights)
@@ -296,56 +319,56 @@ class MultivariateFisherNoncentralHypergeometric(
         """The urns at the batch shape of the distribution, temperature included."""
         return self.urn().broadcast(self._batch_shape_tensor_now())
 
-    def _batch_shape_tensor_now(self):
+    def _batch_shape_tensor_now(self) -> Shape:
         static = self.batch_shape
         if tensorshape_util.is_fully_defined(static):
             return np.array(static, np.int32)
         return self.batch_shape_tensor()
 
-    def _weights_or_log_weights(self):
+    def _weights_or_log_weights(self) -> tf.Tensor:
         return self._weights if self._log_weights is None else self._log_weights
 
-    def _event_shape_tensor(self):
+    def _event_shape_tensor(self) -> Shape:
         return ps.shape(self._weights_or_log_weights())[-1:]
 
-    def _event_shape(self):
+    def _event_shape(self) -> tf.TensorShape:
         return tensorshape_util.with_rank(
             self._weights_or_log_weights().shape[-1:], rank=1
         )
 
-    def _log_prob(self, counts):
+    def _log_prob(self, counts: tf.Tensor) -> tf.Tensor:
         num_groups = tf.compat.dimension_value(self.event_shape[-1])
         parameter_util.check_event(counts, num_groups, "value")
-        value = _log_prob(self.urn(), tf.cast(counts, CORE_DTYPE), self._method)
+        value = _log_prob(self.urn(), tf.cast(counts, CORE_DTYPE), self._law)
         return self._at_batch_shape(value, event_ndims=0)
 
-    def _mean(self):
-        value = _statistic(self.urn(), self._method, "mean")
+    def _mean(self) -> tf.Tensor:
+        value = _statistic(self.urn(), self._law.mean)
         return self._defined(self._at_batch_shape(value))
 
-    def _covariance(self):
-        value = _statistic(self.urn(), self._method, "covariance")
+    def _covariance(self) -> tf.Tensor:
+        value = _statistic(self.urn(), self._law.covariance)
         return self._defined(self._at_batch_shape(value, event_ndims=2))
 
-    def _variance(self):
-        value = _statistic(self.urn(), self._method, "variance")
+    def _variance(self) -> tf.Tensor:
+        value = _statistic(self.urn(), self._law.variance)
         return self._defined(self._at_batch_shape(value))
 
-    def _entropy(self):
-        value = _statistic(self.urn(), self._method, "entropy")
+    def _entropy(self) -> tf.Tensor:
+        value = _statistic(self.urn(), self._law.entropy)
         return self._defined(self._at_batch_shape(value, event_ndims=0))
 
-    def _mode(self):
+    def _mode(self) -> tf.Tensor:
         if self._method != "exact":
             raise NotImplementedError(
                 'mode is implemented for method="exact" only: pass that method.'
             )
-        return self._defined(self._at_batch_shape(_support(self.urn(), "mode")))
+        return self._defined(self._at_batch_shape(_statistic(self.urn(), support.mode)))
 
-    def _defined(self, value):
+    def _defined(self, value: tf.Tensor) -> tf.Tensor:
         return parameter_util.defined(value, self.urn(), self.allow_nan_stats)
 
-    def _at_batch_shape(self, value, event_ndims=1):
+    def _at_batch_shape(self, value: tf.Tensor, event_ndims: int = 1) -> tf.Tensor:
         """Casts, and broadcasts to the batch shape of the distribution."""
         value = tf.cast(value, self.dtype)
         if tensor_util.is_ref(self._temperature) or self._temperature.shape.rank != 0:
@@ -357,7 +380,9 @@ class MultivariateFisherNoncentralHypergeometric(
             value = tf.broadcast_to(value, ps.concat([batch_shape, shape[split:]], 0))
         return value
 
-    def marginal_log_prob(self, group, name="marginal_log_prob"):
+    def marginal_log_prob(
+        self, group: int, name: str = "marginal_log_prob"
+    ) -> tf.Tensor:
         """Log-probabilities of the count of one group.
 
         Args:
@@ -385,31 +410,35 @@ class MultivariateFisherNoncentralHypergeometric(
             if tf.executing_eagerly():
                 # Tensors, so that one graph serves all groups and sizes.
                 group, size = tf.constant(group), tf.constant(size)
-            value = _marginal_log_prob(urn, group, size, self._method)
+            value = _marginal_log_prob(urn, group, size, self._law)
             return self._at_batch_shape(value)
 
-    def support_size(self, name="support_size"):
+    def support_size(self, name: str = "support_size") -> tf.Tensor:
         """The number of count vectors of positive probability, `[B...]`."""
         with self._name_and_control_scope(name):
-            value = _support(self.urn(), "support_size")
+            value = _statistic(self.urn(), support.support_size)
             return self._at_batch_shape(value, event_ndims=0)
 
-    def minimum(self, name="minimum"):
+    def minimum(self, name: str = "minimum") -> tf.Tensor:
         """The least count of each group in the support, `[B..., c]`."""
         with self._name_and_control_scope(name):
-            return self._at_batch_shape(_support(self.urn(), "minimum"))
+            return self._at_batch_shape(_statistic(self.urn(), support.minimum))
 
-    def maximum(self, name="maximum"):
+    def maximum(self, name: str = "maximum") -> tf.Tensor:
         """The greatest count of each group in the support, `[B..., c]`."""
         with self._name_and_control_scope(name):
-            return self._at_batch_shape(_support(self.urn(), "maximum"))
+            return self._at_batch_shape(_statistic(self.urn(), support.maximum))
 
-    def _sample_n(self, n, seed=None):
+    def _sample_n(self, n: Size, seed: Seed = None) -> tf.Tensor:
         return self._draw(straight_through.counts, n, seed)
 
     def sample_one_hot(
-        self, sample_shape=(), seed=None, hard=True, name="sample_one_hot"
-    ):
+        self,
+        sample_shape: TensorLike = (),
+        seed: Seed = None,
+        hard: bool = True,
+        name: str = "sample_one_hot",
+    ) -> tf.Tensor:
         """One-hot rows of the counts of a sample.
 
         The same seed gives the same draw as `sample`.
@@ -447,8 +476,12 @@ class MultivariateFisherNoncentralHypergeometric(
             )
 
     def sample_filled(
-        self, sample_shape=(), seed=None, hard=True, name="sample_filled"
-    ):
+        self,
+        sample_shape: TensorLike = (),
+        seed: Seed = None,
+        hard: bool = True,
+        name: str = "sample_filled",
+    ) -> tf.Tensor:
         """Masks filled up to the counts of a sample: 1 at 0..x_i, then 0.
 
         Args:
@@ -463,14 +496,16 @@ class MultivariateFisherNoncentralHypergeometric(
         rows = self.sample_one_hot(sample_shape, seed=seed, hard=hard, name=name)
         return tf.cumsum(rows, axis=-1, reverse=True)
 
-    def _draw(self, function, n, seed, *extra):
+    def _draw(
+        self, function: Callable[..., tf.Tensor], n: Size, seed: Seed, *extra: bool
+    ) -> tf.Tensor:
         seed = samplers.sanitize_seed(seed, salt=type(self).__name__)
         urn = self._full_urn()
         how = sampling.plan(urn, n)
         estimator = Estimator(
             self._gradient_estimator,
             tf.convert_to_tensor(self._temperature),
-            self._method,
+            self._law,
         )
         if tf.executing_eagerly():
             # A tensor, so that the number of draws makes no new trace.
@@ -478,7 +513,14 @@ class MultivariateFisherNoncentralHypergeometric(
         return function(urn, n, how, seed, estimator, self.dtype, *extra)
 
     @classmethod
-    def fit(cls, counts, total_count, group_sizes, name="fit", **kwargs):
+    def fit(
+        cls,
+        counts: TensorLike,
+        total_count: TensorLike,
+        group_sizes: TensorLike,
+        name: str = "fit",
+        **kwargs: Any,
+    ) -> "MultivariateFisherNoncentralHypergeometric":
         """Maximum likelihood of the weights from counts.
 
         Args:
@@ -506,8 +548,14 @@ class MultivariateFisherNoncentralHypergeometric(
 
     @classmethod
     def fit_mean(
-        cls, mean, total_count, group_sizes, name="fit_mean", dtype=None, **kwargs
-    ):
+        cls,
+        mean: TensorLike,
+        total_count: TensorLike,
+        group_sizes: TensorLike,
+        name: str = "fit_mean",
+        dtype: tf.DType | None = None,
+        **kwargs: Any,
+    ) -> "MultivariateFisherNoncentralHypergeometric":
         """The weights that give a mean: BiasedUrn's `oddsMFNCHypergeo`, exactly.
 
         Args:
@@ -536,7 +584,12 @@ class MultivariateFisherNoncentralHypergeometric(
         return cls(total_count, group_sizes, log_weights, **kwargs)
 
     @staticmethod
-    def group_sizes_from_mean(mean, weights, population, name="group_sizes_from_mean"):
+    def group_sizes_from_mean(
+        mean: TensorLike,
+        weights: TensorLike,
+        population: TensorLike,
+        name: str = "group_sizes_from_mean",
+    ) -> tf.Tensor:
         """The group sizes that give a mean: BiasedUrn's `numMFNCHypergeo`.
 
         By Levin's approximation, as there. The sizes are not rounded.
@@ -561,10 +614,10 @@ class MultivariateFisherNoncentralHypergeometric(
             )
             return tf.cast(sizes, dtype)
 
-    def _default_event_space_bijector(self):
+    def _default_event_space_bijector(self) -> None:
         return
 
-    def _check_static_shapes(self):
+    def _check_static_shapes(self) -> None:
         weights = self._weights_or_log_weights()
         name = "weights" if self._log_weights is None else "log_weights"
         for shape, label in (
@@ -590,7 +643,7 @@ class MultivariateFisherNoncentralHypergeometric(
             }
         )
 
-    def _sample_control_dependencies(self, counts):
+    def _sample_control_dependencies(self, counts: tf.Tensor) -> list[tf.Operation]:
         """Checks counts for proper values."""
         if not self.validate_args:
             return []
@@ -612,7 +665,7 @@ class MultivariateFisherNoncentralHypergeometric(
             ),
         ]
 
-    def _parameter_control_dependencies(self, is_init):
+    def _parameter_control_dependencies(self, is_init: bool) -> list[tf.Operation]:
         if not self.validate_args:
             return []
         assertions = []
@@ -644,11 +697,11 @@ class MultivariateFisherNoncentralHypergeometric(
         return assertions
 
 
-def _assert_positive(value, name):
+def _assert_positive(value: tf.Tensor, name: str) -> list[tf.Operation]:
     return [assert_util.assert_positive(value, message=f"{name} must be positive")]
 
 
-def _greatest_size(group_sizes, group):
+def _greatest_size(group_sizes: tf.Tensor, group: int) -> Bound:
     """The size of a group, the greatest of its batch; static if it can be."""
     static = tf.get_static_value(group_sizes)
     if static is not None:
@@ -660,20 +713,15 @@ _fit = cached(fitting.log_weights_from_mean)
 
 
 @cached
-def _log_prob(urn, counts, method):
-    return LAWS[method].log_prob(urn, counts)
+def _log_prob(urn: Urn, counts: tf.Tensor, law: Law) -> tf.Tensor:
+    return law.log_prob(urn, counts)
 
 
 @cached
-def _statistic(urn, method, statistic):
-    return getattr(LAWS[method], statistic)(urn)
+def _statistic(urn: Urn, statistic: Callable[[Urn], tf.Tensor]) -> tf.Tensor:
+    return statistic(urn)
 
 
 @cached
-def _support(urn, function):
-    return getattr(support, function)(urn)
-
-
-@cached
-def _marginal_log_prob(urn, group, size, method):
-    return LAWS[method].marginal_log_prob(urn, group, size)
+def _marginal_log_prob(urn: Urn, group: Size, size: Size, law: Law) -> tf.Tensor:
+    return law.marginal_log_prob(urn, group, size)

@@ -27,6 +27,7 @@ from mvhg_tf.distributions.contour import (
 from mvhg_tf.distributions.tilt import log_tilt
 from mvhg_tf.distributions.urn import (
     CORE_DTYPE,
+    Size,
     Urn,
     Window,
     count_window,
@@ -285,16 +286,16 @@ def mean_log_choose(urn: Urn, sizes: tf.Tensor) -> tf.Tensor:
     """
     sizes = sizes[..., tf.newaxis]
     if urn.is_pair:
-        at = pair(urn)
-        other = urn.total_count[..., tf.newaxis] - at.counts
-        ways = _finite(log_choose(sizes[..., 0, :], at.counts))
+        two = pair(urn)
+        other = urn.total_count[..., tf.newaxis] - two.counts
+        ways = _finite(log_choose(sizes[..., 0, :], two.counts))
         ways += _finite(log_choose(sizes[..., 1, :], other))
-        return tf.reduce_sum(at.probs() * ways, axis=-1)
+        return tf.reduce_sum(two.probs() * ways, axis=-1)
     few, turned = urn.fewer()
     at = factors(few)
     rest, turned = others(at), turned[..., tf.newaxis, tf.newaxis]
 
-    def of_groups(index):
+    def of_groups(index: tf.Tensor) -> tf.Tensor:
         """The sum over the groups of an index, int32 `[G]`."""
         some = few._replace(group_sizes=tf.gather(few.group_sizes, index, axis=-1))
         logits = tf.gather(at.logits, index, axis=-1)
@@ -321,7 +322,7 @@ def mean_log_choose(urn: Urn, sizes: tf.Tensor) -> tf.Tensor:
     )[1]
 
 
-def _block(i: tf.Tensor, num_groups) -> tf.Tensor:
+def _block(i: tf.Tensor, num_groups: Size) -> tf.Tensor:
     start = i * _GROUPS_AT_A_TIME
     return tf.range(start, tf.minimum(start + _GROUPS_AT_A_TIME, num_groups))
 

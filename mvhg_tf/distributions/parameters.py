@@ -1,5 +1,8 @@
 """Converting and checking the parameters of the distribution classes."""
 
+from collections.abc import Sequence
+from typing import TypeAlias, overload
+
 import numpy as np
 import tensorflow as tf
 from tensorflow_probability.python.internal import (
@@ -8,10 +11,14 @@ from tensorflow_probability.python.internal import (
     tensor_util,
 )
 
-from mvhg_tf.distributions.urn import CORE_DTYPE, Urn
+from mvhg_tf.distributions.urn import CORE_DTYPE, Size, Urn
+
+TensorLike: TypeAlias = tf.types.experimental.TensorLike
+# As `tfp.random.sanitize_seed` takes it.
+Seed: TypeAlias = int | TensorLike | None
 
 
-def floating_dtype(values) -> tf.DType:
+def floating_dtype(values: Sequence[TensorLike | None]) -> tf.DType:
     """The common dtype of those that are floating; float32 if none is.
 
     Whole numbers may come as integers of any kind: they are cast.
@@ -25,14 +32,18 @@ def floating_dtype(values) -> tf.DType:
     return dtype_util.common_dtype(floating, dtype_hint=tf.float32)
 
 
-def convert(value, dtype: tf.DType, name: str):
+@overload
+def convert(value: None, dtype: tf.DType, name: str) -> None: ...
+@overload
+def convert(value: TensorLike, dtype: tf.DType, name: str) -> tf.Tensor: ...
+def convert(value: TensorLike | None, dtype: tf.DType, name: str) -> tf.Tensor | None:
     """A tensor of the dtype; variables and None stay what they are."""
     if value is None or tensor_util.is_ref(value):
         return value
     return as_tensor(value, dtype, name)
 
 
-def as_tensor(value, dtype: tf.DType, name: str | None = None) -> tf.Tensor:
+def as_tensor(value: TensorLike, dtype: tf.DType, name: str | None = None) -> tf.Tensor:
     """A tensor of the dtype, of numbers that were never rounded to another one."""
     if not tf.is_tensor(value):
         try:
@@ -43,14 +54,19 @@ def as_tensor(value, dtype: tf.DType, name: str | None = None) -> tf.Tensor:
     return tf.cast(tf.convert_to_tensor(value, name=name), dtype)
 
 
-def safe_log(weights) -> tf.Tensor:
+def safe_log(weights: TensorLike) -> tf.Tensor:
     """Logs in float64; `-inf` for 0, with a gradient of 0."""
     weights = tf.cast(tf.convert_to_tensor(weights), CORE_DTYPE)
     positive = weights > 0.0
     return tf.where(positive, tf.math.log(tf.where(positive, weights, 1.0)), -np.inf)
 
 
-def one_of(first, second, first_name: str, second_name: str) -> None:
+def one_of(
+    first: TensorLike | None,
+    second: TensorLike | None,
+    first_name: str,
+    second_name: str,
+) -> None:
     """Raises ValueError unless exactly one of two arguments is given."""
     if (first is None) == (second is None):
         given = "neither" if first is None else "both"
@@ -59,7 +75,7 @@ def one_of(first, second, first_name: str, second_name: str) -> None:
         )
 
 
-def choice(value, allowed: tuple, name: str) -> None:
+def choice(value: object, allowed: Sequence[object], name: str) -> None:
     """Raises ValueError unless the value is one of those allowed."""
     if value not in allowed:
         raise ValueError(
@@ -92,7 +108,7 @@ def check_event(value: tf.Tensor, num_groups: int | None, name: str) -> None:
         )
 
 
-def assert_event(value: tf.Tensor, num_groups, name: str) -> list[tf.Operation]:
+def assert_event(value: tf.Tensor, num_groups: Size, name: str) -> list[tf.Operation]:
     """As `check_event`, when the graph runs."""
     return [
         assert_util.assert_equal(
@@ -107,7 +123,7 @@ def assert_event(value: tf.Tensor, num_groups, name: str) -> list[tf.Operation]:
 _MEAN_TOLERANCE = 1e-4
 
 
-def check_mean(mean, total_count, group_sizes) -> None:
+def check_mean(mean: tf.Tensor, total_count: tf.Tensor, group_sizes: tf.Tensor) -> None:
     """Raises ValueError unless the means can be those of an urn, where known."""
     check_event(mean, tf.compat.dimension_value(group_sizes.shape[-1]), "mean")
     values = [tf.get_static_value(value) for value in (mean, total_count, group_sizes)]
@@ -127,7 +143,7 @@ def check_mean(mean, total_count, group_sizes) -> None:
         )
 
 
-def assert_mean(mean, urn: Urn) -> list[tf.Operation]:
+def assert_mean(mean: tf.Tensor, urn: Urn) -> list[tf.Operation]:
     """As `check_mean`, when the graph runs."""
     largest = (1.0 + _MEAN_TOLERANCE) * urn.group_sizes
     error = tf.abs(tf.reduce_sum(mean, axis=-1) - urn.total_count)

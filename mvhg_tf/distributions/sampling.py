@@ -5,6 +5,7 @@ The probabilities come from the contour of `contour.py`, and are drawn from by
 """
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +13,7 @@ from tensorflow_probability.python.internal import prefer_static as ps
 
 from mvhg_tf.distributions import normalizer
 from mvhg_tf.distributions.binomials import probability
+from mvhg_tf.distributions.cached import in_xla
 from mvhg_tf.distributions.contour import Factors, Later, factors, later, waves
 from mvhg_tf.distributions.inversion import (
     Group,
@@ -36,7 +38,9 @@ from mvhg_tf.distributions.urn import (
     take,
     window_sizes,
 )
-from mvhg_tf.distributions.xla import in_xla
+
+# Of a group's index, the window of its counts and their probabilities.
+Unit: TypeAlias = Callable[[tf.Tensor], tuple[Window, tf.Tensor]]
 
 # Numbers in the rows that are held at a time: 64 MB.
 _MOST_HELD = 2**23
@@ -107,7 +111,7 @@ def _draw_groups(
     return draw_in_order(urn, law, num_draws, how, seed, turned)
 
 
-def _units(urn: Urn, at: Factors) -> Callable:
+def _units(urn: Urn, at: Factors) -> Unit:
     """The probabilities of all counts of each group, as `_law` asks for them."""
     sizes, logits = urn.group_sizes[..., tf.newaxis], at.logits[..., tf.newaxis]
     counts = counts_row(urn.num_counts)
@@ -116,11 +120,11 @@ def _units(urn: Urn, at: Factors) -> Callable:
     return lambda i: (window, tf.gather(own, i))
 
 
-def _units_in_windows(urn: Urn, at: Factors) -> Callable:
+def _units_in_windows(urn: Urn, at: Factors) -> Unit:
     """As `_units`, group by group, because few of many have wide windows."""
     sizes, logits = groups_first(urn.group_sizes), groups_first(at.logits)
 
-    def unit(i):
+    def unit(i: tf.Tensor) -> tuple[Window, tf.Tensor]:
         size = tf.gather(sizes, i)[..., tf.newaxis]
         logit = tf.gather(logits, i)[..., tf.newaxis]
         window = count_window(urn._replace(group_sizes=size), logit)
@@ -141,7 +145,7 @@ def _draw_blocks(
     num_groups = urn.num_groups
     num_blocks = -(-num_groups // how.block)
 
-    def blocks(values):
+    def blocks(values: tf.Tensor) -> tf.Tensor:
         """`[..., c]` -> `[..., c / block, block]`, filled up with zeros."""
         shape = ps.shape(values)[:-1]
         missing = ps.concat([shape, [num_blocks * how.block - num_groups]], axis=0)
@@ -170,14 +174,16 @@ def _draw_blocks(
     return tf.reshape(drawn, shape)[..., :num_groups]
 
 
-def _law_of_blocks(urn: Urn, blocks: Callable, direct: bool):
+def _law_of_blocks(
+    urn: Urn, blocks: Callable[[tf.Tensor], tf.Tensor], direct: bool
+) -> Callable[[tf.Tensor], Group]:
     """Of the sums of blocks of groups, from the contour alone."""
     at = factors(urn)
     mean = urn.group_sizes * probability(at.logits)
     variance = groups_first(_sums(blocks(mean * probability(-at.logits))))
     mean = _sums(blocks(mean))
 
-    def summed(terms):
+    def summed(terms: tf.Tensor) -> tf.Tensor:
         turned = blocks(tf.linalg.matrix_transpose(terms))  # [B..., K', c / b, b]
         return tf.linalg.matrix_transpose(_sums(turned))
 
@@ -185,7 +191,7 @@ def _law_of_blocks(urn: Urn, blocks: Callable, direct: bool):
     modulus, phase = classes_first(at.log_modulus), classes_first(at.phase)
     means = groups_first(mean)
 
-    def unit(i):
+    def unit(i: tf.Tensor) -> tuple[Window, tf.Tensor]:
         window = sum_window(urn, tf.gather(means, i), tf.gather(variance, i))
         turns = at.angles * window.start - tf.gather(phase, i)
         own = waves(at, tf.exp(tf.gather(modulus, i)) * at.measure, turns, window.size)
@@ -202,7 +208,7 @@ def _law(
     urn: Urn,
     at: Factors,
     expected: tf.Tensor,
-    unit: Callable[[tf.Tensor], tuple[Window, tf.Tensor]],
+    unit: Unit,
     direct: bool,
 ) -> Callable[[tf.Tensor], Group]:
     """The law of groups, or of blocks of them, one after the other.
@@ -219,13 +225,13 @@ def _law(
     expected = groups_first(tf.cumsum(expected, axis=-1, reverse=True))
     sums_of = _sums_direct if direct else _sums_in_table
 
-    def group(i):
+    def group(i: tf.Tensor) -> Group:
         window, own = unit(i)
         phi = Later(*(tf.gather(terms, i) for terms in following))
         phi = phi._replace(log_modulus=tf.exp(phi.log_modulus) * at.measure)
         sums = sums_of(urn, at, phi, window)
 
-        def rows(left):
+        def rows(left: tf.Tensor) -> tf.Tensor:
             rest = left[..., tf.newaxis] - window.counts()
             return own * tf.where(rest >= 0.0, sums(left), 0.0)
 
@@ -234,11 +240,13 @@ def _law(
     return group
 
 
-def _sums_direct(urn: Urn, at: Factors, phi: Later, window: Window):
+def _sums_direct(
+    urn: Urn, at: Factors, phi: Later, window: Window
+) -> Callable[[tf.Tensor], tf.Tensor]:
     """P(S_{>i} = left - x) as a function of left `[A, B...]`, to `[A, B..., R]`."""
     del urn
 
-    def sums(left):
+    def sums(left: tf.Tensor) -> tf.Tensor:
         phase = phi.phase - at.angles * (left[..., tf.newaxis] - window.start)
         modulus = tf.broadcast_to(phi.log_modulus, ps.shape(phase))
         return tf.maximum(waves(at, modulus, phase, window.size), 0.0)
@@ -246,12 +254,14 @@ def _sums_direct(urn: Urn, at: Factors, phi: Later, window: Window):
     return sums
 
 
-def _sums_in_table(urn: Urn, at: Factors, phi: Later, window: Window):
+def _sums_in_table(
+    urn: Urn, at: Factors, phi: Later, window: Window
+) -> Callable[[tf.Tensor], tf.Tensor]:
     """As `_sums_direct`: one table of P(S_{>i} = k), of the period K or shorter."""
     width = ps.minimum(urn.num_sums, at.num_points)
     table = tf.maximum(waves(at, phi.log_modulus, -phi.phase, width), 0.0)
 
-    def sums(left):
+    def sums(left: tf.Tensor) -> tf.Tensor:
         period = tf.cast(width, CORE_DTYPE)
         first = tf.math.floormod(left[..., tf.newaxis] - window.start, period)
         index = tf.cast(first, tf.int32) - tf.range(window.size)

@@ -16,16 +16,16 @@ perturbed logits and -log(E_0 + E_x / p_x) are the others. The law is that of
 perturbing first and taking the argmax.
 """
 
-from types import ModuleType
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
-from mvhg_tf.distributions import exact, merged
 from mvhg_tf.distributions.cached import cached
 from mvhg_tf.distributions.inversion import Plan, uniform
+from mvhg_tf.distributions.law import Law
 from mvhg_tf.distributions.relaxation.chunks import in_chunks
 from mvhg_tf.distributions.relaxation.conditionals import (
     conditional_logits,
@@ -41,8 +41,6 @@ from mvhg_tf.distributions.urn import (
     take,
 )
 
-LAWS = {"exact": exact, "merged": merged}
-
 # Apart from the draw's own seed, so that noise and draw are independent.
 _NOISE_SALT = np.array([0x5EED, 0x6A09E667], np.int32)
 
@@ -57,19 +55,21 @@ class Estimator(NamedTuple):
     Attributes:
       name: "gumbel_softmax", "mean" or None.
       temperature: of "gumbel_softmax", broadcastable to `[B...]`.
-      method: "exact" or "merged".
+      law: of the draws.
     """
 
     name: str | None
     temperature: tf.Tensor
-    method: str
+    law: Law
 
-    @property
-    def law(self) -> ModuleType:
-        """The module with the functions of the method."""
-        return LAWS[self.method]
-
-    def cotangent(self, urn, drawn, seed, counts_bar, rows_bar):
+    def cotangent(
+        self,
+        urn: Urn,
+        drawn: tf.Tensor,
+        seed: tf.Tensor,
+        counts_bar: tf.Tensor,
+        rows_bar: tf.Tensor | None,
+    ) -> tf.Tensor:
         """The cotangent of `log_weights`; arguments as below."""
         if self.name == "mean":
             return mean_cotangent(urn, self.law, counts_bar, rows_bar)
@@ -99,16 +99,18 @@ def counts(
     """
     if estimator.name is None:
         return tf.stop_gradient(
-            tf.cast(_draw(urn, num_draws, how, seed, estimator.method), dtype)
+            tf.cast(_draw(urn, num_draws, how, seed, estimator.law), dtype)
         )
 
     # Outside of the cached graphs, whose tensors a second derivative could not reach.
     @tf.custom_gradient
-    def value(log_weights):
+    def value(
+        log_weights: tf.Tensor,
+    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         at = urn._replace(log_weights=log_weights)
-        drawn = _draw(at, num_draws, how, seed, estimator.method)
+        drawn = _draw(at, num_draws, how, seed, estimator.law)
 
-        def gradient(counts_bar):
+        def gradient(counts_bar: tf.Tensor) -> tf.Tensor:
             counts_bar = tf.cast(counts_bar, _relaxation_dtype(dtype))
             return _estimate(at, estimator, drawn, seed, counts_bar, None)
 
@@ -143,11 +145,13 @@ def rows(
     width, relaxation_dtype = row_size(urn.max_size + 1.0), _relaxation_dtype(dtype)
 
     @tf.custom_gradient
-    def value(log_weights):
+    def value(
+        log_weights: tf.Tensor,
+    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         at = urn._replace(log_weights=log_weights)
-        drawn = _draw(at, num_draws, how, seed, estimator.method)
+        drawn = _draw(at, num_draws, how, seed, estimator.law)
 
-        def gradient(rows_bar):
+        def gradient(rows_bar: tf.Tensor) -> tf.Tensor:
             rows_bar = tf.cast(rows_bar[..., : urn.num_counts], relaxation_dtype)
             no_bar = tf.zeros(ps.shape(drawn), relaxation_dtype)
             return _estimate(at, estimator, drawn, seed, no_bar, rows_bar)
@@ -161,19 +165,28 @@ def rows(
     return tf.stop_gradient(result) if estimator.name is None else result
 
 
-def _draw(urn, num_draws, how, seed, method):
+def _draw(urn: Urn, num_draws: Size, how: Plan, seed: tf.Tensor, law: Law) -> tf.Tensor:
     # No derivative goes through the draw itself.
     urn = urn._replace(log_weights=tf.stop_gradient(urn.log_weights))
-    return _draw_cached(urn, num_draws, how, seed, method)
+    return _draw_cached(urn, num_draws, how, seed, law)
 
 
 @cached
-def _draw_cached(urn, num_draws, how, seed, method):
-    return LAWS[method].draw(urn, num_draws, how, seed)
+def _draw_cached(
+    urn: Urn, num_draws: Size, how: Plan, seed: tf.Tensor, law: Law
+) -> tf.Tensor:
+    return law.draw(urn, num_draws, how, seed)
 
 
 @cached
-def _estimate(urn, estimator, drawn, seed, counts_bar, rows_bar):
+def _estimate(
+    urn: Urn,
+    estimator: Estimator,
+    drawn: tf.Tensor,
+    seed: tf.Tensor,
+    counts_bar: tf.Tensor,
+    rows_bar: tf.Tensor | None,
+) -> tf.Tensor:
     return estimator.cotangent(urn, drawn, seed, counts_bar, rows_bar)
 
 
@@ -183,13 +196,13 @@ def _relaxation_dtype(dtype: tf.DType) -> tf.DType:
 
 
 def mean_cotangent(
-    urn: Urn, law: ModuleType, counts_bar: tf.Tensor, rows_bar: tf.Tensor | None
+    urn: Urn, law: Law, counts_bar: tf.Tensor, rows_bar: tf.Tensor | None
 ) -> tf.Tensor:
     """The cotangent of `log_weights` if draws were their means.
 
     Args:
       urn: the urns, of a full batch shape.
-      law: the module `exact` or `merged`.
+      law: of the draws.
       counts_bar: the loss's gradient in the counts, `[S, B..., c]`.
       rows_bar: the same in the one-hot rows, `[S, B..., c, R]`, or None. The
         rows stand for the groups' marginal probabilities.
@@ -241,7 +254,7 @@ def gumbel_softmax_cotangent(
         uniforms = _uniforms(urn, drawn, tf.identity(seed), dtype)
     shared_sizes, own_sizes = _shared_or_own_sizes(urn)
 
-    def of_some(urns, draws):
+    def of_some(urns: tuple[tf.Tensor | None, ...], draws: _Draws) -> tf.Tensor:
         total_count, log_weights, own_sizes, temperature = urns
         some = urn._replace(
             total_count=total_count,
@@ -283,9 +296,7 @@ class _Draws(NamedTuple):
     rows_bar: tf.Tensor | None
 
 
-def _cotangent(
-    urn: Urn, law: ModuleType, temperature: tf.Tensor, draws: _Draws
-) -> tf.Tensor:
+def _cotangent(urn: Urn, law: Law, temperature: tf.Tensor, draws: _Draws) -> tf.Tensor:
     """The cotangent of `log_weights`, `[B, c]`; temperatures `[B]`."""
     drawn, uniforms, counts_bar, rows_bar = draws
     dtype, log_weights = counts_bar.dtype, urn.log_weights
@@ -295,7 +306,7 @@ def _cotangent(
         path = _path(urn, law, drawn, dtype)
     relaxed = _relaxed(path.log_probs, drawn[..., :-1], uniforms, temperature)
 
-    def covary(first, second):
+    def covary(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
         centred = first - tf.reduce_sum(relaxed * first, axis=-1, keepdims=True)
         return tf.reduce_sum(relaxed * centred * second, axis=-1) / temperature[..., 0]
 
@@ -340,7 +351,7 @@ class _Path(NamedTuple):
         return tf.nn.log_softmax(self.logits)
 
 
-def _path(urn: Urn, law: ModuleType, drawn: tf.Tensor, dtype) -> _Path:
+def _path(urn: Urn, law: Law, drawn: tf.Tensor, dtype: tf.DType) -> _Path:
     earlier = tf.cumsum(drawn, axis=-1, exclusive=True)[..., :-1]
     left = urn.total_count[..., tf.newaxis] - earlier
     log_later = law.log_later(urn, dtype)
@@ -349,7 +360,9 @@ def _path(urn: Urn, law: ModuleType, drawn: tf.Tensor, dtype) -> _Path:
     return _Path(left, log_later, tf.cast(logits, dtype))
 
 
-def _uniforms(urn: Urn, drawn: tf.Tensor, seed: tf.Tensor, dtype) -> tf.Tensor:
+def _uniforms(
+    urn: Urn, drawn: tf.Tensor, seed: tf.Tensor, dtype: tf.DType
+) -> tf.Tensor:
     """The random numbers of the noise, `[S, B..., c - 1, R + 1]`."""
     shape = [urn.num_groups - 1, urn.num_counts + 1]
     shape = ps.concat([ps.shape(drawn)[:-1], shape], axis=0)
@@ -426,7 +439,9 @@ def _carry(counts_bar: tf.Tensor, gain: tf.Tensor, offset: tf.Tensor) -> tf.Tens
     result = tf.TensorArray(gain.dtype, size=num_steps, clear_after_read=False)
     result = result.write(num_steps - 1, counts_bar[..., -1])
 
-    def step(i, left_bar, result):
+    def step(
+        i: tf.Tensor, left_bar: tf.Tensor, result: tf.TensorArray
+    ) -> tuple[tf.Tensor, ...]:
         direct = left_bar - tf.gather(counts_bar, i, axis=-1)
         # A difference: of three terms to add, TensorFlow makes a temporary variable,
         # and fails where two of the loop's steps make theirs at the same time.
@@ -475,7 +490,12 @@ def _mirrored_rows(
 
 @cached
 def _all_relaxed(
-    urn: Urn, estimator: Estimator, drawn: tf.Tensor, seed, dtype, width
+    urn: Urn,
+    estimator: Estimator,
+    drawn: tf.Tensor,
+    seed: tf.Tensor,
+    dtype: tf.DType,
+    width: Size,
 ) -> tf.Tensor:
     """The relaxed rows of every group, `[S, B..., c, width]`."""
     if drawn.shape[-1] == 1:  # nothing is left to chance

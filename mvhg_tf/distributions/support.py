@@ -66,13 +66,15 @@ def _sums_of_neighbours(ways: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
     size = tf.cast(ps.shape(ways)[-1], CORE_DTYPE)
     length = tf.minimum(length, size)[..., tf.newaxis]
 
-    def earlier(values, by):
+    def earlier(values: tf.Tensor, by: tf.Tensor) -> tf.Tensor:
         index = counts_row(ps.shape(values)[-1]) - by
         index = tf.broadcast_to(index, tf.shape(values))
         taken = take(values, tf.cast(tf.maximum(index, 0.0), tf.int32))
         return tf.where(index >= 0.0, taken, 0.0)
 
-    def step(bit, doubled, total, covered):
+    def step(
+        bit: tf.Tensor, doubled: tf.Tensor, total: tf.Tensor, covered: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
         has_bit = tf.math.floormod(tf.math.floor(length / bit), 2.0) == 1.0
         total = tf.where(has_bit, total + earlier(doubled, covered), total)
         covered += tf.where(has_bit, bit, 0.0)
@@ -104,11 +106,11 @@ def mode(urn: Urn) -> tf.Tensor:
     low = tf.reduce_min(log_weights - slack, axis=-1)
     high = tf.reduce_max(log_weights + slack, axis=-1)
 
-    def above(threshold):
+    def above(threshold: tf.Tensor) -> tf.Tensor:
         share = tf.math.sigmoid(log_weights - threshold[..., tf.newaxis])
         return tf.math.floor(tf.minimum((reach + 1.0) * share, reach))
 
-    def step(i, low, high):
+    def step(i: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> tuple[tf.Tensor, ...]:
         middle = 0.5 * (low + high)
         enough = tf.reduce_sum(above(middle), axis=-1) >= urn.total_count
         return i + 1, tf.where(enough, middle, low), tf.where(enough, high, middle)

@@ -34,7 +34,13 @@ def log_tilt(urn: Urn) -> tf.Tensor:
     return by(sizes, present, log_weights, drawn, left)
 
 
-def _of_two(sizes, present, log_weights, drawn, left) -> tf.Tensor:
+def _of_two(
+    sizes: tf.Tensor,
+    present: tf.Tensor,
+    log_weights: tf.Tensor,
+    drawn: tf.Tensor,
+    left: tf.Tensor,
+) -> tf.Tensor:
     """The root of a quadratic equation in omega_2 t."""
     del present
     apart = log_weights[..., 0] - log_weights[..., 1]
@@ -50,7 +56,13 @@ def _of_two(sizes, present, log_weights, drawn, left) -> tf.Tensor:
     return tf.math.log(scaled) - log_weights[..., 1]
 
 
-def _of_many(sizes, present, log_weights, drawn, left) -> tf.Tensor:
+def _of_many(
+    sizes: tf.Tensor,
+    present: tf.Tensor,
+    log_weights: tf.Tensor,
+    drawn: tf.Tensor,
+    left: tf.Tensor,
+) -> tf.Tensor:
     """Newton's method on the log-odds of the mean share.
 
     Equal weights make it a straight line of slope one. It is kept inside a bracket by
@@ -64,7 +76,9 @@ def _of_many(sizes, present, log_weights, drawn, left) -> tf.Tensor:
     total = tf.where(some, tf.reduce_sum(sizes, axis=-1), 1.0)
     wanted = tf.math.log(drawn) - tf.math.log(left)
 
-    def step(guess, low, high, _):
+    def step(
+        guess: tf.Tensor, low: tf.Tensor, high: tf.Tensor, _: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
         logits = log_weights + guess[..., tf.newaxis]
         up = sizes * tf.math.sigmoid(logits)
         down = sizes * tf.math.sigmoid(-logits)

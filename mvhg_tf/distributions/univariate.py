@@ -1,6 +1,7 @@
 """The FisherNoncentralHypergeometric distribution class: one count of two groups."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -18,8 +19,12 @@ from tensorflow_probability.python.internal import prefer_static as ps
 from mvhg_tf.distributions import exact, normalizer, sampling, support
 from mvhg_tf.distributions import parameters as parameter_util
 from mvhg_tf.distributions.cached import cached
+from mvhg_tf.distributions.inversion import Plan
+from mvhg_tf.distributions.parameters import Seed, TensorLike
 from mvhg_tf.distributions.urn import (
     CORE_DTYPE,
+    Shape,
+    Size,
     Urn,
     make_urn,
     take,
@@ -77,15 +82,15 @@ class FisherNoncentralHypergeometric(
 
     def __init__(
         self,
-        total_count,
-        group_size,
-        other_size,
-        log_odds=None,
-        odds=None,
-        validate_args=False,
-        allow_nan_stats=True,
-        name="FisherNoncentralHypergeometric",
-    ):
+        total_count: TensorLike,
+        group_size: TensorLike,
+        other_size: TensorLike,
+        log_odds: TensorLike | None = None,
+        odds: TensorLike | None = None,
+        validate_args: bool = False,
+        allow_nan_stats: bool = True,
+        name: str = "FisherNoncentralHypergeometric",
+    ) -> None:
         """Initialize a batch of distributions.
 
         Args:
@@ -115,21 +120,19 @@ class FisherNoncentralHypergeometric(
             dtype = parameter_util.floating_dtype(
                 [log_odds, odds, total_count, group_size, other_size]
             )
-
-            def convert(value, name):
-                return parameter_util.convert(value, dtype, name)
-
-            self._total_count = convert(total_count, "total_count")
-            self._group_size = convert(group_size, "group_size")
-            self._other_size = convert(other_size, "other_size")
-            self._log_odds = convert(log_odds, "log_odds")
-            self._odds = convert(odds, "odds")
+            self._total_count = parameter_util.convert(
+                total_count, dtype, "total_count"
+            )
+            self._group_size = parameter_util.convert(group_size, dtype, "group_size")
+            self._other_size = parameter_util.convert(other_size, dtype, "other_size")
+            self._log_odds = parameter_util.convert(log_odds, dtype, "log_odds")
+            self._odds = parameter_util.convert(odds, dtype, "odds")
             parameter_util.broadcastable(
                 {
                     "total_count": self._total_count.shape,
                     "group_size": self._group_size.shape,
                     "other_size": self._other_size.shape,
-                    "odds": (self._odds if log_odds is None else self._log_odds).shape,
+                    "odds": self._odds_or_log_odds().shape,
                 }
             )
             super().__init__(
@@ -142,7 +145,9 @@ class FisherNoncentralHypergeometric(
             )
 
     @classmethod
-    def _parameter_properties(cls, dtype, num_classes=None):
+    def _parameter_properties(
+        cls, dtype: tf.DType, num_classes: int | None = None
+    ) -> dict[str, Any]:
         properties = parameter_properties.ParameterProperties
         no_bijector = parameter_properties.BIJECTOR_NOT_IMPLEMENTED
         return {
@@ -157,35 +162,38 @@ class FisherNoncentralHypergeometric(
         }
 
     @property
-    def _composite_tensor_shape_params(self):
+    def _composite_tensor_shape_params(self) -> tuple[str, ...]:
         # Rows have their sizes: passed into a tf.function, the distribution keeps
         # them static where they are known.
         return ("total_count", "group_size", "other_size")
 
     @property
-    def total_count(self):
+    def total_count(self) -> tf.Tensor:
         """The number of elements drawn, as passed in."""
         return self._total_count
 
     @property
-    def group_size(self):
+    def group_size(self) -> tf.Tensor:
         """The number of elements of the counted group, as passed in."""
         return self._group_size
 
     @property
-    def other_size(self):
+    def other_size(self) -> tf.Tensor:
         """The number of the other elements, as passed in."""
         return self._other_size
 
     @property
-    def log_odds(self):
+    def log_odds(self) -> tf.Tensor | None:
         """Input argument `log_odds`."""
         return self._log_odds
 
     @property
-    def odds(self):
+    def odds(self) -> tf.Tensor | None:
         """Input argument `odds`."""
         return self._odds
+
+    def _odds_or_log_odds(self) -> tf.Tensor:
+        return self._odds if self._log_odds is None else self._log_odds
 
     def urn(self) -> Urn:
         """The two groups as the functions of this package take them."""
@@ -200,13 +208,13 @@ class FisherNoncentralHypergeometric(
             tf.stack([log_odds, tf.zeros_like(log_odds)], axis=-1),
         )
 
-    def _event_shape_tensor(self):
+    def _event_shape_tensor(self) -> Shape:
         return tf.constant([], dtype=tf.int32)
 
-    def _event_shape(self):
+    def _event_shape(self) -> tf.TensorShape:
         return tf.TensorShape([])
 
-    def _sample_n(self, n, seed=None):
+    def _sample_n(self, n: Size, seed: Seed = None) -> tf.Tensor:
         seed = samplers.sanitize_seed(seed, salt=type(self).__name__)
         urn = self.urn()
         how = sampling.plan(urn, n)
@@ -214,56 +222,61 @@ class FisherNoncentralHypergeometric(
             n = tf.convert_to_tensor(n, tf.int32)
         return tf.stop_gradient(tf.cast(_draw(urn, n, how, seed), self.dtype))
 
-    def _log_prob(self, count):
+    def _log_prob(self, count: tf.Tensor) -> tf.Tensor:
         return tf.cast(_log_prob(self.urn(), tf.cast(count, CORE_DTYPE)), self.dtype)
 
-    def _log_cdf(self, count):
+    def _log_cdf(self, count: tf.Tensor) -> tf.Tensor:
         return self._tail(_log_tail, count, upper=False)
 
-    def _log_survival_function(self, count):
+    def _log_survival_function(self, count: tf.Tensor) -> tf.Tensor:
         return self._tail(_log_tail, count, upper=True)
 
-    def _cdf(self, count):
+    def _cdf(self, count: tf.Tensor) -> tf.Tensor:
         return self._tail(_tail, count, upper=False)
 
-    def _survival_function(self, count):
+    def _survival_function(self, count: tf.Tensor) -> tf.Tensor:
         return self._tail(_tail, count, upper=True)
 
-    def _tail(self, function, count, upper):
+    def _tail(
+        self,
+        function: Callable[[Urn, tf.Tensor, bool], tf.Tensor],
+        count: tf.Tensor,
+        upper: bool,
+    ) -> tf.Tensor:
         value = function(self.urn(), tf.cast(count, CORE_DTYPE), upper)
         return tf.cast(value, self.dtype)
 
-    def _quantile(self, value):
+    def _quantile(self, value: tf.Tensor) -> tf.Tensor:
         value = tf.cast(value, self.dtype)
         return tf.cast(_quantile(self.urn(), value), self.dtype)
 
-    def _mean(self):
+    def _mean(self) -> tf.Tensor:
         return self._statistic(_mean)
 
-    def _variance(self):
+    def _variance(self) -> tf.Tensor:
         return self._statistic(_variance)
 
-    def _mode(self):
+    def _mode(self) -> tf.Tensor:
         return self._statistic(_mode)
 
-    def _entropy(self):
+    def _entropy(self) -> tf.Tensor:
         return self._statistic(_entropy)
 
-    def _statistic(self, function):
+    def _statistic(self, function: Callable[[Urn], tf.Tensor]) -> tf.Tensor:
         urn = self.urn()
         value = tf.cast(function(urn), self.dtype)
         return parameter_util.defined(value, urn, self.allow_nan_stats)
 
-    def _default_event_space_bijector(self):
+    def _default_event_space_bijector(self) -> None:
         return
 
-    def _sample_control_dependencies(self, count):
+    def _sample_control_dependencies(self, count: tf.Tensor) -> list[tf.Operation]:
         """Checks counts for proper values."""
         if not self.validate_args:
             return []
         return parameter_util.assert_whole(count, "count")
 
-    def _parameter_control_dependencies(self, is_init):
+    def _parameter_control_dependencies(self, is_init: bool) -> list[tf.Operation]:
         if not self.validate_args:
             return []
         assertions = []
@@ -279,9 +292,8 @@ class FisherNoncentralHypergeometric(
         ):
             if value is not None and is_init != tensor_util.is_ref(value):
                 assertions.extend(check(tf.convert_to_tensor(value), name))
-        odds = self._odds if self._log_odds is None else self._log_odds
         refs = [tensor_util.is_ref(value) for value, _ in whole]
-        if is_init != any([*refs, tensor_util.is_ref(odds)]):
+        if is_init != any([*refs, tensor_util.is_ref(self._odds_or_log_odds())]):
             urn = self.urn()
             assertions.append(
                 assert_util.assert_less_equal(
@@ -296,24 +308,24 @@ class FisherNoncentralHypergeometric(
         return assertions
 
 
-def _stackable(*values):
+def _stackable(*values: tf.Tensor) -> list[tf.Tensor]:
     """Broadcasts against each other, statically where that can be."""
     static = [tf.get_static_value(value) for value in values]
     if all(value is not None for value in static):
         dtype = values[0].dtype
         return [tf.constant(value, dtype) for value in np.broadcast_arrays(*static)]
-    values = [tf.convert_to_tensor(value) for value in values]
-    shape = ps.broadcast_shape(*(ps.shape(value) for value in values))
-    return [tf.broadcast_to(value, shape) for value in values]
+    tensors = [tf.convert_to_tensor(value) for value in values]
+    shape = ps.broadcast_shape(*(ps.shape(tensor) for tensor in tensors))
+    return [tf.broadcast_to(tensor, shape) for tensor in tensors]
 
 
 @cached
-def _draw(urn, num_draws, how, seed):
+def _draw(urn: Urn, num_draws: Size, how: Plan, seed: tf.Tensor) -> tf.Tensor:
     return sampling.draw(urn, num_draws, how, seed)[..., 0]
 
 
 @cached
-def _log_prob(urn, count):
+def _log_prob(urn: Urn, count: tf.Tensor) -> tf.Tensor:
     rest = urn.total_count - count
     count = tf.broadcast_to(count, ps.shape(rest))
     return exact.log_prob(urn, tf.stack([count, rest], axis=-1))
@@ -338,7 +350,7 @@ def _tails(urn: Urn) -> _Tails:
     at = normalizer.pair(urn, with_tails=True)
     row = tf.maximum(tf.nn.log_softmax(at.log_row), _NEVER)
 
-    def tail(**kwargs):
+    def tail(**kwargs: bool) -> tf.Tensor:
         return tf.minimum(tf.math.cumulative_logsumexp(row, axis=-1, **kwargs), 0.0)
 
     return _Tails(at.window.start, tail(), tail(reverse=True, exclusive=True))
@@ -353,7 +365,7 @@ def _cumulative(tails: _Tails, upper: bool) -> tf.Tensor:
 
 
 @cached
-def _log_tail(urn, count, upper):
+def _log_tail(urn: Urn, count: tf.Tensor, upper: bool) -> tf.Tensor:
     """log P(x <= count), or of what is above; `[...]`."""
     tails = _tails(urn)
     row = tails.upper if upper else tails.lower
@@ -362,14 +374,22 @@ def _log_tail(urn, count, upper):
 
 
 @cached
-def _tail(urn, count, upper):
+def _tail(urn: Urn, count: tf.Tensor, upper: bool) -> tf.Tensor:
     """P(x <= count), or of what is above; `[...]`."""
     tails = _tails(urn)
     row = _cumulative(tails, upper)
     return _of_counts(urn, tails.start, row, count, 0.0, 1.0, upper)
 
 
-def _of_counts(urn, start, row, count, never, always, upper):
+def _of_counts(
+    urn: Urn,
+    start: tf.Tensor,
+    row: tf.Tensor,
+    count: tf.Tensor,
+    never: float,
+    always: float,
+    upper: bool,
+) -> tf.Tensor:
     """A row's values at counts, which are certain beyond the support."""
     last = tf.cast(ps.shape(row)[-1], CORE_DTYPE) - 1.0
     is_number = ~tf.math.is_nan(count)
@@ -386,7 +406,7 @@ def _of_counts(urn, start, row, count, never, always, upper):
 
 
 @cached
-def _quantile(urn, value):
+def _quantile(urn: Urn, value: tf.Tensor) -> tf.Tensor:
     """The least count whose CDF, as `cdf` returns it, reaches the value."""
     tails = _tails(urn)
     cdf = tf.cast(_cumulative(tails, upper=False), value.dtype)
@@ -400,7 +420,7 @@ def _quantile(urn, value):
     return tf.where(inside, count, np.nan)
 
 
-def _gather_row(rows, index):
+def _gather_row(rows: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
     shape = ps.broadcast_shape(ps.shape(rows)[:-1], ps.shape(index))
     rows = tf.broadcast_to(rows, ps.concat([shape, ps.shape(rows)[-1:]], axis=0))
     index = tf.cast(tf.broadcast_to(index, shape), tf.int32)
@@ -408,20 +428,20 @@ def _gather_row(rows, index):
 
 
 @cached
-def _mean(urn):
+def _mean(urn: Urn) -> tf.Tensor:
     return normalizer.mean(urn)[..., 0]
 
 
 @cached
-def _variance(urn):
+def _variance(urn: Urn) -> tf.Tensor:
     return normalizer.variance(urn)[..., 0]
 
 
 @cached
-def _mode(urn):
+def _mode(urn: Urn) -> tf.Tensor:
     return support.mode(urn)[..., 0]
 
 
 @cached
-def _entropy(urn):
+def _entropy(urn: Urn) -> tf.Tensor:
     return exact.entropy(urn)

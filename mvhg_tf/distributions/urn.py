@@ -1,9 +1,11 @@
 """The parameters of a batch of urns, and the sizes of the rows that they need."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from tensorflow_probability.python.internal import prefer_static as ps
 
 from mvhg_tf.distributions.binomials import log_choose, probability
@@ -14,8 +16,10 @@ from mvhg_tf.distributions.binomials import log_choose, probability
 # cumulative probabilities that agree to far more than the 24 bits of float32.
 CORE_DTYPE = tf.float64
 
-Size = int | tf.Tensor
-Bound = float | tf.Tensor
+# Python numbers and arrays are what is known when the graph is made.
+Size: TypeAlias = int | tf.Tensor
+Bound: TypeAlias = float | tf.Tensor
+Shape: TypeAlias = Sequence[Size] | NDArray[np.int32] | tf.Tensor
 
 # What lies outside a window has a probability below exp(-_NATS) of the whole.
 _NATS = 44.0
@@ -89,7 +93,7 @@ class Urn(NamedTuple):
         """Sums that several groups can have, `0..max(n)`."""
         return row_size(self.max_draws + 1.0)
 
-    def batch_shape(self):
+    def batch_shape(self) -> Shape:
         """The broadcast batch shape, static where it can be."""
         return ps.broadcast_shape(
             ps.shape(self.total_count),
@@ -114,7 +118,7 @@ class Urn(NamedTuple):
         complete = tf.reduce_sum(counts, axis=-1) == self.total_count
         return tf.reduce_all(possible, axis=-1) & complete
 
-    def broadcast(self, batch_shape=None) -> "Urn":
+    def broadcast(self, batch_shape: Shape | None = None) -> "Urn":
         """The same urns with `n` and `log_weights` of the full batch shape.
 
         `m` keeps its own shape, so that rows of log factorials are computed
@@ -174,7 +178,7 @@ def make_urn(
       ValueError: If the sizes are known, and rows of them would not fit into memory.
     """
 
-    def core(value):
+    def core(value: tf.Tensor) -> tf.Tensor:
         # A cast to its own dtype would leave a variable a variable.
         return tf.cast(tf.convert_to_tensor(value), CORE_DTYPE)
 
@@ -186,7 +190,7 @@ def make_urn(
     )
 
 
-def _bounds(total_count: tf.Tensor, group_sizes: tf.Tensor) -> dict:
+def _bounds(total_count: tf.Tensor, group_sizes: tf.Tensor) -> dict[str, Any]:
     """The bounds of `Urn`, static where both parameters are."""
     static = [tf.get_static_value(value) for value in (total_count, group_sizes)]
     known = all(value is not None for value in static)
@@ -375,7 +379,9 @@ def log_group_rows(urn: Urn, tilt: tf.Tensor) -> tf.Tensor:
     )
 
 
-def log_binomial_rows(sizes, counts, logits) -> tf.Tensor:
+def log_binomial_rows(
+    sizes: tf.Tensor, counts: tf.Tensor, logits: tf.Tensor
+) -> tf.Tensor:
     """As `log_binomial`, for rows of ordinary counts; shapes broadcast.
 
     Its coefficients are computed once for a batch of the same sizes. The error is

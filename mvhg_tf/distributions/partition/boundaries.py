@@ -43,7 +43,7 @@ def both_sides(
     ends = tf.cast(tf.cumsum(sizes, axis=-1), tf.int32)[..., :-1]
     num_elements = ps.shape(keys)[-1]
 
-    def side(place):
+    def side(place: tf.Tensor) -> Side:
         exists = (place >= 0) & (place < num_elements)
         element = _rows(order, tf.where(exists, place, 0))
         slopes = _rows(upstream, element)

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
 from mvhg_tf.distributions.inversion import uniform
+from mvhg_tf.distributions.urn import Size
 
 
 class Race(NamedTuple):
@@ -27,7 +28,7 @@ class Race(NamedTuple):
     places: tf.Tensor
 
 
-def run(scores: tf.Tensor, num_draws, seed: tf.Tensor) -> Race:
+def run(scores: tf.Tensor, num_draws: Size, seed: tf.Tensor) -> Race:
     """Runs races.
 
     Args:

@@ -1,6 +1,7 @@
 """What the class computes, on tensors: eager calls run as cached graphs."""
 
 import functools
+from collections.abc import Callable
 
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
@@ -9,7 +10,7 @@ from mvhg_tf.distributions import cached as cached_calls
 from mvhg_tf.distributions.partition import draws, gradients, marginals, order
 from mvhg_tf.distributions.partition import mode as modes
 from mvhg_tf.distributions.partition.sizes import sizes_law
-from mvhg_tf.distributions.urn import CORE_DTYPE
+from mvhg_tf.distributions.urn import CORE_DTYPE, Size
 
 # The numbers of elements and of groups are those of loops and nodes.
 cached = functools.partial(cached_calls.cached, keep_events=True)
@@ -18,13 +19,17 @@ cached = functools.partial(cached_calls.cached, keep_events=True)
 _RACE_SALT = (0x0FACE5, 0x3C6EF372)
 
 
-def log_prob(log_weights, scores, assignment):
+def log_prob(
+    log_weights: tf.Tensor, scores: tf.Tensor, assignment: tf.Tensor
+) -> tf.Tensor:
     """log P(assignment), -inf off the support: `[..., n, K]` to `[...]`."""
     sizes, given_sizes = _log_probs(log_weights, scores, assignment)
     return sizes + given_sizes
 
 
-def _log_probs(log_weights, scores, assignment):
+def _log_probs(
+    log_weights: tf.Tensor, scores: tf.Tensor, assignment: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
     """log P(sizes), -inf off the support, and log P(assignment | sizes)."""
     shape = ps.broadcast_shape(ps.shape(assignment)[:-2], ps.shape(scores)[:-1])
     shape = ps.broadcast_shape(shape, ps.shape(log_weights)[:-1])
@@ -37,7 +42,9 @@ def _log_probs(log_weights, scores, assignment):
 
 
 @cached
-def _given_sizes(scores, assignment):
+def _given_sizes(
+    scores: tf.Tensor, assignment: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Whether rows are one-hot, the sizes, and log P(assignment | sizes)."""
     assignment = tf.stop_gradient(assignment)
     one_hot = tf.reduce_all(assignment * assignment == assignment, axis=[-2, -1])
@@ -50,19 +57,25 @@ def _given_sizes(scores, assignment):
 
 
 @cached
-def log_prob_lower_bound(log_weights, scores, assignment):
+def log_prob_lower_bound(
+    log_weights: tf.Tensor, scores: tf.Tensor, assignment: tf.Tensor
+) -> tf.Tensor:
     """The probability of the sizes and of the likeliest order that fills them."""
     return _likeliest_order(log_weights, scores, assignment)
 
 
 @cached
-def log_prob_upper_bound(log_weights, scores, assignment):
+def log_prob_upper_bound(
+    log_weights: tf.Tensor, scores: tf.Tensor, assignment: tf.Tensor
+) -> tf.Tensor:
     """The lower bound times the number of orders."""
     number = order.log_number_of_orders(assignment)
     return _likeliest_order(log_weights, scores, assignment) + number
 
 
-def _likeliest_order(log_weights, scores, assignment):
+def _likeliest_order(
+    log_weights: tf.Tensor, scores: tf.Tensor, assignment: tf.Tensor
+) -> tf.Tensor:
     shape = ps.broadcast_shape(ps.shape(assignment)[:-2], ps.shape(scores)[:-1])
     event = ps.shape(assignment)[-2:]
     assignment = tf.broadcast_to(assignment, ps.concat([shape, event], axis=0))
@@ -73,14 +86,14 @@ def _likeliest_order(log_weights, scores, assignment):
 
 @cached
 def draw(
-    log_weights,
-    scores,
-    temperature,
-    num_draws,
-    seed,
-    gradient_estimator,
-    order_estimator,
-):
+    log_weights: tf.Tensor,
+    scores: tf.Tensor,
+    temperature: tf.Tensor,
+    num_draws: Size,
+    seed: tf.Tensor,
+    gradient_estimator: str | None,
+    order_estimator: str | None,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Draws with their gradients; parameters of the full batch shape.
 
     Returns:
@@ -100,8 +113,10 @@ def draw(
     one_hot = tf.one_hot(groups, ps.shape(log_weights)[-1], dtype=dtype)
 
     @tf.custom_gradient
-    def value(sizes, scores):
-        def gradient(upstream):
+    def value(
+        sizes: tf.Tensor, scores: tf.Tensor
+    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             of_sizes, of_scores = gradients.cotangents(
                 scores,
                 drawn_sizes,
@@ -119,13 +134,13 @@ def draw(
 
 
 @cached
-def mean(log_weights, scores, num_elements):
+def mean(log_weights: tf.Tensor, scores: tf.Tensor, num_elements: int) -> tf.Tensor:
     """E[assignment], `[B..., n, K]`."""
     return marginals.mean(log_weights, scores, num_elements)
 
 
 @cached
-def mode(log_weights, scores):
+def mode(log_weights: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
     """The likeliest assignment, `[B..., n, K]`."""
     by_score = tf.argsort(scores, axis=-1, direction="DESCENDING", stable=True)
     sizes = modes.likeliest_sizes(
@@ -136,7 +151,9 @@ def mode(log_weights, scores):
 
 
 @cached
-def entropy_given_sizes(log_weights, scores, drawn):
+def entropy_given_sizes(
+    log_weights: tf.Tensor, scores: tf.Tensor, drawn: tf.Tensor
+) -> tf.Tensor:
     """The mean of -log P(drawn | sizes), with an unbiased gradient: `[B...]`."""
     sizes, given_sizes = _log_probs(log_weights, scores, drawn)
     value = -tf.stop_gradient(given_sizes)
@@ -144,7 +161,9 @@ def entropy_given_sizes(log_weights, scores, drawn):
 
 
 @cached
-def divergence_given_sizes(log_weights, scores, other_scores, drawn):
+def divergence_given_sizes(
+    log_weights: tf.Tensor, scores: tf.Tensor, other_scores: tf.Tensor, drawn: tf.Tensor
+) -> tf.Tensor:
     """The mean of log P(drawn | sizes) - log P_other(drawn | sizes): `[B...]`.
 
     Its gradient is unbiased, in the parameters of both.
@@ -157,7 +176,7 @@ def divergence_given_sizes(log_weights, scores, other_scores, drawn):
     return _mean_with_score(value, sizes + given_sizes)
 
 
-def _mean_with_score(values, log_probs):
+def _mean_with_score(values: tf.Tensor, log_probs: tf.Tensor) -> tf.Tensor:
     """The mean over draws, which are of the log-probabilities: `[S, ...]`.
 
     Where the draws' law depends on parameters, its gradient is by the score function;

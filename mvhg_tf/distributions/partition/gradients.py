@@ -103,7 +103,7 @@ def _race_cotangent(
         groups, upstream.shape[-1] or tf.shape(upstream)[-1], dtype=CORE_DTYPE
     )
 
-    def of_own(values):
+    def of_own(values: tf.Tensor) -> tf.Tensor:
         return tf.reduce_sum(own * values, axis=-1)
 
     own_loss = of_own(losses)
@@ -132,7 +132,7 @@ def _thresholds(
     is_before = groups[..., tf.newaxis] <= boundary
 
     # Without the element, those after it move up by one place.
-    def other(name):
+    def other(name: str) -> tf.Tensor:
         of_after, of_before = (
             getattr(side, name)[..., tf.newaxis, :] for side in (after, before)
         )

@@ -69,7 +69,9 @@ def _others_in_time(
     step = ((high - low) / num_nodes)[..., tf.newaxis]
     size = max(1, min(num_nodes, _CHUNK // (num_elements * len(angles))))
 
-    def add_nodes(i, real, imaginary):
+    def add_nodes(
+        i: tf.Tensor, real: tf.Tensor, imaginary: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
         # Beyond the last node nobody is left to arrive: further ones add nothing.
         nodes = tf.cast(i * size + tf.range(size), CORE_DTYPE) + 0.5
         log_times = low[..., tf.newaxis] + step * nodes

@@ -39,7 +39,9 @@ def likeliest_sizes(log_weights: tf.Tensor, sorted_scores: tf.Tensor) -> tf.Tens
     taken = tf.maximum(taken, 0.0)
     first = tf.where(start == 0, tf.zeros_like(blocks[..., 0]), -np.inf)
 
-    def step(carried, weight):
+    def step(
+        carried: tuple[tf.Tensor, tf.Tensor], weight: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         # [..., a, b]: the groups so far end at a, and this one ends at b.
         value = carried[0][..., tf.newaxis] + blocks + ways
         value += tf.math.multiply_no_nan(weight, taken)
@@ -50,7 +52,7 @@ def likeliest_sizes(log_weights: tf.Tensor, sorted_scores: tf.Tensor) -> tf.Tens
     none = tf.zeros(ps.shape(first), tf.int32)
     _, begins = tf.scan(step, weights, initializer=(first, none))
 
-    def back(end, begin):
+    def back(end: tf.Tensor, begin: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.gather(begin, end[..., tf.newaxis], batch_dims=end.shape.rank)[..., 0]
 
     last = tf.fill(ps.shape(first)[:-1], num_elements)
@@ -71,7 +73,7 @@ def _log_factors(sorted_scores: tf.Tensor) -> tf.Tensor:
     rivals = tf.math.cumulative_logsumexp(sorted_scores, axis=-1, reverse=True)
     is_element = tf.range(num_elements)
 
-    def ends_at(b):
+    def ends_at(b: tf.Tensor) -> tf.Tensor:
         rival = tf.gather(rivals, b, axis=-1)[..., tf.newaxis, tf.newaxis]
         arrived = log_probability_of_arrived(log_times - rival)
         arrived = tf.where((is_element < b)[:, tf.newaxis], arrived, 0.0)

@@ -1,11 +1,14 @@
 """The Kullback-Leibler divergence of partitions, registered with TFP."""
 
+import tensorflow as tf
 from tensorflow_probability.python.distributions import kullback_leibler
 
 from mvhg_tf.distributions.partition.random_partition import RandomPartition
 
 
 @kullback_leibler.RegisterKL(RandomPartition, RandomPartition)
-def _kl_partition_partition(p, q, name=None):
+def _kl_partition_partition(
+    p: RandomPartition, q: RandomPartition, name: str | None = None
+) -> tf.Tensor:
     """That of the sizes exactly, of the rest by 256 draws: `kl_divergence_estimate`."""
     return p.kl_divergence_estimate(q, name=name or "kl_partition_partition")

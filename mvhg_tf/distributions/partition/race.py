@@ -11,6 +11,8 @@ once its nodes are placed by the integrand's peak, its width there, and the two 
 where it has fallen below the last digit.
 """
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from mvhg_tf.distributions.urn import CORE_DTYPE
@@ -110,32 +112,39 @@ def _peak(log_ratios: tf.Tensor, members: tf.Tensor) -> tf.Tensor:
     low = tf.zeros_like(tf.reduce_sum(members, axis=-2))
     high = tf.math.log1p(tf.reduce_sum(members, axis=-2))
 
-    def rises(y):
+    def rises(y: tf.Tensor) -> tf.Tensor:
         slopes = _slope(_own(members, y) + log_ratios)
         return 1.0 + _sum(members, slopes) > tf.exp(y)
 
     return tf.reduce_mean(_bisect(rises, low, high, _PEAK_BISECTIONS), axis=0)
 
 
-def _left_reach(log_ratios, members, peak, most) -> tf.Tensor:
+def _left_reach(
+    log_ratios: tf.Tensor, members: tf.Tensor, peak: tf.Tensor, most: tf.Tensor
+) -> tf.Tensor:
     """How far left of the peak the integrand has fallen by `_FALL`: `[..., K]`."""
 
-    def log_integrand(y):
+    def log_integrand(y: tf.Tensor) -> tf.Tensor:
         arrived = log_probability_of_arrived(_own(members, y) + log_ratios)
         return y - tf.exp(y) + _sum(members, arrived)
 
     floor = log_integrand(peak) - _FALL
 
-    def is_above(distance):
+    def is_above(distance: tf.Tensor) -> tf.Tensor:
         return log_integrand(peak - distance) > floor
 
     return _bisect(is_above, tf.zeros_like(peak), most, _REACH_BISECTIONS)[1]
 
 
-def _bisect(is_low, low, high, steps: int) -> tf.Tensor:
+def _bisect(
+    is_low: Callable[[tf.Tensor], tf.Tensor],
+    low: tf.Tensor,
+    high: tf.Tensor,
+    steps: int,
+) -> tf.Tensor:
     """The bracket, stacked `[2, ...]`, of where `is_low` turns false."""
 
-    def step(bracket):
+    def step(bracket: tf.Tensor) -> tuple[tf.Tensor]:
         middle = tf.reduce_mean(bracket, axis=0)
         below = is_low(middle)
         low = tf.where(below, middle, bracket[0])

@@ -1,6 +1,7 @@
 """The RandomPartition distribution class."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -17,9 +18,10 @@ from tensorflow_probability.python.internal import prefer_static as ps
 
 from mvhg_tf.distributions import parameters as parameter_util
 from mvhg_tf.distributions.mvhg import MultivariateFisherNoncentralHypergeometric
+from mvhg_tf.distributions.parameters import Seed, TensorLike
 from mvhg_tf.distributions.partition import functions
 from mvhg_tf.distributions.partition.sizes import sizes_law
-from mvhg_tf.distributions.urn import CORE_DTYPE
+from mvhg_tf.distributions.urn import CORE_DTYPE, Shape, Size
 
 __all__ = ["OrderedPartition", "RandomPartition"]
 
@@ -134,15 +136,15 @@ class RandomPartition(
 
     def __init__(
         self,
-        log_weights,
-        scores,
-        gradient_estimator="mean",
-        order_estimator="race",
-        temperature=1.0,
-        validate_args=False,
-        allow_nan_stats=True,
-        name="RandomPartition",
-    ):
+        log_weights: TensorLike,
+        scores: TensorLike,
+        gradient_estimator: str | None = "mean",
+        order_estimator: str | None = "race",
+        temperature: TensorLike = 1.0,
+        validate_args: bool = False,
+        allow_nan_stats: bool = True,
+        name: str = "RandomPartition",
+    ) -> None:
         """Initialize a batch of random partitions.
 
         Args:
@@ -174,13 +176,13 @@ class RandomPartition(
         parameter_util.choice(order_estimator, _ORDER_ESTIMATORS, "order_estimator")
         with tf.name_scope(name) as name:
             dtype = parameter_util.floating_dtype([log_weights, scores, temperature])
-
-            def convert(value, name):
-                return parameter_util.convert(value, dtype, name)
-
-            self._log_weights = convert(log_weights, "log_weights")
-            self._scores = convert(scores, "scores")
-            self._temperature = convert(temperature, "temperature")
+            self._log_weights = parameter_util.convert(
+                log_weights, dtype, "log_weights"
+            )
+            self._scores = parameter_util.convert(scores, dtype, "scores")
+            self._temperature = parameter_util.convert(
+                temperature, dtype, "temperature"
+            )
             self._gradient_estimator = gradient_estimator
             self._order_estimator = order_estimator
             self._check_static_shapes()
@@ -198,7 +200,9 @@ class RandomPartition(
             )
 
     @classmethod
-    def _parameter_properties(cls, dtype, num_classes=None):
+    def _parameter_properties(
+        cls, dtype: tf.DType, num_classes: int | None = None
+    ) -> dict[str, Any]:
         properties = parameter_properties.ParameterProperties
         return {
             "log_weights": properties(event_ndims=1),
@@ -211,31 +215,33 @@ class RandomPartition(
         }
 
     @property
-    def log_weights(self):
+    def log_weights(self) -> tf.Tensor:
         """Input argument `log_weights`."""
         return self._log_weights
 
     @property
-    def scores(self):
+    def scores(self) -> tf.Tensor:
         """Input argument `scores`."""
         return self._scores
 
     @property
-    def gradient_estimator(self):
+    def gradient_estimator(self) -> str | None:
         """Input argument `gradient_estimator`."""
         return self._gradient_estimator
 
     @property
-    def order_estimator(self):
+    def order_estimator(self) -> str | None:
         """Input argument `order_estimator`."""
         return self._order_estimator
 
     @property
-    def temperature(self):
+    def temperature(self) -> tf.Tensor:
         """Input argument `temperature`."""
         return self._temperature
 
-    def sizes_distribution(self, name="sizes_distribution"):
+    def sizes_distribution(
+        self, name: str = "sizes_distribution"
+    ) -> MultivariateFisherNoncentralHypergeometric:
         """The law of the groups' sizes.
 
         Returns:
@@ -250,40 +256,42 @@ class RandomPartition(
                 self._temperature,
             )
 
-    def _num_elements(self):
+    def _num_elements(self) -> Size:
         """`n`, static where it can be."""
         return ps.shape(self._scores)[-1]
 
-    def _event_shape_tensor(self):
+    def _event_shape_tensor(self) -> Shape:
         return ps.stack([self._num_elements(), ps.shape(self._log_weights)[-1]])
 
-    def _event_shape(self):
+    def _event_shape(self) -> tf.TensorShape:
         return tf.TensorShape([self._scores.shape[-1], self._log_weights.shape[-1]])
 
-    def _core(self):
+    def _core(self) -> tuple[tf.Tensor, tf.Tensor]:
         """`log_weights` and `scores` in double precision."""
         return tuple(
             tf.cast(tf.convert_to_tensor(value), CORE_DTYPE)
             for value in (self._log_weights, self._scores)
         )
 
-    def _log_prob(self, assignment):
+    def _log_prob(self, assignment: tf.Tensor) -> tf.Tensor:
         value = functions.log_prob(*self._core(), tf.cast(assignment, CORE_DTYPE))
         return tf.cast(self._at_batch_shape(value, assignment), self.dtype)
 
-    def _at_batch_shape(self, value, assignment):
+    def _at_batch_shape(self, value: tf.Tensor, assignment: tf.Tensor) -> tf.Tensor:
         """Broadcasts to the batch shape of the temperature too."""
         shape = ps.broadcast_shape(
             ps.shape(assignment)[:-2], self._batch_shape_tensor_now()
         )
         return tf.broadcast_to(value, shape)
 
-    def _batch_shape_tensor_now(self):
+    def _batch_shape_tensor_now(self) -> Shape:
         if self.batch_shape.is_fully_defined():
             return np.array(self.batch_shape, np.int32)
         return self.batch_shape_tensor()
 
-    def log_prob_lower_bound(self, value, name="log_prob_lower_bound"):
+    def log_prob_lower_bound(
+        self, value: TensorLike, name: str = "log_prob_lower_bound"
+    ) -> tf.Tensor:
         """The greatest of the lower bounds of Sutter et al. (2023).
 
         Any one order that fills the groups has a probability of at most that of the
@@ -298,7 +306,9 @@ class RandomPartition(
         """
         return self._bound(value, functions.log_prob_lower_bound, name)
 
-    def log_prob_upper_bound(self, value, name="log_prob_upper_bound"):
+    def log_prob_upper_bound(
+        self, value: TensorLike, name: str = "log_prob_upper_bound"
+    ) -> tf.Tensor:
         """The upper bound of Sutter et al. (2023), with the maximum that is attained.
 
         No order that fills the groups is likelier than that of the lower bound, and
@@ -314,21 +324,23 @@ class RandomPartition(
         """
         return self._bound(value, functions.log_prob_upper_bound, name)
 
-    def _bound(self, value, function, name):
+    def _bound(
+        self, value: TensorLike, function: Callable[..., tf.Tensor], name: str
+    ) -> tf.Tensor:
         with self._name_and_control_scope(name):
             value = tf.convert_to_tensor(value, dtype_hint=self.dtype, name="value")
             with tf.control_dependencies(self._sample_control_dependencies(value)):
                 bound = function(*self._core(), tf.cast(value, CORE_DTYPE))
             return tf.cast(self._at_batch_shape(bound, value), self.dtype)
 
-    def _sample_n(self, n, seed=None):
+    def _sample_n(self, n: Size, seed: Seed = None) -> tf.Tensor:
         return self._draw(n, seed).assignment
 
-    def _draw(self, n, seed):
+    def _draw(self, n: Size, seed: Seed) -> OrderedPartition:
         seed = samplers.sanitize_seed(seed, salt=type(self).__name__)
         batch_shape = self._batch_shape_tensor_now()
 
-        def full(value, event_ndims):
+        def full(value: tf.Tensor, event_ndims: int) -> tf.Tensor:
             value = tf.convert_to_tensor(value)
             event = ps.shape(value)[ps.rank(value) - event_ndims :]
             return tf.broadcast_to(value, ps.concat([batch_shape, event], axis=0))
@@ -347,7 +359,12 @@ class RandomPartition(
             )
         )
 
-    def sample_ordered(self, sample_shape=(), seed=None, name="sample_ordered"):
+    def sample_ordered(
+        self,
+        sample_shape: TensorLike = (),
+        seed: Seed = None,
+        name: str = "sample_ordered",
+    ) -> OrderedPartition:
         """Draws with the sizes and the order that they were made of.
 
         The same seed gives the same assignment as `sample`.
@@ -374,22 +391,22 @@ class RandomPartition(
                 )
             )
 
-    def _mean(self):
+    def _mean(self) -> tf.Tensor:
         """P(element i is in group k), by quadrature; differentiable."""
         num_elements = self._known_size(_MOST_FOR_MEAN, "mean", "average samples")
         value = functions.mean(*self._full_core(), num_elements)
         return tf.cast(value, self.dtype)
 
-    def _variance(self):
+    def _variance(self) -> tf.Tensor:
         mean = self._mean()
         return mean * (1.0 - mean)
 
-    def _mode(self):
+    def _mode(self) -> tf.Tensor:
         """The likeliest assignment, exactly; of several, one."""
         self._known_size(_MOST_FOR_MODE, "mode", "compare the log_prob of samples")
         return tf.cast(functions.mode(*self._full_core()), self.dtype)
 
-    def _full_core(self):
+    def _full_core(self) -> tuple[tf.Tensor, tf.Tensor]:
         """`_core`, at the batch shape of the distribution."""
         batch_shape = self._batch_shape_tensor_now()
         return tuple(
@@ -397,7 +414,7 @@ class RandomPartition(
             for value in self._core()
         )
 
-    def _known_size(self, most, statistic, instead):
+    def _known_size(self, most: int, statistic: str, instead: str) -> int:
         size = self._scores.shape[-1]
         if size is None or size > most:
             given = "not known when the graph is made" if size is None else size
@@ -407,7 +424,7 @@ class RandomPartition(
             )
         return size
 
-    def _entropy(self, num_samples=256, seed=None):
+    def _entropy(self, num_samples: int = 256, seed: Seed = None) -> tf.Tensor:
         """The sizes' entropy, exactly, plus that of the assignment by Monte Carlo.
 
         Args (pass them to `entropy` by name):
@@ -425,8 +442,12 @@ class RandomPartition(
         return tf.cast(value, self.dtype)
 
     def kl_divergence_estimate(
-        self, other, num_samples=256, seed=None, name="kl_divergence_estimate"
-    ):
+        self,
+        other: "RandomPartition",
+        num_samples: int = 256,
+        seed: Seed = None,
+        name: str = "kl_divergence_estimate",
+    ) -> tf.Tensor:
         """KL of another partition of as many elements and groups.
 
         The sizes' divergence is exact. Of the assignment given the sizes it is the
@@ -462,7 +483,7 @@ class RandomPartition(
             )
             return tf.cast(tf.broadcast_to(value, shape), self.dtype)
 
-    def _draws_to_average(self, num_samples, seed):
+    def _draws_to_average(self, num_samples: int, seed: Seed) -> tf.Tensor:
         if num_samples < 2:
             raise ValueError(
                 f"num_samples is {num_samples}, but must be at least 2: each draw is "
@@ -471,10 +492,10 @@ class RandomPartition(
         draws = self.sample(num_samples, seed=seed)
         return tf.cast(tf.stop_gradient(draws), CORE_DTYPE)
 
-    def _default_event_space_bijector(self):
+    def _default_event_space_bijector(self) -> None:
         return
 
-    def _check_static_shapes(self):
+    def _check_static_shapes(self) -> None:
         for value, name, one in (
             (self._log_weights, "log_weights", "group"),
             (self._scores, "scores", "element"),
@@ -490,7 +511,7 @@ class RandomPartition(
             }
         )
 
-    def _sample_control_dependencies(self, assignment):
+    def _sample_control_dependencies(self, assignment: tf.Tensor) -> list[tf.Operation]:
         """Checks that rows are one-hot."""
         if not self.validate_args:
             return []
@@ -508,7 +529,7 @@ class RandomPartition(
             ),
         ]
 
-    def _parameter_control_dependencies(self, is_init):
+    def _parameter_control_dependencies(self, is_init: bool) -> list[tf.Operation]:
         if not self.validate_args:
             return []
         assertions = []
@@ -528,7 +549,7 @@ def _sizes_of(law: RandomPartition) -> MultivariateFisherNoncentralHypergeometri
     return sizes_law(log_weights, ps.shape(scores)[-1], None)
 
 
-def _assert_some_weight(log_weights, name):
+def _assert_some_weight(log_weights: tf.Tensor, name: str) -> list[tf.Operation]:
     return [
         *parameter_util.assert_log_weights(log_weights, name),
         assert_util.assert_greater(
@@ -539,7 +560,7 @@ def _assert_some_weight(log_weights, name):
     ]
 
 
-def _assert_finite(value, name):
+def _assert_finite(value: tf.Tensor, name: str) -> list[tf.Operation]:
     return [
         assert_util.assert_less(
             tf.abs(value),
@@ -549,5 +570,5 @@ def _assert_finite(value, name):
     ]
 
 
-def _assert_positive(value, name):
+def _assert_positive(value: tf.Tensor, name: str) -> list[tf.Operation]:
     return [assert_util.assert_positive(value, message=f"{name} must be positive")]

@@ -4,12 +4,16 @@ import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
 from mvhg_tf.distributions.mvhg import MultivariateFisherNoncentralHypergeometric
+from mvhg_tf.distributions.parameters import TensorLike
 from mvhg_tf.distributions.tilt import log_tilt
-from mvhg_tf.distributions.urn import CORE_DTYPE, classes_first, log_group_rows
+from mvhg_tf.distributions.urn import CORE_DTYPE, Size, classes_first, log_group_rows
 
 
 def sizes_law(
-    log_weights: tf.Tensor, num_elements, estimator: str | None, temperature=1.0
+    log_weights: tf.Tensor,
+    num_elements: Size,
+    estimator: str | None,
+    temperature: TensorLike = 1.0,
 ) -> MultivariateFisherNoncentralHypergeometric:
     """The law of the sizes: of K groups of n elements each, n are drawn.
 

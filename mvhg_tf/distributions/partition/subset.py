@@ -1,19 +1,22 @@
 """Subsets of a given size: Fisher's distribution with groups of one element."""
 
+from typing import Any
+
 import numpy as np
 from tensorflow_probability.python.internal import prefer_static as ps
 
 from mvhg_tf.distributions import parameters as parameter_util
 from mvhg_tf.distributions.mvhg import MultivariateFisherNoncentralHypergeometric
+from mvhg_tf.distributions.parameters import TensorLike
 
 
 def random_subset(
-    count,
-    scores,
-    gradient_estimator="mean",
-    temperature=1.0,
-    name="RandomSubset",
-    **kwargs,
+    count: TensorLike,
+    scores: TensorLike,
+    gradient_estimator: str | None = "mean",
+    temperature: TensorLike = 1.0,
+    name: str = "RandomSubset",
+    **kwargs: Any,
 ) -> MultivariateFisherNoncentralHypergeometric:
     """A random subset of `count` elements, of a probability like its weights' product.
 

@@ -1,16 +1,21 @@
 """A batch of urns in chunks, so that only one chunk's working memory is held."""
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
-from mvhg_tf.distributions.urn import CORE_DTYPE, Size
-from mvhg_tf.distributions.xla import in_xla
+from mvhg_tf.distributions.cached import in_xla
+from mvhg_tf.distributions.urn import CORE_DTYPE, Shape, Size
 
 
 def in_chunks(
-    function: Callable[..., tf.Tensor], batch_shape, urns, draws, most_urns: Size
+    function: Callable[..., tf.Tensor],
+    batch_shape: Shape,
+    urns: Any,
+    draws: Any,
+    most_urns: Size,
 ) -> tf.Tensor:
     """`function(urns, draws)` of a batch, evaluated for some urns at a time.
 
@@ -31,7 +36,7 @@ def in_chunks(
     """
     num_urns = ps.reduce_prod(batch_shape)
 
-    def flat(tensor, axis):
+    def flat(tensor: tf.Tensor, axis: Size) -> tf.Tensor:
         shape, stop = ps.shape(tensor), axis + ps.size(batch_shape)
         shape = ps.concat([shape[:axis], [num_urns], shape[stop:]], axis=0)
         return tf.reshape(tensor, shape)
@@ -41,7 +46,7 @@ def in_chunks(
     num_chunks = ps.where(is_small, 1, -(-num_urns // most_urns))
     size = -(-num_urns // num_chunks)
 
-    def chunk(i):
+    def chunk(i: tf.Tensor) -> tf.Tensor:
         # The last is filled up with the last urn, so that they stack.
         index = tf.minimum(i * size + tf.range(size), num_urns - 1)
         return function(
@@ -64,10 +69,12 @@ def in_chunks(
     return tf.reshape(rows, ps.concat([batch_shape, ps.shape(rows)[1:]], axis=0))
 
 
-def _each(function: Callable[[tf.Tensor, int], tf.Tensor], urns, draws):
+def _each(
+    function: Callable[[tf.Tensor, int], tf.Tensor], urns: Any, draws: Any
+) -> tuple[Any, Any]:
     """`function` of each tensor and the axis of its urns."""
 
-    def of_all(structure, axis):
+    def of_all(structure: Any, axis: Size) -> Any:
         return tf.nest.map_structure(
             lambda tensor: None if tensor is None else function(tensor, axis), structure
         )

@@ -1,5 +1,7 @@
 """The law of each group's count given the earlier ones."""
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
@@ -33,8 +35,8 @@ def reflect_shared(
     length = ps.shape(table)[-1]
 
     @tf.custom_gradient
-    def value(table):
-        def gradient(upstream):
+    def value(table: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
             # A gather again, which is faster than the scatter of autodiff.
             return tf.reduce_sum(reflect(upstream, left, length, 0.0), axis=0)
 

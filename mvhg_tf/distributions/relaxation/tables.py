@@ -12,19 +12,22 @@ which Fourier transforms lose, and so their logarithms can be taken. Tables are
 needed where those logarithms are: in the paper's relaxation.
 """
 
+from collections.abc import Callable
+
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
+from mvhg_tf.distributions.cached import in_xla
 from mvhg_tf.distributions.tilt import log_tilt
 from mvhg_tf.distributions.urn import (
     CORE_DTYPE,
+    Size,
     Urn,
     classes_first,
     classes_last,
     counts_row,
     log_group_rows,
 )
-from mvhg_tf.distributions.xla import in_xla
 
 _BLOCK = 16
 
@@ -42,14 +45,16 @@ def log_later(urn: Urn, dtype: tf.DType) -> tf.Tensor:
     """
 
     @tf.custom_gradient
-    def value(log_weights):
+    def value(
+        log_weights: tf.Tensor,
+    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         at = urn._replace(log_weights=log_weights)
         tilt = log_tilt(at)
         rows = tf.cast(tf.exp(log_group_rows(at, tilt)), dtype)
         rows = classes_first(rows)
         tables = _suffix_tables(rows, urn.num_sums)
 
-        def gradient(upstream):
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
             return _log_later_gradient(at, rows, tables, upstream)
 
         return _untilt(at, tilt, classes_last(tables)), gradient
@@ -57,13 +62,15 @@ def log_later(urn: Urn, dtype: tf.DType) -> tf.Tensor:
     return value(urn.log_weights)
 
 
-def _suffix_tables(rows: tf.Tensor, num_sums) -> tf.Tensor:
+def _suffix_tables(rows: tf.Tensor, num_sums: Size) -> tf.Tensor:
     """`[c, B..., R]` -> `[c - 1, B..., N + 1]`, the sums of the groups after each."""
     num_tables = ps.shape(rows)[0] - 1
     last = _pad_to(rows[-1], num_sums)
     tables = tf.TensorArray(rows.dtype, size=num_tables, element_shape=last.shape)
 
-    def step(i, following, tables):
+    def step(
+        i: tf.Tensor, following: tf.Tensor, tables: tf.TensorArray
+    ) -> tuple[tf.Tensor, ...]:
         table = convolve(tf.gather(rows, i + 1), following)
         table = tf.ensure_shape(table, following.shape)
         return i - 1, table, tables.write(i, table)
@@ -109,7 +116,9 @@ def _log_later_gradient(
     owed = tf.TensorArray(dtype, size=num_tables + 1)
     owed = owed.write(0, tf.zeros_like(upstream[0, ..., 0]))
 
-    def step(i, carried, owed):
+    def step(
+        i: tf.Tensor, carried: tf.Tensor, owed: tf.TensorArray
+    ) -> tuple[tf.Tensor, ...]:
         measure = carried + tf.gather(upstream, i)
         density = tf.math.divide_no_nan(measure, tf.gather(tables, i))
         handed = tf.gather(tables, i + 1) * correlate(tf.gather(rows, i + 1), density)
@@ -153,14 +162,14 @@ def correlate(row: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
     return tf.reverse(convolve(row, tf.reverse(table, [-1])), [-1])
 
 
-def _convolve_by_adding(row: tf.Tensor, table: tf.Tensor, blocks) -> tf.Tensor:
+def _convolve_by_adding(row: tf.Tensor, table: tf.Tensor, blocks: Size) -> tf.Tensor:
     num_sums = ps.shape(table)[-1]
     heads = tf.reshape(row, ps.stack([-1, blocks, _BLOCK]))
     heads = tf.transpose(heads, [1, 0, 2])
 
     # Every slice is static: XLA makes a copy of twice the size of what is sliced from
     # a start that varies.
-    def step(i, moved, total):
+    def step(i: tf.Tensor, moved: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, ...]:
         head = tf.gather(heads, i)
         padded = tf.pad(moved, [[0, 0], [_BLOCK, 0]])
         for s in range(_BLOCK):
@@ -176,7 +185,7 @@ def _convolve_by_adding(row: tf.Tensor, table: tf.Tensor, blocks) -> tf.Tensor:
     )[2]
 
 
-def _convolve_by_matmul(row: tf.Tensor, table: tf.Tensor, blocks) -> tf.Tensor:
+def _convolve_by_matmul(row: tf.Tensor, table: tf.Tensor, blocks: Size) -> tf.Tensor:
     num_sums = ps.shape(table)[-1]
     padded = tf.pad(table, [[0, 0], [_BLOCK - 1, 0]])
     shifted = tf.stack(
@@ -195,7 +204,7 @@ def _convolve_by_matmul(row: tf.Tensor, table: tf.Tensor, blocks) -> tf.Tensor:
     return tf.reduce_sum(tf.reshape(skewed, ps.stack([-1, blocks, num_sums])), axis=1)
 
 
-def _pad_to(rows: tf.Tensor, size) -> tf.Tensor:
+def _pad_to(rows: tf.Tensor, size: Size) -> tf.Tensor:
     """Zeros after the last axis, up to `size`."""
     missing = ps.maximum(size - ps.shape(rows)[-1], 0)
     paddings = ps.concat(
