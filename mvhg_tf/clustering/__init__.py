@@ -4,7 +4,7 @@ Jiang et al. 2016; Sutter et al. 2023, section 5.3 and appendix C.3.
 """
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mvhg_tf.clustering.estimator import VaDEClusterer
@@ -36,7 +36,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     # Late, as in the package above: TensorFlow takes seconds to import.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import layers
@@ -49,6 +50,6 @@ def make_decoder(
     return keras.Model(z, outputs, name="decoder")
 
 
-def _dense(units: int, seed: int, **kwargs) -> layers.Dense:
+def _dense(units: int, seed: int, **kwargs: Any) -> layers.Dense:
     initializer = keras.initializers.GlorotUniform(seed=seed)
     return layers.Dense(units, kernel_initializer=initializer, **kwargs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import keras
 import tensorflow as tf
@@ -18,12 +19,12 @@ class ProgressBar(keras.callbacks.Callback):
       description: shown before the bar.
     """
 
-    def __init__(self, description: str):
+    def __init__(self, description: str) -> None:
         super().__init__()
         self._description = description
         self._bar: tqdm | None = None
 
-    def on_epoch_begin(self, epoch: int, logs=None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
         if self._bar is None:
             steps = self.params["steps"]
             self._bar = tqdm(
@@ -34,14 +35,16 @@ class ProgressBar(keras.callbacks.Callback):
                 smoothing=0.1,
             )
 
-    def on_train_batch_end(self, batch: int, logs=None) -> None:
-        self._bar.update()
+    def on_train_batch_end(self, batch: int, logs: object = None) -> None:
+        if self._bar is not None:
+            self._bar.update()
 
-    def on_epoch_end(self, epoch: int, logs=None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
         done = f"epoch {epoch + 1} of {self.params['epochs']}"
-        self._bar.set_postfix_str(f"{done}, loss {logs['loss']:.2f}")
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"{done}, loss {logs['loss']:.2f}")
 
-    def on_train_end(self, logs=None) -> None:
+    def on_train_end(self, logs: object = None) -> None:
         self.close()
 
     def close(self) -> None:
@@ -65,13 +68,13 @@ class Checkpoints(keras.callbacks.Callback):
 
     def __init__(
         self, manager: tf.train.CheckpointManager, epochs_done: tf.Variable, every: int
-    ):
+    ) -> None:
         super().__init__()
         self._manager = manager
         self._epochs_done = epochs_done
         self._every = every
 
-    def on_epoch_end(self, epoch: int, logs=None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
         done = epoch + 1
         if done % self._every and done != self.params["epochs"]:
             return

@@ -5,12 +5,13 @@ from collections.abc import Iterable
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from mvhg_tf.runs.errors import UserError
 
 
 def as_samples(
-    x, num_features: int, bounds: tuple[float, float] | None = None
+    x: ArrayLike, num_features: int, bounds: tuple[float, float] | None = None
 ) -> np.ndarray:
     """x as float32 `[N, D]`.
 
@@ -51,7 +52,10 @@ def as_samples(
 
 
 def as_training_data(
-    x, num_features: int, num_clusters: int, bounds: tuple[float, float] | None
+    x: ArrayLike,
+    num_features: int,
+    num_clusters: int,
+    bounds: tuple[float, float] | None,
 ) -> np.ndarray:
     """x as float32 `[N, D]`, fit to train on.
 
@@ -74,7 +78,9 @@ def as_training_data(
     return x
 
 
-def as_responsibilities(responsibilities, shape: tuple[int, int]) -> np.ndarray:
+def as_responsibilities(
+    responsibilities: ArrayLike, shape: tuple[int, int]
+) -> np.ndarray:
     """Responsibilities as float32 `[N, K]`.
 
     Raises:

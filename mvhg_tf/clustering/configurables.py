@@ -32,7 +32,7 @@ from mvhg_tf.runs.limits import (
     at_least,
 )
 
-_PARTS = {
+_PARTS: dict[str, dict[str, type]] = {
     "vade.prior": {
         "uniform_prior": priors.UniformPrior,
         "categorical_prior": priors.CategoricalPrior,
@@ -85,7 +85,7 @@ def vade(
     num_samples: int,
     is_table: bool = False,
     prior: str | priors.ClusterPrior = "hypergeometric",
-    likelihood="auto",
+    likelihood: str | likelihoods.Likelihood = "auto",
     units: PositiveInts | None = None,
     latent_dim: PositiveInt | None = None,
     temperature: Positive | Callable[[tf.Tensor], tf.Tensor] = 0.5,

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
 
 import gin
 import numpy as np
@@ -24,6 +25,10 @@ VERSIONS = {"uniform": 1.0, "subsampled_80": 0.8, "subsampled_60": 0.6}
 NAMES = ("digits", "mnist", "fashion_mnist")
 PARTS = ("all", "test")
 TEST_SHARE = 0.2  # where the data come without a test part
+
+
+# Samples, and labels where there are any.
+_Pair: TypeAlias = tuple[np.ndarray, np.ndarray | None]
 
 
 class Part(NamedTuple):
@@ -59,12 +64,12 @@ class Data:
     test: Part
     classes: tuple[str, ...]
     sample_shape: tuple[int, ...]
-    scaling: Scaling | None = None
+    scaling: Scaling
 
     @property
     def is_table(self) -> bool:
         """Whether samples are rows of numbers, rather than intensities."""
-        return self.scaling is not None and self.scaling.is_table
+        return self.scaling.is_table
 
 
 @gin.configurable("data", denylist=["seed"])
@@ -113,7 +118,11 @@ def load(
     ]
     if len(classes):
         share = VERSIONS[version]
-        rows = [_subsample(part, share, len(classes), random) for part in rows]
+        rows = [
+            _subsample(part, part.labels, share, len(classes), random)
+            for part in rows
+            if part.labels is not None
+        ]
     train, test = rows if len(rows) == 2 else _split(source, rows[0], seed)
     train = train.take(random.permutation(len(train.x)))
     found = scaling.fit(train.x, is_image=len(sample_shape) > 1)
@@ -121,7 +130,7 @@ def load(
     return Data(train, test, tuple(map(str, classes)), sample_shape, found)
 
 
-def _classes(source: str, version: str, parts) -> np.ndarray:
+def _classes(source: str, version: str, parts: Sequence[_Pair]) -> np.ndarray:
     """The labels that occur, in order; none if there are no labels."""
     labels = [labels for _, labels in parts if labels is not None]
     if labels:
@@ -140,7 +149,7 @@ def _classes(source: str, version: str, parts) -> np.ndarray:
     return np.array([])
 
 
-def _read(source: str) -> list[tuple[np.ndarray, np.ndarray | None]]:
+def _read(source: str) -> list[_Pair]:
     """Samples and labels: of the training and the test part, or of both in one."""
     if source == "digits":
         return [_digits()]
@@ -167,14 +176,14 @@ def _read(source: str) -> list[tuple[np.ndarray, np.ndarray | None]]:
     return parts
 
 
-def _digits() -> tuple[np.ndarray, np.ndarray]:
+def _digits() -> _Pair:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
     return (digits.images / 16.0).astype(np.float32), digits.target
 
 
-def _downloaded(name: str) -> list[tuple[np.ndarray, np.ndarray]]:
+def _downloaded(name: str) -> list[_Pair]:
     import keras
 
     try:
@@ -186,14 +195,13 @@ def _downloaded(name: str) -> list[tuple[np.ndarray, np.ndarray]]:
         ) from error
 
 
-def _idx_folder(folder: str) -> list[tuple[np.ndarray, np.ndarray]]:
-    parts = []
+def _idx_folder(folder: str) -> list[_Pair]:
+    parts: list[_Pair] = []
     for part in ("train", "t10k"):
-        paths = [
-            _idx_path(folder, part, kind) for kind in ("images-idx3", "labels-idx1")
-        ]
-        if all(paths):
-            parts.append(tuple(files.read_idx(path) for path in paths))
+        images = _idx_path(folder, part, "images-idx3")
+        labels = _idx_path(folder, part, "labels-idx1")
+        if images and labels:
+            parts.append((files.read_idx(images), files.read_idx(labels)))
     if not parts:
         raise UserError(
             f"{folder} holds no t10k-images-idx3-ubyte with t10k-labels-idx1-ubyte "
@@ -210,7 +218,7 @@ def _idx_path(folder: str, part: str, kind: str) -> str | None:
     return None
 
 
-def _npz(path: str) -> list[tuple[np.ndarray, np.ndarray | None]]:
+def _npz(path: str) -> list[_Pair]:
     layouts = ([("x", "y")], [("x_train", "y_train"), ("x_test", "y_test")])
     arrays = files.read_npz(
         path, [name for layout in layouts for pair in layout for name in pair]
@@ -258,11 +266,15 @@ def _as_rows(source: str, x: np.ndarray) -> np.ndarray:
 
 
 def _subsample(
-    part: Part, share: float, num_classes: int, random: np.random.Generator
+    part: Part,
+    labels: np.ndarray,
+    share: float,
+    num_classes: int,
+    random: np.random.Generator,
 ) -> Part:
     kept = []
     for label in range(num_classes):
-        (indices,) = np.nonzero(part.labels == label)
+        indices = np.flatnonzero(labels == label)
         if label < num_classes // 2:
             size = round(share * len(indices))
             indices = random.choice(indices, size, replace=False)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -15,12 +16,14 @@ from sklearn.base import (
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
-from sklearn.utils import check_random_state
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from mvhg_tf.clustering import defaults
 from mvhg_tf.clustering.architectures import make_decoder, make_encoder
 from mvhg_tf.clustering.checks import check_choice, check_whole
+from mvhg_tf.clustering.likelihoods import Likelihood
+from mvhg_tf.clustering.priors import ClusterPrior
 from mvhg_tf.clustering.vade import VaDE
 
 _FLOATS = (np.float64, np.float32)
@@ -102,8 +105,8 @@ class VaDEClusterer(
         self,
         n_clusters: int = 8,
         *,
-        prior="hypergeometric",
-        likelihood="auto",
+        prior: str | ClusterPrior = "hypergeometric",
+        likelihood: str | Likelihood = "auto",
         scale: str = "auto",
         units: Sequence[int] | None = None,
         latent_dim: int | None = None,
@@ -114,9 +117,9 @@ class VaDEClusterer(
         held_epochs: int | None = None,
         batch_size: int = 128,
         learning_rate: float = 1e-3,
-        random_state=None,
+        random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
-    ):
+    ) -> None:
         self.n_clusters = n_clusters
         self.prior = prior
         self.likelihood = likelihood
@@ -133,7 +136,7 @@ class VaDEClusterer(
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y=None) -> VaDEClusterer:
+    def fit(self, X: ArrayLike, y: object = None) -> VaDEClusterer:
         """Pretrains and trains on X, `[N, D]`; y is not looked at.
 
         Warns with a `ConvergenceWarning` of a cluster that is nearly empty, and if
@@ -142,17 +145,17 @@ class VaDEClusterer(
         Raises:
           ValueError: if X or a parameter is not allowed.
         """
-        X = validate_data(self, X, dtype=_FLOATS, ensure_min_samples=2)
+        checked = validate_data(self, X, dtype=_FLOATS, ensure_min_samples=2)
         check_choice("scale", self.scale, ("auto", "minmax", "standard", "none"))
-        batch_size = min(check_whole("batch_size", self.batch_size, 1), len(X))
-        epochs, held_epochs = self._epochs(len(X), batch_size)
-        is_table = not defaults.are_intensities(X)
-        self.scaler_ = self._make_scaler(X, is_table)
-        X = self._scaled(X)
-        self.model_ = self._make_model(X.shape, is_table)
-        self.model_.prior.check_sizes(batch_size, len(X))
+        batch_size = min(check_whole("batch_size", self.batch_size, 1), len(checked))
+        epochs, held_epochs = self._epochs(len(checked), batch_size)
+        is_table = not defaults.are_intensities(checked)
+        self.scaler_ = self._make_scaler(checked, is_table)
+        x = self._scaled(checked)
+        self.model_ = self._make_model(x.shape, is_table)
+        self.model_.prior.check_sizes(batch_size, len(x))
         responsibilities = self.model_.pretrain(
-            X,
+            x,
             init=self.init,
             epochs=self.pretrain_epochs,
             starts=self.starts,
@@ -160,7 +163,7 @@ class VaDEClusterer(
             verbose=self.verbose,
         )
         self.model_.fit(
-            X,
+            x,
             batch_size=batch_size,
             responsibilities=responsibilities,
             held_epochs=held_epochs,
@@ -169,36 +172,36 @@ class VaDEClusterer(
         )
         self.n_iter_ = epochs
         self._describe()
-        self.labels_ = self.model_.predict(X)
+        self.labels_ = self.model_.predict(x)
         self._warn(responsibilities.argmax(axis=1))
         return self
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """The likeliest cluster of each sample, `[N, D]` -> int64 `[N]`."""
         X = self._checked(X)
         return self.model_.predict(X)
 
-    def predict_proba(self, X) -> np.ndarray:
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Responsibilities (eq. 63), `[N, D]` -> float32 `[N, K]`."""
         X = self._checked(X)
         return self.model_.predict_proba(X)
 
-    def transform(self, X) -> np.ndarray:
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """The mean embeddings, `[N, D]` -> float32 `[N, d]`."""
         X = self._checked(X)
         return self.model_.encode(X)
 
-    def inverse_transform(self, Z) -> np.ndarray:
+    def inverse_transform(self, Z: ArrayLike) -> np.ndarray:
         """E[x | z] in the units of X, `[N, d]` -> float64 `[N, D]`.
 
         Raises:
           ValueError: if Z has another shape or other than finite numbers.
         """
         check_is_fitted(self)
-        Z = check_array(Z, dtype=_FLOATS)
-        return self._unscaled(self.model_.decode(Z))
+        checked = check_array(Z, dtype=_FLOATS)
+        return self._unscaled(self.model_.decode(checked))
 
-    def score_samples(self, X) -> np.ndarray:
+    def score_samples(self, X: ArrayLike) -> np.ndarray:
         """A lower bound of log p(x) of each sample after scaling, in nats.
 
         `VaDE.score_samples`; `[N, D]` -> float32 `[N]`.
@@ -206,7 +209,7 @@ class VaDEClusterer(
         X = self._checked(X)
         return self.model_.score_samples(X)
 
-    def score(self, X, y=None) -> float:
+    def score(self, X: ArrayLike, y: object = None) -> float:
         """The mean of `score_samples`; y is not looked at."""
         return float(np.mean(self.score_samples(X)))
 
@@ -234,7 +237,7 @@ class VaDEClusterer(
     def _n_features_out(self) -> int:
         return self.model_.latent_dim
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
         return tags
@@ -249,7 +252,7 @@ class VaDEClusterer(
             "held_epochs", 2 * epochs // 5 if held is None else held, 0
         )
 
-    def _make_scaler(self, X: np.ndarray, is_table: bool):
+    def _make_scaler(self, X: np.ndarray, is_table: bool) -> TransformerMixin | None:
         """A fitted scaler, or None."""
         kind = self.scale
         if kind == "auto":
@@ -293,10 +296,12 @@ class VaDEClusterer(
 
     def _describe(self) -> None:
         """Sets the attributes that say what was fitted."""
-        weights = np.float64(self.model_.prior.proportions())
+        weights = np.asarray(self.model_.prior.proportions(), np.float64)
         self.weights_ = weights / weights.sum()
-        self.means_ = np.float64(self.model_.mixture.means)
-        self.covariances_ = np.exp(np.float64(self.model_.mixture.log_variances))
+        self.means_ = np.asarray(self.model_.mixture.means, np.float64)
+        self.covariances_ = np.exp(
+            np.asarray(self.model_.mixture.log_variances, np.float64)
+        )
         self.cluster_centers_ = self._unscaled(self.model_.decode(self.means_))
 
     def _warn(self, clusters_at_start: np.ndarray) -> None:
@@ -320,7 +325,7 @@ class VaDEClusterer(
                 stacklevel=3,
             )
 
-    def _checked(self, X) -> np.ndarray:
+    def _checked(self, X: ArrayLike) -> np.ndarray:
         check_is_fitted(self)
         return self._scaled(validate_data(self, X, dtype=_FLOATS, reset=False))
 
@@ -330,5 +335,5 @@ class VaDEClusterer(
         return np.asarray(X, np.float32)
 
     def _unscaled(self, X: np.ndarray) -> np.ndarray:
-        X = np.float64(X)
+        X = np.asarray(X, np.float64)
         return X if self.scaler_ is None else self.scaler_.inverse_transform(X)

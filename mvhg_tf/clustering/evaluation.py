@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from mvhg_tf.clustering import scores
 from mvhg_tf.clustering.data import Data
+
+if TYPE_CHECKING:
+    from mvhg_tf.clustering.vade import VaDE
 
 _OF_LABELS = (
     "scores",
@@ -86,7 +90,7 @@ class Evaluation:
         }
 
 
-def evaluate(model, data: Data) -> Evaluation:
+def evaluate(model: VaDE, data: Data) -> Evaluation:
     """Scores a model on both parts of the data.
 
     Args:
@@ -96,9 +100,9 @@ def evaluate(model, data: Data) -> Evaluation:
     train_clusters = model.predict(data.train.x)
     num_classes, num_clusters = len(data.classes), model.num_clusters
     assigned = np.bincount(train_clusters, minlength=num_clusters)
-    confusion, sizes = np.zeros([0, num_clusters], np.int64), np.zeros(0)
+    confusion, sizes = np.zeros([0, num_clusters], np.int64), np.zeros(0, np.int64)
     of_test, of_train = {}, {}
-    if num_classes:
+    if data.test.labels is not None and data.train.labels is not None:
         clusters = model.predict(data.test.x)
         confusion = confusion_of(data.test.labels, clusters, num_classes, num_clusters)
         sizes = np.bincount(data.train.labels, minlength=num_classes)

@@ -55,7 +55,9 @@ def proportions_figure(evaluation: Evaluation, classes: Sequence[str]) -> Figure
             evaluation.assigned_proportions,
             (evaluation.learned_proportions),
         )
-        draw_proportions(axes, assigned, learned, range(count), name="assigned")
+        draw_proportions(
+            axes, assigned, learned, [str(k) for k in range(count)], name="assigned"
+        )
         axes.set_xlabel("cluster")
         return figure
     draw_proportions(
@@ -149,14 +151,14 @@ def embedding_figure(
       method: how the points were found, for the title.
     """
     if labels is None:
-        panels = (("cluster", clusters),)
+        panels = [("cluster", clusters)]
         classes = [str(cluster) for cluster in range(len(class_of_cluster))]
     else:
         named = class_of_cluster[clusters]
-        panels = (
+        panels = [
             ("true class", labels),
             ("cluster, in the colour of its class", named),
-        )
+        ]
     width = 1 + 5 * len(panels)
     figure = Figure(figsize=(width, 5), layout="constrained")
     axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
@@ -176,7 +178,12 @@ def embedding_figure(
     handles, names = axes[0].get_legend_handles_labels()
     columns = math.ceil(len(names) / 20)
     figure.legend(
-        handles, names, loc="outside right", markerscale=3, frameon=False, ncols=columns
+        handles,
+        names,
+        loc="outside right",  # type: ignore[call-overload]
+        markerscale=3,
+        frameon=False,
+        ncols=columns,
     )
     return figure
 

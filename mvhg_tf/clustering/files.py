@@ -7,6 +7,7 @@ it holds.
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import os
 import struct
@@ -52,7 +53,9 @@ def read_idx(path: str) -> np.ndarray:
     return np.frombuffer(values, np.uint8).reshape(shape)
 
 
-def _idx_shape(path: str, file, most: int) -> tuple[int, ...]:
+def _idx_shape(
+    path: str, file: gzip.GzipFile | io.BufferedReader, most: int
+) -> tuple[int, ...]:
     """The shape in the header of an idx file that holds at most so many bytes."""
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] != _IDX_BYTES or not magic[3]:
@@ -95,7 +98,9 @@ def read_npz(path: str, names: Sequence[str]) -> dict[str, np.ndarray]:
         _fail(path, "is damaged or no npz file")
 
 
-def _read_member(path: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo):
+def _read_member(
+    path: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo
+) -> np.ndarray:
     name = entry.filename.removesuffix(".npy")
     most = _MOST_UNPACKED * entry.compress_size
     _check_possible(path, entry.file_size, most)

@@ -1,6 +1,7 @@
 """Likelihoods p(x | z) of the features of a sample."""
 
 import math
+from typing import Any, Protocol, runtime_checkable
 
 import keras
 import numpy as np
@@ -10,6 +11,17 @@ from keras.saving import deserialize_keras_object, register_keras_serializable
 from mvhg_tf.runs.errors import UserError
 
 _LEAST_SCALE = 0.01  # of the spread of x
+
+
+@runtime_checkable
+class Likelihood(Protocol):
+    """What a likelihood must have."""
+
+    def log_prob(self, x: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+        """log p(x | z), `[B]`, of x and the decoder's outputs, `[B, D]` each."""
+
+    def mean(self, outputs: tf.Tensor) -> tf.Tensor:
+        """E[x | z], `[B, D]`."""
 
 
 @register_keras_serializable(package="mvhg_tf")
@@ -54,7 +66,9 @@ class Gaussian(keras.layers.Layer):
       UserError: a ValueError, if `scale` is not positive and finite.
     """
 
-    def __init__(self, scale: float = 0.3, learned: bool = False, **kwargs):
+    def __init__(
+        self, scale: float = 0.3, learned: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if not 0 < scale < math.inf:
             raise UserError(
@@ -110,7 +124,7 @@ class Gaussian(keras.layers.Layer):
         }
 
 
-def get(likelihood):
+def get(likelihood: str | dict | Likelihood) -> Likelihood:
     """The likelihood of a name or Keras configuration, or the object itself.
 
     "gaussian" is a `Gaussian` of which the scale is learned.
@@ -120,7 +134,7 @@ def get(likelihood):
     """
     if isinstance(likelihood, dict):
         likelihood = deserialize_keras_object(likelihood)
-    if hasattr(likelihood, "log_prob") and hasattr(likelihood, "mean"):
+    if isinstance(likelihood, Likelihood):
         return likelihood
     if likelihood in ("bernoulli", "gaussian"):
         return Bernoulli() if likelihood == "bernoulli" else Gaussian(learned=True)

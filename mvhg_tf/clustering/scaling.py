@@ -26,8 +26,9 @@ class Scaling(NamedTuple):
     def apply(self, x: np.ndarray) -> np.ndarray:
         """Scaled samples, `[N, D]` -> float32 `[N, D]`."""
         # In float64 first: float32 has no room for small differences of large numbers.
-        x = (np.float64(x) - self.offset) / self.scale
-        return np.float32(x if self.is_table else np.clip(x, 0.0, 1.0))
+        x = (x.astype(np.float64) - self.offset) / self.scale
+        x = x if self.is_table else np.clip(x, 0.0, 1.0)
+        return x.astype(np.float32)
 
 
 def fit(x: np.ndarray, is_image: bool) -> Scaling:
@@ -43,7 +44,7 @@ def fit(x: np.ndarray, is_image: bool) -> Scaling:
     ones = np.ones(x.shape[1])
     if x.dtype == np.uint8:
         return Scaling(0.0 * ones, 255.0 * ones, False)
-    x = np.float64(x)
+    x = x.astype(np.float64)
     low, high = x.min(), x.max()
     in_unit = low >= 0.0 and high <= 1.0
     if (is_image and in_unit) or defaults.are_intensities(x):

@@ -1,6 +1,7 @@
 """How well clusters agree with known classes: accuracy, NMI and ARI."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 from sklearn import metrics
 
@@ -37,7 +38,7 @@ def scores(labels: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
     }
 
 
-def _checked(labels, clusters) -> tuple[np.ndarray, np.ndarray]:
+def _checked(labels: ArrayLike, clusters: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     labels, clusters = np.asarray(labels), np.asarray(clusters)
     if labels.shape != clusters.shape or labels.ndim != 1 or not len(labels):
         raise UserError(

@@ -6,7 +6,7 @@ import contextlib
 import csv
 import os
 import platform
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import gin
 import keras
@@ -148,7 +148,7 @@ def _start(
 def _fit(
     model: VaDE,
     data: data_sets.Data,
-    arguments: dict[str, object],
+    arguments: dict[str, Any],
     output_directory: str,
     checkpoint_epochs: int,
 ) -> None:
@@ -191,7 +191,7 @@ def _save_model(model: VaDE, output_directory: str) -> None:
 def _write_results(
     model: VaDE,
     data: data_sets.Data,
-    arguments: dict[str, object],
+    arguments: dict[str, Any],
     at_start: Evaluation,
     evaluation: Evaluation,
     output_directory: str,
@@ -258,8 +258,12 @@ def _write_pictures(
     for name, figure in pictures.items():
         path = os.path.join(output_directory, "figures", f"{name}.png")
         figure.savefig(path, dpi=110)
-    arrays = {"clusters": clusters, "embeddings": embeddings, "points": points}
-    if classes:
+    arrays: dict[str, Any] = {
+        "clusters": clusters,
+        "embeddings": embeddings,
+        "points": points,
+    }
+    if data.test.labels is not None:
         arrays["labels"] = data.test.labels
     path = os.path.join(output_directory, "results", "test.npz")
     np.savez_compressed(path, **arrays)
@@ -290,7 +294,7 @@ def _write_features(model: VaDE, data: data_sets.Data, output_directory: str) ->
         ]
         lines.writerow(["cluster", "samples", *names])
         for cluster in range(model.num_clusters):
-            own = np.float64(data.train.x[clusters == cluster])
+            own = data.train.x[clusters == cluster].astype(np.float64)
             numbers = ["" for _ in names]
             if len(own):
                 mean = own.mean(axis=0) * data.scaling.scale + data.scaling.offset

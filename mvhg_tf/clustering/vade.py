@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras.saving import register_keras_serializable
+from numpy.typing import ArrayLike
 
 from mvhg_tf.clustering import checks, likelihoods, priors
 from mvhg_tf.clustering.architectures import make_decoder, make_encoder
@@ -66,14 +68,14 @@ class VaDE(keras.Model):
         num_features: int,
         num_clusters: int,
         prior: str | priors.ClusterPrior = "hypergeometric",
-        likelihood="bernoulli",
+        likelihood: str | likelihoods.Likelihood = "bernoulli",
         encoder: keras.Model | None = None,
         decoder: keras.Model | None = None,
         latent_dim: int = 10,
         temperature: float | Callable[[tf.Tensor], tf.Tensor] = 0.5,
         seed: int = 0,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         checks.check_environment()
         self.num_features = checks.check_whole("num_features", num_features, 1)
@@ -109,13 +111,13 @@ class VaDE(keras.Model):
 
     def compile(
         self,
-        optimizer=None,
-        learning_rate=1e-3,
+        optimizer: keras.optimizers.Optimizer | str | None = None,
+        learning_rate: float | Callable[[tf.Tensor], tf.Tensor] = 1e-3,
         prior_rate: float = 10.0,
         prior_weight: float = 1.0,
-        jit_compile=False,
-        **kwargs,
-    ):
+        jit_compile: bool = False,
+        **kwargs: Any,
+    ) -> None:
         """Sets the optimizer: by default Adam with `learning_rate`.
 
         Args:
@@ -165,7 +167,7 @@ class VaDE(keras.Model):
         self.compile(**{**config, "optimizer": optimizer})
         optimizer.build(self.trainable_variables)
 
-    def pretrain(self, x: np.ndarray, **kwargs) -> np.ndarray:
+    def pretrain(self, x: np.ndarray, **kwargs: Any) -> np.ndarray:
         """Starts the networks and the mixture; see `pretraining.pretrain`.
 
         Returns:
@@ -182,8 +184,8 @@ class VaDE(keras.Model):
         held_epochs: int = 4,
         epochs: int = 1,
         initial_epoch: int = 0,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
         """Trains on x.
 
         Args:
@@ -215,7 +217,7 @@ class VaDE(keras.Model):
         checks.check_whole("initial_epoch", initial_epoch, 0)
         callbacks = keras.tree.flatten(kwargs.pop("callbacks", None) or [])
         self._held.assign(False)
-        parts = x
+        parts: np.ndarray | tuple[np.ndarray, ...] = x
         if responsibilities is not None:
             shape = (len(x), self.num_clusters)
             parts = (x, checks.as_responsibilities(responsibilities, shape))
@@ -292,7 +294,7 @@ class VaDE(keras.Model):
     def _bounds(self) -> tuple[float, float] | None:
         return getattr(self.likelihood, "bounds", None)
 
-    def _as_training_data(self, x) -> np.ndarray:
+    def _as_training_data(self, x: ArrayLike) -> np.ndarray:
         return checks.as_training_data(
             x, self.num_features, self.num_clusters, self._bounds
         )
@@ -464,7 +466,7 @@ class VaDE(keras.Model):
         mean, _ = self.encoder(x, training=training)
         return self.likelihood.mean(self.decoder(mean, training=training))
 
-    def export(self, filepath: str, *args, **kwargs) -> None:
+    def export(self, filepath: str, *args: Any, **kwargs: Any) -> None:
         """Writes `call` as Keras's `export` does: a SavedModel without this package.
 
         Args:
@@ -506,7 +508,7 @@ class VaDE(keras.Model):
 class _Hold(keras.callbacks.Callback):
     """Sets `held` in the first epochs."""
 
-    def __init__(self, held: tf.Variable, num_epochs: int):
+    def __init__(self, held: tf.Variable, num_epochs: int) -> None:
         super().__init__()
         self._held = held
         self._num_epochs = num_epochs

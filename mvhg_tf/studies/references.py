@@ -7,9 +7,10 @@ univariate draws, class by class, with the later classes merged into one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import special, stats
 
 
@@ -37,8 +38,8 @@ class ExactUrn:
     """
 
     def __init__(
-        self, group_sizes: Sequence[int], total_count: int, weights: Sequence[float]
-    ):
+        self, group_sizes: ArrayLike, total_count: int, weights: ArrayLike
+    ) -> None:
         self.group_sizes = np.asarray(group_sizes)
         self.total_count = int(total_count)
         self.weights = np.asarray(weights, np.float64)
@@ -99,9 +100,9 @@ class ExactUrn:
 
 
 def sample_merged_scipy(
-    group_sizes: Sequence[int],
+    group_sizes: ArrayLike,
     total_count: int,
-    weights: Sequence[float],
+    weights: ArrayLike,
     num_draws: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
@@ -111,10 +112,10 @@ def sample_merged_scipy(
     stands for all the later ones: of their joint size, with their mean weight. Where
     the weights of the merged classes differ, that is not Fisher's distribution.
     """
-    group_sizes, weights = np.asarray(group_sizes), np.asarray(weights, np.float64)
+    sizes, weights = np.asarray(group_sizes), np.asarray(weights, np.float64)
 
     def draw(index: int, remaining: int, size: int) -> np.ndarray:
-        own, later = group_sizes[index], group_sizes[index + 1 :]
+        own, later = sizes[index], sizes[index + 1 :]
         if not later.sum():
             return np.full(size, remaining)
         merged_weight = later @ weights[index + 1 :] / later.sum()
@@ -127,11 +128,14 @@ def sample_merged_scipy(
             random_state=rng,
         )
 
-    return _draw_by_remaining_count(draw, len(group_sizes), total_count, num_draws)
+    return _draw_by_remaining_count(draw, len(sizes), total_count, num_draws)
 
 
 def _draw_by_remaining_count(
-    draw, num_classes: int, total_count: int, num_draws: int
+    draw: Callable[[int, int, int], np.ndarray],
+    num_classes: int,
+    total_count: int,
+    num_draws: int,
 ) -> np.ndarray:
     """Draws class by class, all the draws of one remaining count in one call."""
     counts = np.zeros((num_draws, num_classes), np.int64)

@@ -8,10 +8,12 @@ import pytest
 
 from mvhg_tf.clustering.data import Data, Part
 from mvhg_tf.clustering.evaluation import evaluate, name_clusters, table
+from mvhg_tf.clustering.scaling import Scaling
 
 # Class a is cluster 2, class b cluster 0; cluster 1 has no class of its own.
 LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 0])
 CLUSTERS = np.array([2, 2, 2, 1, 0, 0, 0, 0])
+UNSCALED = Scaling(np.zeros(1), np.ones(1), is_table=False)
 
 
 class FoundClusters:
@@ -27,7 +29,7 @@ class FoundClusters:
 @pytest.fixture
 def evaluation():
     part = Part(CLUSTERS[:, None].astype(np.float32), LABELS)
-    return evaluate(FoundClusters(), Data(part, part, ("a", "b"), (1,)))
+    return evaluate(FoundClusters(), Data(part, part, ("a", "b"), (1,), UNSCALED))
 
 
 def test_clusters_are_named_after_classes(evaluation):
@@ -54,7 +56,7 @@ def test_weights_are_the_proportions_unless_the_prior_has_its_own(evaluation):
         log_weights=SimpleNamespace(numpy=lambda: log_weights),
     )
     part = Part(CLUSTERS[:, None].astype(np.float32), LABELS)
-    found = evaluate(model, Data(part, part, ("a", "b"), (1,)))
+    found = evaluate(model, Data(part, part, ("a", "b"), (1,), UNSCALED))
     np.testing.assert_allclose(found.weights, np.array([3, 1, 4]) / 8, rtol=1e-6)
 
 
@@ -81,7 +83,7 @@ def test_it_is_json_and_a_table_of_all_clusters(evaluation):
 
 def test_without_labels_there_are_shares_and_no_scores():
     part = Part(CLUSTERS[:, None].astype(np.float32), None)
-    found = evaluate(FoundClusters(), Data(part, part, (), (1,)))
+    found = evaluate(FoundClusters(), Data(part, part, (), (1,), UNSCALED))
     fields = json.loads(json.dumps(found.as_dict()))
     assert fields == {
         "learned_proportions": [0.5, 0.125, 0.375],

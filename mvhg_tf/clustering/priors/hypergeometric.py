@@ -1,5 +1,7 @@
 """Hypergeometric prior: the cluster sizes of a batch depend on one another."""
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 from keras.saving import register_keras_serializable
@@ -61,8 +63,8 @@ class HypergeometricPrior(ClusterPrior):
         group_sizes: str | int = "batch",
         probability_of: str = "assignment",
         counts: str = "expected",
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         whole = isinstance(group_sizes, int | np.integer) and group_sizes > 0
         if not whole and group_sizes not in ("batch", "data"):
@@ -72,7 +74,7 @@ class HypergeometricPrior(ClusterPrior):
             )
         check_choice("probability_of", probability_of, ("assignment", "sizes"))
         check_choice("counts", counts, ("expected", "sampled"))
-        self.group_sizes = group_sizes if not whole else int(group_sizes)
+        self.group_sizes = int(group_sizes) if whole else group_sizes
         self.probability_of = probability_of
         self.counts = counts
 
@@ -91,10 +93,10 @@ class HypergeometricPrior(ClusterPrior):
         super().build(num_clusters)
 
     def check_sizes(self, batch_size: int, num_samples: int) -> None:
-        whole = isinstance(self.group_sizes, int)
-        if whole and self.num_clusters * self.group_sizes < batch_size:
+        size = self.group_sizes
+        if isinstance(size, int) and self.num_clusters * size < batch_size:
             raise UserError(
-                f"group_sizes is {self.group_sizes}, but {self.num_clusters} clusters "
+                f"group_sizes is {size}, but {self.num_clusters} clusters "
                 f"must hold a batch of {batch_size}: pass at least "
                 f"{-(-batch_size // self.num_clusters)}, or a smaller batch_size."
             )
@@ -170,7 +172,7 @@ class HypergeometricPrior(ClusterPrior):
     def _total_count_of(self, batch_size: int, num_samples: int) -> int:
         return num_samples if self.group_sizes == "data" else batch_size
 
-    def _group_size(self, total_count):
+    def _group_size(self, total_count: tf.Tensor) -> float | tf.Tensor:
         if isinstance(self.group_sizes, int):
             return float(self.group_sizes)
         return total_count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -107,7 +108,13 @@ def log_densities(z: np.ndarray, at: Components) -> np.ndarray:
     return -(0.5 * squares + log_scales + constant)
 
 
-def _rounds(z, q, ridge, e_step, num_rounds) -> tuple[float, np.ndarray]:
+def _rounds(
+    z: np.ndarray,
+    q: np.ndarray,
+    ridge: float,
+    e_step: Callable[[np.ndarray], np.ndarray],
+    num_rounds: int,
+) -> tuple[float, np.ndarray]:
     """EM from the responsibilities: log-likelihood a sample, and the last ones."""
     before = -math.inf
     for _ in range(num_rounds):
@@ -155,13 +162,17 @@ def free_rounds(
     return float(np.average((q * log_joint).sum(axis=1), weights=weights)), q
 
 
-def _kmeans_start(z, num_clusters, rng) -> np.ndarray:
+def _kmeans_start(
+    z: np.ndarray, num_clusters: int, rng: np.random.Generator
+) -> np.ndarray:
     seed = int(rng.integers(2**31))
     clusters = KMeans(num_clusters, n_init=1, random_state=seed).fit_predict(z)
     return np.eye(num_clusters)[clusters]
 
 
-def _random_start(z, num_clusters, rng) -> np.ndarray:
+def _random_start(
+    z: np.ndarray, num_clusters: int, rng: np.random.Generator
+) -> np.ndarray:
     """Each sample to the nearest of K samples, in units of the spread."""
     z = (z - z.mean(axis=0)) / np.maximum(z.std(axis=0), 1e-12)
     centres = z[rng.choice(len(z), num_clusters, replace=False)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
@@ -16,8 +17,11 @@ import numpy as np
 from mvhg_tf.clustering.start.layer_wise import layer_pairs
 from mvhg_tf.runs.errors import UserError
 
+if TYPE_CHECKING:
+    from mvhg_tf.clustering.vade import VaDE
 
-def load_jiang_weights(model, path: str | os.PathLike) -> None:
+
+def load_jiang_weights(model: VaDE, path: str | os.PathLike) -> None:
     """Sets the encoder's mean and the decoder; `pretrain(x, epochs=0)` goes on.
 
     Args:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
 
 from mvhg_tf.clustering.batches import batches
 from mvhg_tf.runs.errors import UserError
 
+if TYPE_CHECKING:
+    from mvhg_tf.clustering.vade import VaDE
+
 _CORRUPTION = 0.2  # of the inputs and of the hidden units, set to 0
 
 
-def train(model, x: np.ndarray, epochs: int, batch_size: int, verbose: int = 0) -> None:
+def train(
+    model: VaDE, x: np.ndarray, epochs: int, batch_size: int, verbose: int = 0
+) -> None:
     """Starts the networks from the outside in, as Jiang et al. (2016) did.
 
     The i-th layer of the encoder and the i-th last of the decoder learn to restore
@@ -57,7 +64,7 @@ def train(model, x: np.ndarray, epochs: int, batch_size: int, verbose: int = 0) 
         inputs = np.asarray(down(inputs))
 
 
-def layer_pairs(model) -> list[tuple[keras.layers.Dense, keras.layers.Dense]]:
+def layer_pairs(model: VaDE) -> list[tuple[keras.layers.Dense, keras.layers.Dense]]:
     """The layers that undo each other, the outermost pair first.
 
     Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -15,6 +16,9 @@ from mvhg_tf.clustering.checks import check_batch_size, check_choice, check_whol
 from mvhg_tf.clustering.start import em, layer_wise, search
 from mvhg_tf.clustering.start.whitening import LinearEnds, whitening
 from mvhg_tf.runs.errors import UserError
+
+if TYPE_CHECKING:
+    from mvhg_tf.clustering.vade import VaDE
 
 INITS = {
     "auto": search.fit_auto,
@@ -32,7 +36,7 @@ _POSTERIOR_SHARE = 0.05
 
 
 def pretrain(
-    model,
+    model: VaDE,
     x: np.ndarray,
     init: str = "auto",
     epochs: int | None = None,
@@ -105,7 +109,7 @@ def _epochs_for(steps: int) -> int:
     return min(max(-(-_STEPS // steps), _FEWEST_EPOCHS), _MOST_EPOCHS)
 
 
-def _is_linear(model) -> bool:
+def _is_linear(model: VaDE) -> bool:
     """Whether the best autoencoder is known: `set_principal_components`."""
     if not isinstance(model.likelihood, likelihoods.Gaussian):
         return False
@@ -123,12 +127,12 @@ def _is_linear(model) -> bool:
     )
 
 
-def set_principal_components(model, x: np.ndarray) -> None:
+def set_principal_components(model: VaDE, x: np.ndarray) -> None:
     """Sets linear networks to the principal components of x, `[N, D]`.
 
     They reconstruct it with the least squared errors (Baldi and Hornik, 1989).
     """
-    x = np.float64(x)
+    x = x.astype(np.float64)
     mean = x.mean(axis=0)
     found = PCA(min(model.latent_dim, *x.shape), svd_solver="full").fit(x)
     axes = np.zeros([model.latent_dim, x.shape[1]])
@@ -143,7 +147,7 @@ def set_principal_components(model, x: np.ndarray) -> None:
 
 
 def train_autoencoder(
-    model,
+    model: VaDE,
     x: np.ndarray,
     epochs: int,
     batch_size: int,
@@ -171,7 +175,7 @@ def train_autoencoder(
 
 
 def _start_mixture(
-    model, embeddings: np.ndarray, init: str, starts: int, ends: LinearEnds | None
+    model: VaDE, embeddings: np.ndarray, init: str, starts: int, ends: LinearEnds | None
 ) -> np.ndarray:
     """Finds clusters, and gives the model their moments; whitened if `ends` are given.
 
@@ -196,7 +200,7 @@ def _start_mixture(
     return q.astype(np.float32)
 
 
-def _fit_scale(model, x: np.ndarray) -> None:
+def _fit_scale(model: VaDE, x: np.ndarray) -> None:
     """Sets a likelihood's scale, if it has one, for draws of z from q(z | x)."""
     if hasattr(model.likelihood, "fit_scale"):
         mean, log_variance = model.encoder.predict(x, verbose=0)

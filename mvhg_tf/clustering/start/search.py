@@ -123,15 +123,15 @@ def _moves(
     for i, j in itertools.combinations(range(q.shape[1]), 2):
         overlap = graph.conductance(members[i], members[j])
         clear = [
-            k
+            (k, split)
             for k, split in enumerate(splits)
             if split and k not in (i, j) and split.conductance < _CLEARLY * overlap
         ]
         if clear:
             merged = _likelihood_of(z, q[:, i] + q[:, j], ridge)
-        for k in clear:
-            gain = merged - values[i] - values[j] + splits[k].gain
-            yield gain, (i, j, k), splits[k].halves
+        for k, split in clear:
+            gain = merged - values[i] - values[j] + split.gain
+            yield gain, (i, j, k), split.halves
 
 
 def _likelihood_of(z: np.ndarray, weights: np.ndarray, ridge: float) -> float:

@@ -22,7 +22,7 @@ class NeighbourGraph:
       seed: of the choice of 5000 samples, where there are more.
     """
 
-    def __init__(self, z: np.ndarray, seed: int):
+    def __init__(self, z: np.ndarray, seed: int) -> None:
         rows = np.arange(len(z))
         if len(z) > _MOST_SAMPLES:
             rows = np.random.default_rng(seed).choice(rows, _MOST_SAMPLES, False)

@@ -6,6 +6,7 @@ Runs that differ in their prior can share one, see `train`.
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,8 +14,11 @@ from mvhg_tf.clustering import files
 from mvhg_tf.runs.errors import UserError
 from mvhg_tf.runs.whole import written_whole
 
+if TYPE_CHECKING:
+    from mvhg_tf.clustering.vade import VaDE
 
-def save(path: str, model, responsibilities: np.ndarray, x: np.ndarray) -> None:
+
+def save(path: str, model: VaDE, responsibilities: np.ndarray, x: np.ndarray) -> None:
     """Saves a pretrained model's start, whole or not at all.
 
     Args:
@@ -28,7 +32,7 @@ def save(path: str, model, responsibilities: np.ndarray, x: np.ndarray) -> None:
         np.savez(part, responsibilities=responsibilities, data=_digest(x), **weights)
 
 
-def load(path: str, model, x: np.ndarray) -> np.ndarray:
+def load(path: str, model: VaDE, x: np.ndarray) -> np.ndarray:
     """Starts a model as `save` was given it; its prior with the clusters' shares.
 
     Args:
@@ -69,7 +73,7 @@ def load(path: str, model, x: np.ndarray) -> np.ndarray:
     return responsibilities
 
 
-def _weights(model) -> dict:
+def _weights(model: VaDE) -> dict:
     """The variables of networks, mixture and likelihood, not those of the prior."""
     parts = {
         "encoder": model.encoder,

@@ -82,7 +82,7 @@ class LinearEnds:
       UserError: a ValueError, if they don't.
     """
 
-    def __init__(self, encoder: keras.Model, decoder: keras.Model):
+    def __init__(self, encoder: keras.Model, decoder: keras.Model) -> None:
         mean = encoder.outputs[0]
         last = [layer for layer in encoder.layers if _touches(layer, "output", mean)]
         read = [layer for layer in encoder.layers if _touches(layer, "input", mean)]
@@ -120,7 +120,7 @@ class LinearEnds:
         )
 
 
-def _touches(layer: keras.layers.Layer, end: str, tensor) -> bool:
+def _touches(layer: keras.layers.Layer, end: str, tensor: keras.KerasTensor) -> bool:
     try:
         ends = keras.tree.flatten(getattr(layer, end))
     except AttributeError:  # called not at all, or more than once

@@ -28,6 +28,7 @@ from mvhg_tf.studies.jobs.job import Job
 from mvhg_tf.studies.jobs.report_parts import (
     Chart,
     Listing,
+    Part,
     Section,
     Spread,
     Table,
@@ -149,7 +150,7 @@ def _proportions(results: ClusteringResults) -> Section:
         for version in results.versions
         for prior in PRIORS
     ]
-    parts: list = [
+    parts: list[Part] = [
         "Half the sum of the differences between learned and true proportions of the "
         "classes (total variation): of the proportions that the prior expects, and of "
         "its weights, scaled to the sum 1. A hypergeometric prior's weights exaggerate "
@@ -265,7 +266,7 @@ def _cost(results: ClusteringResults) -> Section:
         ]
         for version in results.versions
     ]
-    parts = [
+    parts: list[Part] = [
         "Processor seconds of a run that was done at one go. The first prior's have "
         "the pretraining in them; all have the evaluation and the figures.",
         Table("cost", ["version", *PRIORS], rows, 0),
@@ -276,7 +277,7 @@ def _cost(results: ClusteringResults) -> Section:
 
 
 def _settings(results: ClusteringResults) -> Section:
-    parts: list = []
+    parts: list[Part] = []
     for run in PRIORS:
         known = results.any_result(run)
         if known:

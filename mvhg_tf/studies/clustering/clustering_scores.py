@@ -26,7 +26,7 @@ class ClusteringResults:
       UserError: if the folder holds none of the jobs, or some of other settings.
     """
 
-    def __init__(self, preset: str, jobs: Sequence[Job], output_directory: str):
+    def __init__(self, preset: str, jobs: Sequence[Job], output_directory: str) -> None:
         self.name = preset
         self.preset = PRESETS[preset]
         self.study = StudyResults(jobs, output_directory)
@@ -58,7 +58,7 @@ class ClusteringResults:
         """The mean over seeds of `values`."""
         return spread_of(self.values(*place))
 
-    def at_start(self, version: str, key: str, group: str = MAIN):
+    def at_start(self, version: str, key: str, group: str = MAIN) -> Spread | None:
         """The same of the start, before VaDE's own training."""
         jobs = self.jobs(version, group)
         found = (self.study.of(job, job.steps[0].name) for job in jobs)
@@ -71,7 +71,11 @@ class ClusteringResults:
             self.values(version, rival, "accuracy"),
             strict=True,
         )
-        return [ours - theirs for ours, theirs in pairs if None not in (ours, theirs)]
+        return [
+            ours - theirs
+            for ours, theirs in pairs
+            if ours is not None and theirs is not None
+        ]
 
     def weights_distances(self, version: str, run: str) -> Iterator[float]:
         """The total variation of a prior's weights to the true proportions."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mvhg_tf.runs.errors import UserError
 from mvhg_tf.runs.gin_files import gin_file_path
@@ -100,7 +100,11 @@ def make_jobs(preset_name: str, data: str | None = None) -> list[Job]:
     """
     preset = PRESETS[preset_name]
     source = preset.data if data is None else _checked_source(data)
-    runs = {MAIN: PRIORS, CHOSEN: _chosen_runs(), FREE: PRIORS}
+    runs: dict[str, Mapping[str, tuple[str, ...]]] = {
+        MAIN: PRIORS,
+        CHOSEN: _chosen_runs(),
+        FREE: PRIORS,
+    }
     seeds = {MAIN: preset.seeds, CHOSEN: preset.comparison_seeds}
     return [
         _job(preset, source, group, version, seed, runs[group])
@@ -136,7 +140,7 @@ def _job(
     group: str,
     version: str,
     seed: int,
-    runs: dict[str, tuple[str, ...]],
+    runs: Mapping[str, tuple[str, ...]],
 ) -> Job:
     shared = [
         *preset.bindings,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mvhg_tf.studies import text_tables
@@ -50,7 +51,7 @@ def draw_figure(rows: Sequence[dict]) -> Figure:
     return figure
 
 
-def _plot(axis, rows, key, color) -> None:
+def _plot(axis: Axes, rows: list[dict], key: str, color: str | None) -> None:
     """One line a loss over the temperatures; the others stand apart, at the left."""
     names = [_name(row) for row in rows if row["loss"] == rows[0]["loss"]]
     apart = len(names) - len(TEMPERATURES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -29,6 +30,10 @@ TEMPERATURES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 NUM_SUBSET_PROBLEMS = 10
 
 
+# Of counts `[..., c]` and the target, to `[...]`.
+Loss: TypeAlias = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
 @dataclasses.dataclass(frozen=True)
 class Problem:
     """A loss of an urn's draws; the gradient wanted is of its mean in log_weights.
@@ -49,7 +54,7 @@ class Problem:
     total_count: int
     log_weights: np.ndarray
     target: np.ndarray
-    loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    loss: Loss
 
     def exact_gradient(self) -> np.ndarray:
         """Cov(loss(x), x) `[c]`, over the enumerated support, in float64.
@@ -99,11 +104,18 @@ class Problem:
 
 @tf.function
 def _estimate(
-    log_weights, target, temperature, seed, total_count, group_sizes, loss, estimator
-):
+    log_weights: tf.Tensor,
+    target: tf.Tensor,
+    temperature: tf.Tensor,
+    seed: tf.Tensor,
+    total_count: int,
+    group_sizes: tuple[int, ...],
+    loss: Loss,
+    estimator: str,
+) -> tf.Tensor:
     built_in = estimator in ("mean", "gumbel_softmax")
 
-    def urn():
+    def urn() -> MultivariateFisherNoncentralHypergeometric:
         return MultivariateFisherNoncentralHypergeometric(
             float(total_count),
             np.array(group_sizes, np.float32),
@@ -112,7 +124,7 @@ def _estimate(
             temperature=temperature,
         )
 
-    def of_draws(x):
+    def of_draws(x: tf.Tensor) -> tf.Tensor:
         return loss(x, target)
 
     if estimator == "second_order":
@@ -129,7 +141,11 @@ def _estimate(
     return tape.gradient(total, log_weights)
 
 
-def _second_order(urn, loss, seed) -> tf.Tensor:
+def _second_order(
+    urn: MultivariateFisherNoncentralHypergeometric,
+    loss: Callable[[tf.Tensor], tf.Tensor],
+    seed: tf.Tensor,
+) -> tf.Tensor:
     """1/2 (Cov v + (x - mean)(x - mean)' v), v the slope of the loss, `[N, c]`.
 
     Heun's rule, as ReinMax (Liu et al., NeurIPS 2023) is for categorical variables:
@@ -145,7 +161,11 @@ def _second_order(urn, loss, seed) -> tf.Tensor:
     return 0.5 * (tf.linalg.matvec(urn.covariance(), slopes) + own)
 
 
-def _leave_one_out(urn, loss, seed) -> tf.Tensor:
+def _leave_one_out(
+    urn: MultivariateFisherNoncentralHypergeometric,
+    loss: Callable[[tf.Tensor], tf.Tensor],
+    seed: tf.Tensor,
+) -> tf.Tensor:
     """The score function, less the mean loss of the other draws, `[N, c]`."""
     num_draws = DRAWS["leave_one_out"]
     draws = urn.sample(num_draws, seed=seed)
@@ -156,20 +176,20 @@ def _leave_one_out(urn, loss, seed) -> tf.Tensor:
     return tf.reduce_mean(centred[..., tf.newaxis] * (draws - urn.mean()), axis=0)
 
 
-def _squared_distance(x, target):
+def _squared_distance(x: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.math.squared_difference(x, target), -1)
 
 
-def _product(x, target):
+def _product(x: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     del target
     return x[..., 0] * x[..., 1]
 
 
-def _cross_entropy(x, target):
+def _cross_entropy(x: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     return -tf.reduce_sum(target * tf.math.log1p(x), -1)
 
 
-def _waves(x, target):
+def _waves(x: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.sin((x - target) / 3.0), -1)
 
 

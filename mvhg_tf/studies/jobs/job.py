@@ -17,6 +17,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from mvhg_tf.runs.errors import UserError
 from mvhg_tf.runs.whole import write_json
@@ -44,7 +45,7 @@ class Step:
 
     name: str
     function: Callable[..., None]
-    arguments: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     result: str = ""
     cost: float = 1.0
 
@@ -61,7 +62,7 @@ class Job:
 
     name: str
     steps: tuple[Step, ...]
-    settings: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def folder(self, output_directory: str) -> str:
         """The job's folder."""
@@ -84,7 +85,7 @@ class Progress:
       folder: its folder, which need not exist.
     """
 
-    def __init__(self, job: Job, folder: str):
+    def __init__(self, job: Job, folder: str) -> None:
         self._job = job
         self._folder = folder
         self._record = read_json(os.path.join(folder, RECORD)) or {}
@@ -200,7 +201,7 @@ def unfinished(jobs: Sequence[Job], output_directory: str) -> list[Job]:
     return todo
 
 
-def read_json(path: str) -> object:
+def read_json(path: str) -> Any:
     """What the file holds; None if it isn't there or can't be read."""
     try:
         with open(path, encoding="utf-8") as file:

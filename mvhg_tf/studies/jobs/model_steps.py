@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from mvhg_tf.runs.gin_files import gin_file_path
 from mvhg_tf.studies.jobs.job import Step
@@ -104,14 +105,14 @@ def visualize(folder: str, model_dir: str) -> None:
     )
 
 
-def postprocess(folder: str, **arguments) -> None:
+def postprocess(folder: str, **arguments: Any) -> None:
     """Makes a representation of the model `source` in `<folder>/<output>`."""
     from mvhg_tf.disentanglement.steps.postprocess import postprocess_with_gin
 
     _make(postprocess_with_gin, folder, **arguments)
 
 
-def evaluate(folder: str, **arguments) -> None:
+def evaluate(folder: str, **arguments: Any) -> None:
     """Scores the representation `source` into `<folder>/<output>`."""
     from mvhg_tf.disentanglement.steps.evaluate import evaluate_with_gin
 

@@ -10,7 +10,7 @@ import html
 import io
 import math
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TypeAlias, TypeGuard, TypeVar
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -20,7 +20,8 @@ from mvhg_tf.studies import text_tables
 _DOTS_PER_INCH = 110
 
 
-class Spread(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Spread:
     """A mean over repetitions.
 
     Attributes:
@@ -34,7 +35,7 @@ class Spread(NamedTuple):
     count: int | None = None
 
 
-Cell = str | int | float | Spread | None
+Cell: TypeAlias = str | int | float | Spread | None
 
 
 def spread_of(values: Iterable[float | None]) -> Spread | None:
@@ -50,7 +51,7 @@ def spread_of(values: Iterable[float | None]) -> Spread | None:
     return Spread(float(np.mean(known)), deviation, len(known))
 
 
-def is_known(value: float | None) -> bool:
+def is_known(value: float | None) -> TypeGuard[float]:
     """Whether it is a number, and not NaN."""
     return value is not None and not math.isnan(value)
 
@@ -93,16 +94,15 @@ class Table:
         }
         records = []
         for row in self.rows:
-            record = {}
+            record: dict[str, Cell] = {}
             for column, (title, cell) in enumerate(zip(self.header, row, strict=True)):
                 if column not in spread_columns:
                     record[title] = cell
                     continue
-                known = isinstance(cell, Spread)
-                spread = cell if known else Spread(cell)
-                record[title] = spread.mean
-                record[f"{title} (deviation)"] = spread.deviation
-                record[f"{title} (count)"] = spread.count
+                spread = cell if isinstance(cell, Spread) else None
+                record[title] = spread.mean if spread else cell
+                record[f"{title} (deviation)"] = spread.deviation if spread else None
+                record[f"{title} (count)"] = spread.count if spread else None
             records.append(record)
         return records
 
@@ -167,12 +167,16 @@ def _folded(title: str, text: str) -> str:
     return f'<details markdown="1">\n{summary}\n\n{text}\n</details>\n'
 
 
+Part: TypeAlias = str | Table | Chart | Listing
+P = TypeVar("P", Table, Chart, Listing)
+
+
 @dataclasses.dataclass(frozen=True)
 class Section:
     """A headline and what is under it, in order; a `str` is Markdown."""
 
     title: str
-    parts: Sequence[str | Table | Chart | Listing]
+    parts: Sequence[Part]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,7 +193,7 @@ class Report:
     lead: str
     sections: Sequence[Section]
 
-    def parts(self, kind: type) -> list:
+    def parts(self, kind: type[P]) -> list[P]:
         """The tables, charts or listings of all sections."""
         return [
             part
@@ -204,6 +208,7 @@ class Report:
         for section in self.sections:
             blocks.append(f"## {section.title}\n")
             for part in section.parts:
-                is_text = isinstance(part, str)
-                blocks.append(f"{part.strip()}\n" if is_text else part.as_markdown())
+                blocks.append(
+                    f"{part.strip()}\n" if isinstance(part, str) else part.as_markdown()
+                )
         return "\n".join(blocks)

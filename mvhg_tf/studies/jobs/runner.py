@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from typing import BinaryIO
 
 import joblib
 from tqdm import tqdm
@@ -124,7 +125,8 @@ def _progress_bar(jobs: Sequence[Job], output_directory: str) -> Iterator[tqdm]:
             done[job.name] = progress_of(job).done_cost
         following[:] = [job for job in following if done[job.name] < costs[job.name]]
 
-    following, done = list(jobs), {}
+    following: list[Job] = list(jobs)
+    done: dict[str, float] = {}
     look()
     bar = tqdm(
         total=sum(costs.values()),
@@ -170,7 +172,7 @@ def _run_apart(job: Job, folder: str, num_threads: int) -> tuple[str, str]:
     return job.name, f"failed ({_last_line(log)}); all of it is in {log}."
 
 
-def _wait_for_worker(job: Job, folder: str, num_threads: int, log) -> int:
+def _wait_for_worker(job: Job, folder: str, num_threads: int, log: BinaryIO) -> int:
     """The exit code of a process that does the job.
 
     The process ends when this one does, however it ends: the worker reads its
@@ -186,6 +188,7 @@ def _wait_for_worker(job: Job, folder: str, num_threads: int, log) -> int:
         start_new_session=True,  # out of reach of Ctrl-C
     )
     try:
+        assert process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             process.stdin.write(pickle.dumps((job, folder)))
             process.stdin.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mvhg_tf.runs.errors import UserError
 from mvhg_tf.studies.jobs.job import Job, Progress, Step, read_json, unfinished
@@ -21,14 +22,14 @@ class StudyResults:
       UserError: if the folder holds none of the jobs, or some of other settings.
     """
 
-    def __init__(self, jobs: Sequence[Job], output_directory: str):
+    def __init__(self, jobs: Sequence[Job], output_directory: str) -> None:
         unfinished(jobs, output_directory)  # which looks for other settings
         self.jobs = list(jobs)
         self._output_directory = output_directory
         self._progress = {
             job.name: Progress(job, job.folder(output_directory)) for job in jobs
         }
-        self._results: dict[tuple[str, str], Mapping[str, object]] = {}
+        self._results: dict[tuple[str, str], Mapping[str, Any]] = {}
         self.states = [progress.state for progress in self._progress.values()]
         if set(self.states) <= {"to do"}:
             raise UserError(
@@ -45,17 +46,18 @@ class StudyResults:
         step = _step(job, step_name)
         return step is not None and self._progress[job.name].is_done(step)
 
-    def of(self, job: Job, step_name: str) -> Mapping[str, object]:
+    def of(self, job: Job, step_name: str) -> Mapping[str, Any]:
         """The step's result; empty if it isn't finished."""
         key = (job.name, step_name)
         if key not in self._results:
             self._results[key] = self._read(job, step_name)
         return self._results[key]
 
-    def _read(self, job: Job, step_name: str) -> Mapping[str, object]:
-        if not self.has(job, step_name):
+    def _read(self, job: Job, step_name: str) -> Mapping[str, Any]:
+        step = _step(job, step_name)
+        if step is None or not self.has(job, step_name):
             return {}
-        result = read_json(self.path(job, _step(job, step_name).result))
+        result = read_json(self.path(job, step.result))
         return result if isinstance(result, dict) else {}
 
     def number(self, job: Job, step_name: str, key: str) -> float | None:
@@ -80,9 +82,10 @@ class StudyResults:
     def machines(self, step_name: str) -> list[str]:
         """The machines that did a step, as far as that was noted."""
         noted = (
-            self._progress[job.name].of_step(_step(job, step_name)).get("machine")
+            self._progress[job.name].of_step(step).get("machine")
             for job in self.jobs
-            if self.has(job, step_name)
+            for step in job.steps
+            if step.name == step_name and self.has(job, step_name)
         )
         return sorted({machine for machine in noted if machine})
 

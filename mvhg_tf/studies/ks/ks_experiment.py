@@ -9,7 +9,8 @@ the one that the paper used.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -63,14 +64,20 @@ COMPARISONS = (
 )
 
 
-def _sweep(figure, parameter, values, group_sizes=200, total_count=180, weight=5.0):
+def _sweep(
+    figure: int,
+    parameter: str,
+    values: Sequence[int],
+    group_sizes: int | Sequence[int] = 200,
+    total_count: int | Sequence[int] = 180,
+    weight: float | Sequence[int] = 5.0,
+) -> Sweep:
     size_2, total_counts, weight_2 = (
         np.broadcast_to(x, len(values)) for x in (group_sizes, total_count, weight)
     )
-    group_sizes = np.full((len(values), 3), 200)
-    weights = np.ones((len(values), 3))
-    group_sizes[:, 1], weights[:, 1] = size_2, weight_2
-    return Sweep(figure, parameter, values, group_sizes, total_counts, weights)
+    sizes, weights = np.full((len(values), 3), 200), np.ones((len(values), 3))
+    sizes[:, 1], weights[:, 1] = size_2, weight_2
+    return Sweep(figure, parameter, values, sizes, total_counts, weights)
 
 
 def paper_sweeps() -> tuple[Sweep, Sweep, Sweep]:
@@ -140,7 +147,7 @@ def run_sweep(
       A row for each comparison, urn and class; and the draws `[V, num_draws, 3]` of
       "exact", "merged", "exact draws" and "merged draws".
     """
-    draws = {name: [] for name in ("exact draws", "merged draws")}
+    draws: dict[str, Any] = {name: [] for name in ("exact draws", "merged draws")}
     for method in METHODS:
         progress.set_description(f"{sweep.parameter}: drawing, {method}")
         draws[method] = draw_ours(sweep, method, num_draws, seed)
@@ -166,7 +173,12 @@ def run_sweep(
     return rows, {name: np.asarray(values) for name, values in draws.items()}
 
 
-def _test_classes(draws, index, exact, comparison) -> list[tuple[float, float]]:
+def _test_classes(
+    draws: Mapping[str, np.ndarray],
+    index: int,
+    exact: references.ExactUrn,
+    comparison: Comparison,
+) -> list[tuple[float, float]]:
     """Returns the distance and the p-value of each class."""
     ours = draws[comparison.method][index]
     tests = []
@@ -179,7 +191,13 @@ def _test_classes(draws, index, exact, comparison) -> list[tuple[float, float]]:
     return tests
 
 
-def _rows(sweep, value, comparison, distances, p_values) -> list[dict]:
+def _rows(
+    sweep: Sweep,
+    value: int,
+    comparison: Comparison,
+    distances: np.ndarray,
+    p_values: np.ndarray,
+) -> list[dict]:
     # The paper corrects over the three tests of a joint distribution.
     corrected = stats.false_discovery_control(p_values, method="bh")
     return [
@@ -207,7 +225,9 @@ def _correct_over_figure(rows: list[dict]) -> None:
             row["p_corrected_over_figure"] = p_value
 
 
-def select(rows: Sequence[dict], comparison: Comparison, figure=None) -> list[dict]:
+def select(
+    rows: Sequence[dict], comparison: Comparison, figure: int | None = None
+) -> list[dict]:
     """Returns the rows of one comparison, of one figure if that is given."""
     return [
         row

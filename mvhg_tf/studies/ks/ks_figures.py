@@ -47,7 +47,9 @@ def write_figures(
         figure.savefig(os.path.join(output_dir, f"figure_{number}.png"), dpi=110)
 
 
-def _figure_1(sweep, rows, draws) -> Figure:
+def _figure_1(
+    sweep: Sweep, rows: Sequence[dict], draws: Mapping[str, np.ndarray]
+) -> Figure:
     figure = Figure(figsize=(13, 10), layout="constrained")
     axes = figure.subplots(len(_SHOWN), 3, width_ratios=(1.3, 1, 1))
     for row, comparison in zip(axes, _SHOWN, strict=True):
@@ -59,7 +61,7 @@ def _figure_1(sweep, rows, draws) -> Figure:
     return figure
 
 
-def _figure_4(sweep, draws) -> Figure:
+def _figure_4(sweep: Sweep, draws: Mapping[str, np.ndarray]) -> Figure:
     figure = Figure(figsize=(13, 10), layout="constrained")
     axes = figure.subplots(len(_SHOWN), 3)
     for row, comparison in zip(axes, _SHOWN, strict=True):
@@ -70,7 +72,7 @@ def _figure_4(sweep, draws) -> Figure:
     return figure
 
 
-def _ablation_figure(sweep, rows) -> Figure:
+def _ablation_figure(sweep: Sweep, rows: Sequence[dict]) -> Figure:
     figure = Figure(figsize=(10, 9), layout="constrained")
     axes = figure.subplots(len(_SHOWN), 2)
     for row, comparison in zip(axes, _SHOWN, strict=True):
@@ -80,7 +82,13 @@ def _ablation_figure(sweep, rows) -> Figure:
     return figure
 
 
-def _plot_histograms(axis: Axes, sweep, draws, comparison, group) -> None:
+def _plot_histograms(
+    axis: Axes,
+    sweep: Sweep,
+    draws: Mapping[str, np.ndarray],
+    comparison: Comparison,
+    group: int,
+) -> None:
     """Filled steps of our draws, and the reference's as a black line."""
     colors = matplotlib.colormaps["viridis"](np.linspace(0, 0.95, len(sweep.values)))
     for index, value in enumerate(sweep.values):
@@ -100,7 +108,7 @@ def _plot_histograms(axis: Axes, sweep, draws, comparison, group) -> None:
     axis.set_xlim(left=0)
 
 
-def _plot_tests(axes: Sequence[Axes], sweep, rows) -> None:
+def _plot_tests(axes: Sequence[Axes], sweep: Sweep, rows: Sequence[dict]) -> None:
     """Distances and corrected p-values of the three classes."""
     for group, (color, marker) in enumerate(_CLASS_STYLES, start=1):
         chosen = [row for row in rows if row["class"] == group]

@@ -19,7 +19,7 @@ def write_figures(
     output_dir: str,
     learners: Sequence[Learner],
     records: Mapping[str, np.ndarray],
-    errors: Mapping[str, np.ndarray],
+    errors: Mapping[str, Sequence[float]],
 ) -> None:
     """Writes figure_7.png, figure_8.png and recovery.png.
 
@@ -37,7 +37,9 @@ def write_figures(
         figure.savefig(os.path.join(output_dir, f"{name}.png"), dpi=110)
 
 
-def _loss_figure(learners, records) -> Figure:
+def _loss_figure(
+    learners: Sequence[Learner], records: Mapping[str, np.ndarray]
+) -> Figure:
     figure = Figure(figsize=(10, 3 * len(learners)), layout="constrained")
     axes = figure.subplots(len(learners), 2, sharex=True, sharey=True)
     for index, (row, learner) in enumerate(zip(axes, learners, strict=True)):
@@ -51,7 +53,9 @@ def _loss_figure(learners, records) -> Figure:
     return figure
 
 
-def _weights_figure(learners, records) -> Figure:
+def _weights_figure(
+    learners: Sequence[Learner], records: Mapping[str, np.ndarray]
+) -> Figure:
     """As learned (solid), and the truth with the same mean (dotted)."""
     figure = Figure(figsize=(13, 3.2 * len(learners)), layout="constrained")
     axes = figure.subplots(len(learners), 3, sharex=True, sharey=True)
@@ -75,7 +79,7 @@ def _weights_figure(learners, records) -> Figure:
     return figure
 
 
-def _recovery_figure(errors) -> Figure:
+def _recovery_figure(errors: Mapping[str, Sequence[float]]) -> Figure:
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axis = figure.subplots()
     for (name, values), marker in zip(errors.items(), "osD^v", strict=False):

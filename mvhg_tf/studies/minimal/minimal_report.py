@@ -67,7 +67,7 @@ def fit(training: np.ndarray) -> np.ndarray:
         total_count=weight_learning.TOTAL_COUNT,
         group_sizes=weight_learning.GROUP_SIZES,
     )
-    return fitted.log_weights.numpy()
+    return fitted.log_weights_parameter().numpy()
 
 
 def training_rows(records: Mapping[str, np.ndarray]) -> list[dict]:
@@ -108,7 +108,9 @@ def recovered_rows(records: Mapping[str, np.ndarray], fitted: np.ndarray) -> lis
     return rows + _recovered(MAXIMUM_LIKELIHOOD, fitted, fit_errors, [""] * len(fitted))
 
 
-def _recovered(name, log_weights, errors, needed) -> list[dict]:
+def _recovered(
+    name: str, log_weights: np.ndarray, errors: np.ndarray, needed: Sequence[object]
+) -> list[dict]:
     # Shown so that the mean log-weight of classes 1 and 3 is 0, as the truth's is.
     shown = np.exp(log_weights - log_weights[:, ::2].mean(-1, keepdims=True))
     return [
@@ -170,8 +172,10 @@ def summarize(rows: Sequence[dict], seconds: Mapping[str, float]) -> str:
     )
 
 
-def _write(output_dir, records, rows, summary) -> None:
-    errors = {}
+def _write(
+    output_dir: str, records: Mapping[str, np.ndarray], rows: list[dict], summary: str
+) -> None:
+    errors: dict[str, list[float]] = {}
     for row in rows:
         errors.setdefault(row["learner"], []).append(row["error"])
     minimal_figures.write_figures(output_dir, LEARNERS, records, errors)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -117,7 +118,7 @@ class WeightLearning:
         batch_size: int,
         seed: int,
         learners: Sequence[Learner] = LEARNERS,
-    ):
+    ) -> None:
         self.learners = learners
         self.log_weights = tf.Variable(tf.zeros([len(learners), len(OMEGA_2), 3]))
         self._num_training = training.shape[1]
@@ -154,8 +155,12 @@ class WeightLearning:
           `log_weights` `[R, L, 10, 3]`.
         """
         rng = np.random.default_rng(self._seed)
-        records = {"step": [], "training_loss": [], "validation_loss": []}
-        records["log_weights"] = []
+        records: dict[str, list[Any]] = {
+            "step": [],
+            "training_loss": [],
+            "validation_loss": [],
+            "log_weights": [],
+        }
         step = 0
         for _ in range(num_epochs):
             order = rng.permutation(self._num_training)
@@ -174,7 +179,9 @@ class WeightLearning:
         return {name: np.asarray(values) for name, values in records.items()}
 
     @tf.function(reduce_retracing=True)
-    def _train_chunk(self, batches: tf.Tensor, first_step: tf.Tensor):
+    def _train_chunk(
+        self, batches: tf.Tensor, first_step: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Takes a step on each row of `batches` and returns mean losses."""
         total = tf.zeros(self.log_weights.shape[:-1])
         num_steps = tf.shape(batches)[0]

@@ -195,7 +195,9 @@ def _convergence(scores: WeakScores) -> Iterator[str | Chart | Table]:
     yield Table("convergence", header, rows)
 
 
-def _s_hat_curves(scores, group, shared, num_latents) -> list[weak_figures.Curve]:
+def _s_hat_curves(
+    scores: WeakScores, group: str, shared: int, num_latents: int
+) -> list[weak_figures.Curve]:
     curves = (scores.curve(job, "k_hat") for job in scores.select(group, shared))
     return [
         (steps, num_latents - values)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from mvhg_tf.studies.jobs.report_parts import Chart, Section, Table
+from mvhg_tf.studies.jobs.report_parts import Cell, Chart, Part, Section, Table
 from mvhg_tf.studies.weak import weak_figures
 from mvhg_tf.studies.weak.weak_scores import LABELS, WeakScores
 from mvhg_tf.studies.weak.weak_study import COUNTS, MIXED, NUM_FACTORS
@@ -19,7 +19,7 @@ def section(scores: WeakScores) -> Section:
         space: _count_lines(scores, f"mse_{space}_space")
         for space in ("latent", "factor")
     }
-    parts = [
+    parts: list[Part] = [
         "The estimate is ŝ = d - k̂. There are d latents but seven factors, so there "
         "are two numbers to compare it with: in *latent space* s = d - k, the latents "
         "that would be shared if each factor had one latent, and in *factor space* "
@@ -65,7 +65,7 @@ def _count_lines(scores: WeakScores, key: str) -> weak_figures.Lines:
 
 def _confusion(scores: WeakScores) -> Iterator[Chart | Table | str]:
     """Test pairs by k and k_hat: of the models of one k each, and of mixed pairs."""
-    kinds = {"trained on one k": scores.shared}
+    kinds: dict[str, Sequence[int | str]] = {"trained on one k": scores.shared}
     if MIXED in scores.preset.shared:
         kinds["trained on mixed pairs"] = [MIXED]
     tables = {}
@@ -74,7 +74,8 @@ def _confusion(scores: WeakScores) -> Iterator[Chart | Table | str]:
             jobs = [job for s in shared for job in scores.select(group, s)]
             if jobs:
                 tables[kind, LABELS[group]] = scores.confusion(jobs)
-    if all(table is None for table in tables.values()):
+    num_latents = scores.num_latents()
+    if num_latents is None or all(table is None for table in tables.values()):
         return
     yield Chart(
         "confusion",
@@ -82,11 +83,13 @@ def _confusion(scores: WeakScores) -> Iterator[Chart | Table | str]:
         "Of the pairs that differ in k factors, the share that is given k̂ independent "
         "latents, over all seeds; the dots are k̂ = k.",
     )
-    yield _confusion_table(tables, scores.num_latents())
+    yield _confusion_table(tables, num_latents)
 
 
-def _confusion_table(tables, num_latents: int) -> Table:
-    rows = []
+def _confusion_table(
+    tables: Mapping[tuple[str, str], np.ndarray | None], num_latents: int
+) -> Table:
+    rows: list[list[Cell]] = []
     for (kind, method), table in tables.items():
         if table is None:
             continue

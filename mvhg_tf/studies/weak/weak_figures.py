@@ -6,6 +6,7 @@ Each takes numbers alone. A point that isn't known is None and not drawn.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,14 +18,14 @@ from mvhg_tf.studies.jobs.report_parts import Spread
 Lines = Mapping[str, Sequence[Spread | None]]
 Curve = tuple[np.ndarray, np.ndarray]  # steps [T] and values [T]
 
-_STYLES = {
+_STYLES: dict[str, dict[str, Any]] = {
     "LabelVAE": {"color": "#4477aa", "marker": "o"},
     "AdaVAE": {"color": "#cc6677", "marker": "s"},
     "HGVAE": {"color": "#228833", "marker": "D"},
     "HGVAE as in the paper": {"color": "#999933", "marker": "^", "ls": "--"},
 }
 _ORDERED_COLORS = ("#88ccee", "#4477aa", "#222255")
-_REFERENCE = {"color": "black", "lw": 1}
+_REFERENCE: dict[str, Any] = {"color": "black", "lw": 1}
 
 
 def counts_figure(

@@ -9,7 +9,7 @@ from mvhg_tf.studies.jobs.report_parts import Spread
 
 # Adjusted balanced accuracy, by method, s and part of the representation ("S": shared,
 # "I": independent), over three seeds. No pair of s = 0 has a shared factor.
-TABLE_1 = {
+TABLE_1: dict[tuple[str, int | str, str], Spread] = {
     ("labelvae", 0, "I"): Spread(0.14, 0.01),
     ("labelvae", 1, "S"): Spread(0.19, 0.03),
     ("labelvae", 1, "I"): Spread(0.16, 0.01),

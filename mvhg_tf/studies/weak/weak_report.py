@@ -9,8 +9,10 @@ from mvhg_tf.studies import machine
 from mvhg_tf.studies.jobs import report_files
 from mvhg_tf.studies.jobs.job import Job
 from mvhg_tf.studies.jobs.report_parts import (
+    Cell,
     Chart,
     Listing,
+    Part,
     Section,
     Spread,
     Table,
@@ -24,7 +26,12 @@ from mvhg_tf.studies.weak import (
     weak_targets,
 )
 from mvhg_tf.studies.weak.weak_scores import LABELS, WeakScores
-from mvhg_tf.studies.weak.weak_study import COUNTS, METHODS, MIXED, NUM_FACTORS
+from mvhg_tf.studies.weak.weak_study import (
+    COUNTS,
+    METHODS,
+    NUM_FACTORS,
+    num_independent,
+)
 from mvhg_tf.studies.weak.weak_tables import by_shared, shared_label
 
 # What differs between the jobs of a group, in a gin file.
@@ -142,7 +149,7 @@ def _disentanglement(scores: WeakScores) -> Section:
         for step, key, name in metrics
     }
     independent = [NUM_FACTORS - s for s in shared]
-    parts = [
+    parts: list[Part] = [
         "The paper's Figure 11 has no printed numbers to set beside.",
         Chart(
             "figure_11",
@@ -158,7 +165,7 @@ def _disentanglement(scores: WeakScores) -> Section:
 
 def _run_times(scores: WeakScores) -> Section:
     """Table 3."""
-    parts = [
+    parts: list[Part] = [
         "Of the training alone, as ratios to LabelVAE's mean at the same k; runs that "
         "were stopped and went on are left out. *Processor time* is what the training "
         "itself was given, and is the one to read where other jobs or programs ran on "
@@ -171,11 +178,9 @@ def _run_times(scores: WeakScores) -> Section:
 
 
 def _run_time_table(scores: WeakScores, key: str, name: str) -> Table:
-    columns = sorted(
-        (-1 if s == MIXED else NUM_FACTORS - s, s) for s in scores.preset.shared
-    )
+    columns = sorted((num_independent(s), s) for s in scores.preset.shared)
     labels = [spread_of(scores.seconds("labelvae", s, key)) for _, s in columns]
-    rows = [["LabelVAE", "measured, seconds", *labels]]
+    rows: list[list[Cell]] = [["LabelVAE", "measured, seconds", *labels]]
     for group in scores.groups:
         ours = [
             None
@@ -196,17 +201,18 @@ def _paper_ratio(group: str, k: int) -> Spread | None:
     if label is None:
         return None
     time = weak_paper.TABLE_3[group, k]
-    return Spread(time.mean / label.mean, time.deviation / label.mean)
+    deviation = None if time.deviation is None else time.deviation / label.mean
+    return Spread(time.mean / label.mean, deviation)
 
 
 def _settings(scores: WeakScores) -> Section:
-    parts = [
+    parts: list[Part] = [
         "Each job's operative gin configuration is in its folder, in "
         "`jobs/<job>/model/results/gin/train.gin`, those of its evaluations in "
         "`jobs/<job>/scores/<metric>/results/gin/evaluation.gin`. Here are those of "
         "the first job of each group; the others differ in k and the seed."
     ]
-    listings = {}
+    listings: dict[str, dict[str, Listing]] = {}
     for job in scores.results.jobs:
         if not scores.results.has(job, "train"):
             continue
@@ -230,7 +236,7 @@ def _versions(scores: WeakScores) -> Section:
     versions = scores.results.versions(
         "model", "results", "json", "train_versions.json"
     )
-    parts = []
+    parts: list[Part] = []
     if versions:
         rows = list(versions.items())
         parts.append(Table("versions", ["package", "version of the trainings"], rows))

@@ -14,7 +14,7 @@ from mvhg_tf.studies.jobs.job import Job
 from mvhg_tf.studies.jobs.report_parts import Spread, spread_of
 from mvhg_tf.studies.jobs.study_results import StudyResults
 from mvhg_tf.studies.weak import weak_study
-from mvhg_tf.studies.weak.weak_study import COUNTS, METHODS, MIXED
+from mvhg_tf.studies.weak.weak_study import COUNTS, METHODS
 
 # The groups that have rows of their own in the tables, and their names there.
 LABELS = {
@@ -37,7 +37,7 @@ class WeakScores:
       UserError: as of `StudyResults`.
     """
 
-    def __init__(self, preset: str, jobs: Sequence[Job], output_directory: str):
+    def __init__(self, preset: str, jobs: Sequence[Job], output_directory: str) -> None:
         self.preset_name = preset
         self.preset = weak_study.PRESETS[preset]
         self.results = StudyResults(jobs, output_directory)
@@ -51,7 +51,7 @@ class WeakScores:
     @property
     def shared(self) -> list[int]:
         """The preset's s, without mixed pairs."""
-        return [shared for shared in self.preset.shared if shared != MIXED]
+        return [shared for shared in self.preset.shared if not isinstance(shared, str)]
 
     def select(self, group: str, shared: int | str | None = None) -> list[Job]:
         """The jobs of a group, of all s or of one, in the order of the seeds."""

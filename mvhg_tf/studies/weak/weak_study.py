@@ -162,6 +162,11 @@ def _comparisons(preset: Preset) -> Iterator[Job]:
             )
 
 
+def num_independent(shared: int | str) -> int:
+    """The k of pairs of an s; -1 of mixed ones."""
+    return -1 if isinstance(shared, str) else NUM_FACTORS - shared
+
+
 def _job(
     preset: Preset,
     group: str,
@@ -170,7 +175,7 @@ def _job(
     seed: int,
     changes: Sequence[str] = (),
 ) -> Job:
-    k = -1 if shared == MIXED else NUM_FACTORS - shared
+    k = num_independent(shared)
     dynamics = [f"dynamics.k = {k}"]
     # The counts are of pairs as those of the training.
     dynamics_mode = [line for line in changes if line.startswith("dynamics.")]

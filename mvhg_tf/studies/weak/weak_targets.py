@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from mvhg_tf.studies.jobs.report_parts import Cell, Section, Spread, Table
+from mvhg_tf.studies.jobs.report_parts import Cell, Part, Section, Spread, Table
 from mvhg_tf.studies.weak.weak_scores import LABELS, WeakScores
 from mvhg_tf.studies.weak.weak_study import COUNTS
 
@@ -103,9 +103,11 @@ def findings(target: Target, scores: WeakScores) -> list[Finding]:
             group: scores.spread(group, shared, COUNTS, target.key)
             for group in scores.groups
         }
-        ours, *rivals = (spreads[group] for group in ("hgvae", *target.rivals))
-        known = ours is not None and None not in rivals
-        margin = target.margin(ours.mean, [x.mean for x in rivals]) if known else None
+        known = [spreads[group] for group in ("hgvae", *target.rivals)]
+        means = [spread.mean for spread in known if spread is not None]
+        margin = None
+        if len(means) == len(known):
+            margin = target.margin(means[0], means[1:])
         found.append(Finding(shared, spreads, margin))
     return found
 
@@ -119,7 +121,7 @@ def section(scores: WeakScores) -> Section:
         for row in _details(target, of_target, scores)
     ]
     methods = [LABELS[group] for group in scores.groups]
-    parts = [
+    parts: list[Part] = [
         f"The targets are for arm3d, with HGVAE as it is shipped and {SEEDS_WANTED} "
         "seeds or more. In latent space ŝ and s count the same thing, so there the "
         "first target is meant; in factor space it is given as well. Means over the "
@@ -134,7 +136,7 @@ def section(scores: WeakScores) -> Section:
             "targets_by_s", ["target", "s", *methods, "margin", "result"], details, 3
         ),
     ]
-    if any(row[-1].startswith("missed") for row in details):
+    if any(str(row[-1]).startswith("missed") for row in details):
         parts.append("What was tried where one is missed is told in docs/objective.md.")
     return Section("What it is to show", parts)
 
@@ -159,7 +161,7 @@ def _summary(target: Target, of_target: Sequence[Finding]) -> list[Cell]:
         return [target.wanted, None, None, None]
     misses = [x for x in margins if not target.is_reached(x)]
     seeds = min(
-        spread.count
+        spread.count or 0
         for finding in of_target
         if finding.margin is not None
         for group in ("hgvae", *target.rivals)
