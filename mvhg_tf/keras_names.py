@@ -103,7 +103,7 @@ class _KerasFinder:
             with contextlib.suppress(ValueError):
                 sys.meta_path.remove(self)
 
-        loader.exec_module = execute_and_add
+        loader.exec_module = execute_and_add  # type: ignore[method-assign]
 
 
 def _add_stand_ins(keras: types.ModuleType) -> None:

@@ -36,6 +36,7 @@ import sys
 import types
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import gin
 import numpy as np
@@ -101,8 +102,8 @@ def _module(name: str, base: types.ModuleType | None = None, **names):
     if base is not None:
         # The copy makes lookups as fast as in the original; the function serves
         # what the original loads only when asked.
-        module.__dict__.update(vars(base))
-        module.__getattr__ = functools.partial(getattr, base)
+        serve = functools.partial(getattr, base)
+        module.__dict__.update({**vars(base), "__getattr__": serve})
     module.__dict__.update(names)
     return module
 
@@ -138,7 +139,7 @@ def _annotated(function):
         return function
     several = "downstream_task" in function.__name__  # numbers of examples
     for name, parameter in inspect.signature(function).parameters.items():
-        hint = None
+        hint: Any = None
         if name == "num_train" and several:
             hint = PositiveInts
         elif name in _COUNTS:
@@ -260,7 +261,10 @@ class _JSONEncoder(json.JSONEncoder):
 
 
 def _resource(package: str, path: str) -> Path:
-    return Path(importlib.util.find_spec(package).submodule_search_locations[0], path)
+    spec = importlib.util.find_spec(package)
+    folders = spec and spec.submodule_search_locations
+    assert folders, package
+    return Path(folders[0], path)
 
 
 def _scikit_learn() -> types.ModuleType:
@@ -275,10 +279,8 @@ def _scikit_learn() -> types.ModuleType:
             raise AttributeError(name)
         found = importlib.import_module(f"sklearn.{name}")
         if name in ours:
-            module, kind = ours[name]
-            module = importlib.import_module(
-                f"mvhg_tf.disentanglement.metrics.{module}"
-            )
+            home, kind = ours[name]
+            module = importlib.import_module(f"mvhg_tf.disentanglement.metrics.{home}")
             found = _module(found.__name__, found, **{kind: getattr(module, kind)})
         setattr(scikit_learn, name, found)
         return found
@@ -306,7 +308,7 @@ def _adapted_modules() -> dict[str, types.ModuleType]:
     pillow_image = _module(
         "PIL.Image",
         PIL.Image,
-        ANTIALIAS=PIL.Image.LANCZOS,
+        ANTIALIAS=PIL.Image.Resampling.LANCZOS,
         fromarray=_with_old_thumbnail(PIL.Image.fromarray),
         open=_with_old_thumbnail(PIL.Image.open),
     )
@@ -358,7 +360,8 @@ class _Loader(importlib.machinery.SourceFileLoader):
 
     def exec_module(self, module: types.ModuleType) -> None:
         # CPython looks up `__import__` in the globals' `__builtins__`.
-        module.__builtins__ = {**vars(builtins), "__import__": self._import}
+        own = {**vars(builtins), "__import__": self._import}
+        module.__dict__["__builtins__"] = own
         super().exec_module(module)
 
     def _import(self, name, globals=None, locals=None, fromlist=(), level=0):

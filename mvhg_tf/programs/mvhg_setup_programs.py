@@ -86,7 +86,7 @@ def _scripts_of(name: str) -> list[Path]:
     folders = [sysconfig.get_path("scripts"), os.path.join(site.getuserbase(), "bin")]
     folders = [os.path.realpath(folder) for folder in folders]
     for distribution in importlib.metadata.distributions(name=name):
-        home = os.path.realpath(distribution.locate_file(""))
+        home = os.path.realpath(str(distribution.locate_file("")))
         record = distribution.read_text("RECORD") or ""
         installed = [
             Path(os.path.normpath(os.path.join(home, path)))

@@ -105,4 +105,4 @@ def _newest_first(directory: str) -> list[str]:
     ]
     steps = {p: re.fullmatch(r"ckpt-(\d+)", os.path.basename(p)) for p in prefixes}
     numbered = {path: int(match[1]) for path, match in steps.items() if match}
-    return sorted(numbered, key=numbered.get, reverse=True)
+    return sorted(numbered, key=lambda path: numbered[path], reverse=True)

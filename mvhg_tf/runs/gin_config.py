@@ -10,7 +10,7 @@ import re
 import sys
 import tokenize
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import gin
 
@@ -88,7 +88,7 @@ def configured(
         gin.clear_config()
 
 
-def configurable(name: str, **arguments: object) -> Callable:
+def configurable(name: str, **arguments: Any) -> Callable:
     """`gin.configurable`, whose calls are checked as bindings are.
 
     So what Python code passes is told by the same sentences.
@@ -107,7 +107,7 @@ def configurable(name: str, **arguments: object) -> Callable:
             ]
         check = limits.checked(name, allowed)
         if inspect.isclass(target):
-            target.__init__ = check(target.__init__)
+            target.__init__ = check(target.__init__)  # type: ignore[method-assign]
         else:
             target = check(target)
         return gin.configurable(name, **arguments)(target)
@@ -153,11 +153,11 @@ def with_gin(
             return run(**given.pop("others", {}), **given)
 
     run_with_gin.__name__ = f"{run.__name__}_with_gin"
-    run_with_gin.__signature__ = signature
+    run_with_gin.__signature__ = signature  # type: ignore[attr-defined]
     return run_with_gin
 
 
-def query(parameter: str, default: object = None) -> object:
+def query(parameter: str, default: Any = None) -> Any:
     """The value bound to a parameter such as "dataset.name", or the default."""
     try:
         return gin.query_parameter(parameter)

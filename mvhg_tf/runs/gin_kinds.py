@@ -55,13 +55,13 @@ def _agrees(given: object, wanted: object) -> bool:
                 _agrees(member, wanted) if is_given else _agrees(given, member)
                 for member in members
             )
-    kinds = [_kind(hint) for hint in (given, wanted)]
-    if not all(inspect.isclass(kind) for kind in kinds):
+    is_kind, kind = _kind(given), _kind(wanted)
+    if not (inspect.isclass(is_kind) and inspect.isclass(kind)):
         return True  # nothing is known
-    if kinds[1] is not collections.abc.Callable:
-        return issubclass(*kinds) or (*kinds,) == (int, float)
-    if kinds[0] is not collections.abc.Callable:
-        return "__call__" in dir(kinds[0])
+    if kind is not collections.abc.Callable:
+        return issubclass(is_kind, kind) or (is_kind, kind) == (int, float)
+    if is_kind is not collections.abc.Callable:
+        return "__call__" in dir(is_kind)
     return _functions_agree(typing.get_args(given), typing.get_args(wanted))
 
 

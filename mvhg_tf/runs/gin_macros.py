@@ -63,10 +63,10 @@ def read_bindings(path: str) -> dict[str, object]:
 
 def _macro_of(value: object) -> str | None:
     """The name of the macro that a value refers to, if it does."""
-    is_reference = isinstance(value, gin.config.ConfigurableReference)
-    if is_reference and value.selector == "gin.macro":
-        return value.scoped_selector.rpartition("/")[0]
-    return None
+    if not isinstance(value, gin.config.ConfigurableReference):
+        return None
+    is_macro = value.selector == "gin.macro"
+    return value.scoped_selector.rpartition("/")[0] if is_macro else None
 
 
 def _replaced(

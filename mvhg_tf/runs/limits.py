@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 from mvhg_tf.runs.errors import UserError
 
 _TOO_LARGE = 2**63  # for the 64 bits of an integer
-_TYPE_NAMES = {
+_TYPE_NAMES: dict[object, str] = {
     bool: "True or False",
     dict: "a dictionary",
     float: "a number",
@@ -112,15 +112,16 @@ def checked(name: str, parameters: Collection[str] | None = None) -> Callable:
                     check(f"{name}.{parameter}", value, hints.get(parameter, Any))
             return function(*args, **kwargs)
 
-        call.__signature__ = signature  # gin looks there
+        # gin looks there
+        call.__signature__ = signature  # type: ignore[attr-defined]
         return call
 
     return decorate
 
 
-def check_fields(instance: object) -> None:
+def check_fields(instance: Any) -> None:
     """Checks the fields of a dataclass, under the name of the class."""
-    for parameter, hint in hints_of(type(instance)).items():
+    for parameter, hint in hints_of(instance.__class__).items():
         if parameter in {field.name for field in dataclasses.fields(instance)}:
             name = f"{type(instance).__name__}.{parameter}"
             check(name, getattr(instance, parameter), hint)

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from typing import Any
 
 
 @contextlib.contextmanager
@@ -30,7 +31,7 @@ def written_whole(path: str) -> Iterator[str]:
         raise
 
 
-def write_json(path: str, value: object, **arguments: object) -> None:
+def write_json(path: str, value: object, **arguments: Any) -> None:
     """Writes a file as `json.dump` does, whole or not at all."""
     with written_whole(path) as part, open(part, "w", encoding="utf-8") as file:
         json.dump(value, file, **arguments)

@@ -9,6 +9,7 @@ docs/arm3d.md.
 from __future__ import annotations
 
 import argparse
+from typing import TypeAlias
 
 import matplotlib.figure
 import numpy as np
@@ -71,26 +72,32 @@ def loudness(data: grid.GridData, pairs: int = 1000, seed: int = 0) -> np.ndarra
     return np.array(means)
 
 
+# A factor, the scene's other factors, and the factor's value.
+_Tile: TypeAlias = tuple[int, tuple[int, ...], int]
+
+
 def draw_sheet(data: arm3d.Arm3D) -> matplotlib.figure.Figure:
     """Draws each factor varied alone, in two scenes.
 
     The scenes stand side by side where a factor has few values, else below each
     other, with a choice of the values.
     """
-    rows = []
+    rows: list[tuple[int, list[_Tile | None]]] = []
     for factor, size in enumerate(data.factors_num_values):
         values = np.unique(np.linspace(0, size - 1, min(size, _COLUMNS)).astype(int))
-        scenes = [[(factor, scene, value) for value in values] for scene in _SCENES]
+        scenes: list[list[_Tile | None]] = [
+            [(factor, scene, value) for value in values] for scene in _SCENES
+        ]
         if 2 * len(values) <= _COLUMNS:
-            gap = [None] * (_COLUMNS // 2 - len(values))
+            gap: list[_Tile | None] = [None] * (_COLUMNS // 2 - len(values))
             scenes = [scenes[0] + gap + scenes[1]]
-        rows.extend(scenes)
+        rows.extend((factor, tiles) for tiles in scenes)
     figure = matplotlib.figure.Figure(figsize=(_COLUMNS * 1.28 + 1.5, len(rows) * 1.42))
     axes = figure.subplots(len(rows), _COLUMNS)
     for axis in axes.flat:
         axis.set_axis_off()
-    for row_axes, row in zip(axes, rows, strict=True):
-        name = data.factor_names[row[0][0]]
+    for row_axes, (factor, row) in zip(axes, rows, strict=True):
+        name = data.factor_names[factor]
         row_axes[0].text(-8, 32, name, ha="right", va="center", fontsize=9)
         for axis, tile in zip(row_axes, row, strict=False):
             if tile is not None:

@@ -74,7 +74,7 @@ def _read_car(path: Path) -> np.ndarray:
         )
     images = [
         PIL.Image.fromarray(views[..., azimuth, elevation]).resize(
-            (_IMAGE_SIZE, _IMAGE_SIZE), PIL.Image.LANCZOS
+            (_IMAGE_SIZE, _IMAGE_SIZE), PIL.Image.Resampling.LANCZOS
         )
         for elevation in range(_VIEWS[0])
         for azimuth in range(_VIEWS[1])

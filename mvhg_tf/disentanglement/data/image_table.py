@@ -20,8 +20,13 @@ _Wanted = int | tuple[bool, ...]
 class PairDynamics(Protocol):
     """Which factors differ in a pair, see `sources.pairs.Dynamics`."""
 
-    k: int | None
-    mode: str
+    @property
+    def k(self) -> int | None:
+        """How many differ; -1 draws it for each pair."""
+
+    @property
+    def mode(self) -> str:
+        """How they differ."""
 
     def fixed_sets(self, factors_num_values: Sequence[int]) -> np.ndarray:
         """The sets of factors that differ in mode "fixed", bool `[K, F]`."""
@@ -135,8 +140,8 @@ class ImageTable(ground_truth_data.GroundTruthData):
         Raises:
           UserError: If no factors are known.
         """
-        self.check_factors_known()
-        return self.factors[self._draw_rows(num, random_state)].astype(np.int64)
+        factors = self.check_factors_known()
+        return factors[self._draw_rows(num, random_state)].astype(np.int64)
 
     def sample_observations_from_factors(
         self, factors: np.ndarray, random_state: np.random.RandomState
@@ -161,7 +166,10 @@ class ImageTable(ground_truth_data.GroundTruthData):
         return self.observations_of_rows(rows)
 
     def draw_pairs(
-        self, num: int, dynamics: PairDynamics, random_state: np.random.RandomState
+        self,
+        num: int,
+        dynamics: PairDynamics | None,
+        random_state: np.random.RandomState,
     ) -> np.ndarray:
         """Draws pairs of rows that differ as gin's `dynamics` says, int64 `[num, 2]`.
 
@@ -178,6 +186,7 @@ class ImageTable(ground_truth_data.GroundTruthData):
         Raises:
           UserError: If no pair of rows is such.
         """
+        assert dynamics is not None  # which listed pairs alone may do without
         self.check_dynamics(dynamics)
         allowed = [
             wanted for wanted in self._all_wanted(dynamics) if self._occurs(wanted)
@@ -216,14 +225,15 @@ class ImageTable(ground_truth_data.GroundTruthData):
             f"in so many factors: bind it to one of {', '.join(occurring)}."
         )
 
-    def check_factors_known(self) -> None:
-        """Raises a UserError if there is no table of factors."""
+    def check_factors_known(self) -> np.ndarray:
+        """The factors, int `[N, F]`; a UserError if there is no table of them."""
         if self.factors is None:
             raise UserError(
                 f"The factors of {self._source} are not known, but are needed here: "
                 "add them (factors_1 and factors_2 of an npz file), or do without "
                 "what needs them."
             )
+        return self.factors
 
     def _all_wanted(self, dynamics: PairDynamics) -> list[_Wanted]:
         """What may differ in a pair, whether it occurs or not."""
@@ -231,6 +241,7 @@ class ImageTable(ground_truth_data.GroundTruthData):
             dynamics.check_factors(self.factors_num_values)
             sets = dynamics.fixed_sets(self.factors_num_values)
             return [tuple(wanted) for wanted in sets.tolist()]
+        assert dynamics.k is not None  # which mode "fixed" alone may do without
         varying = sum(size > 1 for size in self.factors_num_values)
         return [dynamics.k] if dynamics.k >= 0 else [*range(1, max(varying, 2))]
 
@@ -258,9 +269,10 @@ class ImageTable(ground_truth_data.GroundTruthData):
     def _places(self) -> dict[bytes, list[int]]:
         """The rows of each combination of factors, by its bytes as int64."""
         if self._rows_of is None:
+            factors = self.check_factors_known()
             self._rows_of = {}
             for row in self.rows:
-                key = self.factors[row].astype(np.int64).tobytes()
+                key = factors[row].astype(np.int64).tobytes()
                 self._rows_of.setdefault(key, []).append(row)
         return self._rows_of
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import os
 from collections.abc import Callable
@@ -74,7 +75,7 @@ _SPRITE_FACTORS = [1, 2, 3, 4, 5]  # all but the color, which is always white
 
 _DATA_SETS: dict[str, Callable[[], ground_truth_data.GroundTruthData]] = {
     "arm3d": arm3d.Arm3D,
-    **{name: lambda name=name: mpi3d.MPI3D(name) for name in mpi3d.NAMES},
+    **{name: functools.partial(mpi3d.MPI3D, name) for name in mpi3d.NAMES},
     "dsprites_full": _dsprites("DSprites", _SPRITE_FACTORS),
     "dsprites_noshape": _dsprites("DSprites", _SPRITE_FACTORS[1:]),
     "color_dsprites": _dsprites("ColorDSprites", _SPRITE_FACTORS),

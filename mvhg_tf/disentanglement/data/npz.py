@@ -12,7 +12,7 @@ import pickle
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 from tqdm import tqdm
@@ -82,7 +82,7 @@ def has_array(npz_path: Path, member: str, suffix: str, remedy: str) -> bool:
         return f"{member}.npy" in archive.namelist()
 
 
-def read_plain_object(npz_path: Path, member: str) -> object:
+def read_plain_object(npz_path: Path, member: str) -> Any:
     """Reads an object of plain values and arrays, and runs no code of the file.
 
     Args:
@@ -163,7 +163,7 @@ def _check_member(
         )
 
 
-def _read_header(source: BinaryIO) -> np.dtype:
+def _read_header(source: IO[bytes]) -> np.dtype:
     """Reads up to the data of an npy file: their type."""
     version = np.lib.format.read_magic(source)
     read_header = (
@@ -174,7 +174,7 @@ def _read_header(source: BinaryIO) -> np.dtype:
     return read_header(source)[2]
 
 
-def _copy(source: BinaryIO, target: BinaryIO, size: int, description: str) -> None:
+def _copy(source: IO[bytes], target: IO[bytes], size: int, description: str) -> None:
     with tqdm(
         total=size, desc=description, unit="B", unit_scale=True, leave=False
     ) as progress:

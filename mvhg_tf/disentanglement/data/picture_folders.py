@@ -90,7 +90,7 @@ def _decode(path: Path) -> np.ndarray:
             f"The picture {path} could not be read ({error}): replace it, or take it "
             "out of the folder."
         ) from error
-    if pixels is None:
+    if mode is None or pixels is None:
         raise UserError(
             f"The picture {path} is of Pillow's mode {image.mode!r}, which is not one "
             f"of {', '.join(_MODES)}: convert it to 8 bits a channel."

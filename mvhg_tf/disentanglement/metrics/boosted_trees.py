@@ -194,7 +194,7 @@ class _Node(NamedTuple):
         if best.max() < 0:
             return None
         feature = np.where(best >= (1 - _TIE) * best.max(), lots, -1.0).argmax()
-        return _Split(feature, places[feature] + 1, best[feature])
+        return _Split(int(feature), int(places[feature]) + 1, float(best[feature]))
 
     def threshold(self, split: _Split) -> np.float32:
         """The largest value that goes to the left, halfway between two points'."""
@@ -214,13 +214,14 @@ class _Node(NamedTuple):
         goes_left[self.sides(split)[0]] = True
         mask = goes_left.take(self.order)
         # Faster than indexing with the masks.
-        return tuple(
+        left, right = (
             _Node(
                 self.order.ravel().take(places).reshape(len(mask), -1),
                 self.values.ravel().take(places).reshape(len(mask), -1),
             )
             for places in (np.flatnonzero(mask), np.flatnonzero(~mask))
         )
+        return left, right
 
 
 class _Tree:
@@ -269,11 +270,12 @@ class _Tree:
             self.gains[split.feature] += split.gain
             children = 2 * index + 1, 2 * index + 2
             if children[0] >= num_inner:
-                parts, act = node.sides(split), end
-            else:
-                parts, act = node.children(split, len(residuals)), divide
+                for child, points in zip(children, node.sides(split), strict=True):
+                    end(child, points)
+                return
+            parts = node.children(split, len(residuals))
             for child, part in zip(children, parts, strict=True):
-                act(child, part)
+                divide(child, part)
 
         divide(0, root)
         return leaves

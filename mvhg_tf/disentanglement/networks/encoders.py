@@ -1,6 +1,7 @@
 """Encoders under disentanglement_lib's gin names: images to Gaussians of latents."""
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import gin
 import keras
@@ -9,7 +10,7 @@ from keras import layers
 from mvhg_tf.runs import gin_config
 from mvhg_tf.runs.limits import PositiveInt
 
-Shape = tuple[int, int, int]
+Shape: TypeAlias = tuple[int, ...]  # (H, W, C)
 
 
 @gin_config.configurable("encoder", allowlist=["num_latent", "encoder_fn"])

@@ -8,7 +8,7 @@ Of six answers for the last panel, one alone has the relations' values in its ro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -148,5 +148,5 @@ def _repeats(answers: np.ndarray) -> np.ndarray:
     return np.tril(same, k=-1).any(axis=2)
 
 
-def _listed(sizes: Sequence[int]) -> str:
+def _listed(sizes: Iterable[int]) -> str:
     return ", ".join(map(str, sizes))

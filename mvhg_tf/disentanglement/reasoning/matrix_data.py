@@ -81,7 +81,7 @@ class MatrixData:
         )
         factors = np.concatenate([drawn.context, drawn.answers], axis=1)
         shown = self._show(factors.reshape([-1, factors.shape[-1]]), random_state)
-        shown = np.float32(shown).reshape([size, -1, *self.panel_shape])
+        shown = shown.astype(np.float32).reshape([size, -1, *self.panel_shape])
         context, answers = np.split(shown, [matrices.NUM_CONTEXT], axis=1)
         return Batch(context, answers, drawn.positions)
 

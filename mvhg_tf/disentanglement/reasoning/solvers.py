@@ -81,9 +81,12 @@ class TwoStageModel:
     ):
         _check_no_layer("embedding_model_class", embedding_model_class)
         _check_no_layer("reasoning_model_class", reasoning_model_class)
-        is_name = isinstance(embedding_model_class, str)
-        self.inputs = embedding_model_class if is_name else "images"
-        self._embedding_class = None if is_name else embedding_model_class
+        self.inputs: str = "images"
+        self._embedding_class: Callable[[], Callable] | None = None
+        if isinstance(embedding_model_class, str):
+            self.inputs = embedding_model_class
+        else:
+            self._embedding_class = embedding_model_class
         self._reasoning_class = reasoning_model_class
         self._optimizer_fn = optimizer_fn or optimizers.adam_optimizer
 

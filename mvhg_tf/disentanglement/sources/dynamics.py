@@ -108,7 +108,7 @@ class Dynamics:
                 f"to {num_left} or None, or leave shared_factors out."
             )
 
-    def fixed_sets(self, factors_num_values: Sequence[int]) -> np.ndarray:
+    def fixed_sets(self, factors_num_values: Sequence[int] | np.ndarray) -> np.ndarray:
         """The sets of factors that differ in mode "fixed", each as likely.
 
         Args:
@@ -122,9 +122,8 @@ class Dynamics:
             varying[list(self.shared_factors)] = False
             return varying[None]
         num_varying = int(varying.sum())
-        ks = [self.k]
-        if self.k == -1:
-            ks = range(1, max(num_varying, 2))
+        assert self.k is not None  # as it was checked when this was made
+        ks = [self.k] if self.k != -1 else [*range(1, max(num_varying, 2))]
         # How many of the varying factors come before each.
         place = np.cumsum(varying) - 1
         return np.stack([varying & (place >= num_varying - k) for k in ks])

@@ -5,6 +5,7 @@ returns labels float32 `[N, L]` and how many values each of the L may have.
 """
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import gin
 import numpy as np
@@ -13,7 +14,7 @@ from mvhg_tf.runs import gin_config
 from mvhg_tf.runs.errors import UserError
 from mvhg_tf.runs.limits import PositiveInt, Probability
 
-Labels = tuple[np.ndarray, list[int]]
+Labels: TypeAlias = tuple[np.ndarray, Sequence[int]]
 Labeller = Callable[[np.ndarray, object, np.random.RandomState], Labels]
 
 

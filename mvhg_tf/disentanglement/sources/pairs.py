@@ -150,7 +150,7 @@ def sample_pairs(
         factors_1=first,
         factors_2=second,
         shared=first == second,
-        k=np.sum(first != second, axis=-1, dtype=np.int32),
+        k=np.count_nonzero(first != second, axis=-1).astype(np.int32),
         labels=labels,
     )
 
@@ -159,9 +159,10 @@ def _pairs_of_grid(
     ground_truth_data,
     num: int,
     random_state: np.random.RandomState,
-    dynamics: Dynamics,
+    dynamics: Dynamics | None,
 ) -> tuple[np.ndarray, ...]:
     """Both views' factors `[num, F]`, and the labels `[num]`."""
+    assert dynamics is not None  # which listed pairs alone may do without
     seed = tf.constant(random_state.randint(2**31, size=2), tf.int32)
     sizes = ground_truth_data.factors_num_values
     pairs = sample_factor_pairs(sizes, num, seed, dynamics)
@@ -175,9 +176,9 @@ def _pairs_of_table(
     dynamics: Dynamics | None,
 ) -> tuple[np.ndarray, ...]:
     """Both views' factors `[num, F]`, the labels `[num]` and both rows `[num]`."""
-    table.check_factors_known()
+    factors = table.check_factors_known()
     rows = table.draw_pairs(num, dynamics, random_state)
-    first, second = (table.factors[view].astype(np.int32) for view in rows.T)
+    first, second = (factors[view].astype(np.int32) for view in rows.T)
     differs = first != second
     noise = np.where(differs, random_state.uniform(size=differs.shape), -1.0)
     labels = np.where(differs.any(axis=-1), np.argmax(noise, axis=-1), -1)

@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import gin
 import numpy as np
@@ -83,15 +84,15 @@ def evaluate(
       UserError: if there is no representation or model, the models are of several
         data sets, the metric is not for what was given, or the folder is not free.
     """
-    several = not isinstance(model_dir, str)
-    _check_metric(evaluation_fn, several)
-    if several:
+    _check_metric(evaluation_fn, several=not isinstance(model_dir, str))
+    scored: Representation | list[udr.Encoder]
+    if isinstance(model_dir, str):
+        first, step_before = model_dir, "postprocess"
+        scored = Representation(model_dir)
+    else:
         _check_models(model_dir)
         first, step_before = model_dir[0], "train"
         scored = [encoder(path) for path in model_dir]
-    else:
-        first, step_before = model_dir, "postprocess"
-        scored = Representation(model_dir)
     resolve_dataset(first, step_before)
     follows_training = resolve_dynamics(first)
     dataset = named_data.get_named_ground_truth_data()
@@ -99,13 +100,13 @@ def evaluate(
         _, dataset = dataset.split()
     with run_directory.open_run(output_dir, "evaluation", overwrite, model_dir):
         started = time.monotonic()
-        arguments = {"random_state": np.random.RandomState(random_seed)}
+        arguments: dict[str, Any] = {"random_state": np.random.RandomState(random_seed)}
         if _takes_artifact_dir(evaluation_fn):
             arguments["artifact_dir"] = os.path.join(output_dir, "artifacts", name)
         # Their regressions are small: over several threads they take ten times as long.
         with threadpool_limits(1):
             scores = dict(evaluation_fn(dataset, scored, **arguments))
-        if several:
+        if not isinstance(model_dir, str):
             scores["model_dirs"] = list(model_dir)
         scores["elapsed_time"] = time.monotonic() - started
         results.write_results(output_dir, "evaluation", scores, first)

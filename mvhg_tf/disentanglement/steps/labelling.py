@@ -27,9 +27,7 @@ class Labelling:
     num_labelled_samples: int | None
     train_percentage: float | None
 
-    def seeds_of(
-        self, random_seed: int | None, has_labels: bool
-    ) -> dict[str, int | None]:
+    def seeds_of(self, random_seed: int | None, has_labels: bool) -> dict[str, int]:
         """The seeds of the model and of the fresh images, in this order, by name.
 
         Raises:
@@ -37,8 +35,9 @@ class Labelling:
             that it has no use for.
         """
         own, other = dataclasses.asdict(self), {"random_seed": random_seed}
+        names = ["model_seed", "unsupervised_data_seed", "supervised_data_seed"]
         if not has_labels:
-            own, other = other, own
+            own, other, names = other, own, ["random_seed"]
         missing = [f"model.{name}" for name, value in own.items() if value is None]
         if missing:
             raise UserError(
@@ -54,9 +53,6 @@ class Labelling:
                 f"{', '.join(useless)} is bound, but model.model is {kind} model, "
                 "which has no use for it: take the binding out."
             )
-        if not has_labels:
-            return {"random_seed": random_seed}
-        names = ("model_seed", "unsupervised_data_seed", "supervised_data_seed")
         return {name: own[name] for name in names}
 
     def sample(self, dataset) -> tuple[LabelledImages, LabelledImages]:
@@ -64,7 +60,10 @@ class Labelling:
 
         They are the same where `train_percentage` leaves none for the latter.
         """
-        learned, held_out = sample_labelled_images(
-            dataset, self.num_labelled_samples, self.supervised_data_seed
-        ).split(self.train_percentage)
+        num, seed = self.num_labelled_samples, self.supervised_data_seed
+        share = self.train_percentage
+        assert num is not None  # as `seeds_of` checked
+        assert seed is not None
+        assert share is not None
+        learned, held_out = sample_labelled_images(dataset, num, seed).split(share)
         return learned, held_out if len(held_out.images) else learned

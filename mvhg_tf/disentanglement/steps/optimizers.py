@@ -6,6 +6,7 @@ because the library's gin files bind it; updates are always atomic in TensorFlow
 """
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import gin
 import keras
@@ -17,7 +18,7 @@ from mvhg_tf.disentanglement.steps import learning_rates  # noqa: F401  (for gin
 from mvhg_tf.runs.limits import Decay, NotNegative
 
 OptimizerFn = Callable[..., keras.optimizers.Optimizer]
-LearningRate = NotNegative | LearningRateSchedule
+LearningRate: TypeAlias = NotNegative | LearningRateSchedule
 
 
 @gin.configurable("vae_optimizer")

@@ -8,6 +8,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from mvhg_tf.disentanglement.models.shared import reconstruction
+from mvhg_tf.disentanglement.models.shared.reconstruction import Activation
 from mvhg_tf.disentanglement.sources.pairs import Dynamics, ImagePairs, sample_pairs
 from mvhg_tf.disentanglement.steps.saved_model import Representation
 
@@ -17,7 +18,10 @@ _ESTIMATE_COLOR = "#30638e"
 
 
 def pairs_figure(
-    dataset, model: Representation, random_state: np.random.RandomState, activation: str
+    dataset,
+    model: Representation,
+    random_state: np.random.RandomState,
+    activation: Activation,
 ) -> Figure:
     """Pairs that differ in ever more factors, each image above its reconstruction.
 
@@ -28,11 +32,11 @@ def pairs_figure(
       activation: from logits to pixels, "logits" or "tanh".
     """
     num_factors = dataset.num_factors
-    pairs = [
+    drawn = [
         sample_pairs(dataset, 1, random_state, Dynamics(k, "exact"))
         for k in range(num_factors + 1)
     ]
-    pairs = ImagePairs(*(np.concatenate(field) for field in zip(*pairs, strict=True)))
+    pairs = ImagePairs(*(np.concatenate(field) for field in zip(*drawn, strict=True)))
     outputs = model.pair(pairs.images_1, pairs.images_2, pairs.labels)
     rows = [
         ("view 1", pairs.images_1),
@@ -55,7 +59,7 @@ def traversals_figure(
     dataset,
     model: Representation,
     random_state: np.random.RandomState,
-    activation: str,
+    activation: Activation,
     num_values: int = 9,
 ) -> Figure:
     """What each latent does: one image, one latent changed along each row.
@@ -120,7 +124,7 @@ def counts_figure(
     return figure
 
 
-def _pixels(logits: np.ndarray, activation: str) -> np.ndarray:
+def _pixels(logits: np.ndarray, activation: Activation) -> np.ndarray:
     return reconstruction.to_pixels(tf.convert_to_tensor(logits), activation).numpy()
 
 

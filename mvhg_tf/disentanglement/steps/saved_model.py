@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gin
 import numpy as np
@@ -201,7 +201,7 @@ def without_gradient_warnings() -> Iterator[None]:
         logging.set_verbosity(verbosity)
 
 
-def bound_value(directory: str, step_name: str, parameter: str) -> object:
+def bound_value(directory: str, step_name: str, parameter: str) -> Any:
     """The value that a parameter had in a finished step.
 
     Args:

@@ -4,8 +4,8 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
-from typing import Annotated
+from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated, Any
 
 import gin
 import keras
@@ -116,12 +116,12 @@ def train(
     )
     has_labels = labelled_models.needs_labels(model)
     seeds = labelling.seeds_of(random_seed, has_labels)
-    model_seed, data_seed, *_ = (*seeds.values(), random_seed)
+    weights_seed, data_seed, *_ = [*seeds.values()] * 2
     reconstruction_loss = ReconstructionLoss()
     options = training_loop.Options()
     strategy = strategies.make_strategy(options.strategy, batch_size)
     is_chief = strategies.is_chief(strategy)
-    folder = contextlib.nullcontext()
+    folder: contextlib.AbstractContextManager = contextlib.nullcontext()
     if is_chief:
         folder = run_directory.open_run(
             model_dir, "train", overwrite, may_grow="model.training_steps"
@@ -131,11 +131,13 @@ def train(
         dataset = named_data.get_named_ground_truth_data()
         _check_memory(batch_size, dataset.observation_shape)
         labelled = labelling.sample(dataset) if has_labels else None
-        builder = model(labelled[0].label_sizes) if has_labels else model
+        builder: Any = model
+        if labelled is not None:
+            builder = builder(labelled[0].label_sizes)
         vae = _build(
             builder,
             dataset,
-            model_seed,
+            weights_seed,
             reconstruction_loss,
             options.precision,
             strategy,
@@ -214,7 +216,7 @@ def _sources(
     learned, held_out = dataset, dataset
     if isinstance(dataset, ListedPairs):
         learned, held_out = dataset.split()
-    make = ImageSource
+    make: Callable[[Any, int, int], Source] = ImageSource
     if isinstance(model, GroupVAE):
         _check_labels(model, dataset)
         make = pair_source

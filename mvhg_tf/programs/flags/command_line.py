@@ -69,9 +69,9 @@ class _Flag:
         if isinstance(text, list):
             return [self._read(item) for item in text]
         if text is None and not self.is_required:
+            if not isinstance(self.default, str):
+                return self.default
             text = self.default
-            if not isinstance(text, str):
-                return text
         if not text:
             rest = "" if self.needs_value else ", or leave the flag out"
             what = "missing" if self.needs_value else "empty"
@@ -247,7 +247,7 @@ class Program:
             sys.exit()
         values = {}
         if self._word:
-            values[self._word.name] = self._read_word(words)
+            values[self._word.name] = self._read_word(self._word, words)
             words = words[1:]
         if words:
             raise UserError(
@@ -260,14 +260,13 @@ class Program:
             values[flag.name] = flag.value_of(text)
         return types.SimpleNamespace(**values)
 
-    def _read_word(self, words: Sequence[str]) -> object:
+    def _read_word(self, word: _Flag, words: Sequence[str]) -> object:
         try:
-            return self._word.read(words[0] if words else "")
+            return word.read(words[0] if words else "")
         except ValueError as error:
             given = f"is {words[0]!r}, but" if words else "is missing: it"
             raise UserError(
-                f"The {self._word.name} {given} must be {error}; see {self.name} "
-                "--help."
+                f"The {word.name} {given} must be {error}; see {self.name} --help."
             ) from error
 
     def _help(self) -> str:

@@ -122,7 +122,7 @@ def numbers(text: str) -> list[int] | None:
     """Parses numbers such as "3", "0,5,10-19"; "all" is None."""
     if text == "all":
         return None
-    found = []
+    found: list[int] = []
     for part in text.split(","):
         first, _, last = part.partition("-")
         last = last if "-" in part else first

@@ -263,8 +263,10 @@ def listing() -> str:
 
 
 def _entry(data_set: PublishedDataSet) -> str:
-    sizes = [file.num_bytes for file in data_set.files]
-    download = "size not published" if None in sizes else gigabytes(sum(sizes))
+    sizes = [file.num_bytes for file in data_set.files if file.num_bytes is not None]
+    download = "size not published"
+    if len(sizes) == len(data_set.files):
+        download = gigabytes(sum(sizes))
     room = data_set.unpacked_bytes
     unpacked = f", unpacked {gigabytes(room)}" if room else ""
     rows = {

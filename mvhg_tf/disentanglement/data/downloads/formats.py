@@ -77,8 +77,10 @@ def _unpack_cars(archive: Path) -> None:
             _check_stays_inside(archive, member)
             path = PurePosixPath(member.name)
             if path.parent == _CARS and path.suffix == ".mat" and member.isfile():
+                car = tar.extractfile(member)
+                assert car is not None  # it is a file
                 with _new_file(archive.with_name(path.name)) as target:
-                    shutil.copyfileobj(tar.extractfile(member), target, _CHUNK_BYTES)
+                    shutil.copyfileobj(car, target, _CHUNK_BYTES)
 
 
 def _check_stays_inside(archive: Path, member: tarfile.TarInfo) -> None:

@@ -145,9 +145,9 @@ class _Version:
         )
 
 
-def _is_tag(validator: str) -> bool:
+def _is_tag(validator: str | None) -> bool:
     """Whether it is a strong entity tag, as If-Range wants it."""
-    return validator.startswith('"')
+    return validator is not None and validator.startswith('"')
 
 
 def _receive_all(file: PublishedFile, part: _Part, room_besides: int) -> None:

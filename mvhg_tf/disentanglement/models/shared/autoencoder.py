@@ -1,6 +1,7 @@
 """What the autoencoders of pairs and of single images have in common."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -45,7 +46,6 @@ class Autoencoder(keras.Model):
       seed: of all the noise in training.
     """
 
-    log_names: tuple[str, ...]  # the names of what `losses_of` returns
     batch_names: tuple[str, ...] = ("images",)
     optional_names: tuple[str, ...] = ()  # of the batch, what may be missing
 
@@ -92,7 +92,7 @@ class Autoencoder(keras.Model):
     def step(self) -> tf.Tensor:
         """How many steps have been taken, an int64 scalar."""
         # Up to Keras 3.5 at least, an optimizer that scales the loss counts no steps.
-        counting = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        counting: Any = getattr(self.optimizer, "inner_optimizer", self.optimizer)
         return tf.convert_to_tensor(counting.iterations)
 
     @property
@@ -147,6 +147,11 @@ class Autoencoder(keras.Model):
         """
         divergences = gaussian.kl_to_standard_normal(self.encode(batch["images"]))
         return {"kl": tf.reduce_mean(divergences, axis=0)}
+
+    @property
+    def log_names(self) -> tuple[str, ...]:
+        """The names of what `losses_of` returns."""
+        raise NotImplementedError
 
     def losses_of(
         self, batch: dict[str, tf.Tensor], step: tf.Tensor, training: bool

@@ -31,7 +31,7 @@ class ReconstructionLoss:
       UserError: if `activation` is none of these.
     """
 
-    loss_fn: Callable[[tf.Tensor, tf.Tensor, str], tf.Tensor] = gin.REQUIRED
+    loss_fn: Callable[[tf.Tensor, tf.Tensor, Activation], tf.Tensor] = gin.REQUIRED
     activation: Activation = "logits"
 
     def __call__(self, images: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
@@ -63,7 +63,7 @@ def to_pixels(logits: tf.Tensor, activation: Activation = "logits") -> tf.Tensor
 def bernoulli_loss(
     images: tf.Tensor,
     logits: tf.Tensor,
-    activation: str,
+    activation: Activation,
     subtract_true_image_entropy: bool = False,
 ) -> tf.Tensor:
     """Negative Bernoulli log-likelihood, in nats, `[B]`.
@@ -88,7 +88,7 @@ def _cross_entropy(p: tf.Tensor, q: tf.Tensor) -> tf.Tensor:
 
 
 @gin.configurable("l2_loss", allowlist=[])
-def l2_loss(images: tf.Tensor, logits: tf.Tensor, activation: str) -> tf.Tensor:
+def l2_loss(images: tf.Tensor, logits: tf.Tensor, activation: Activation) -> tf.Tensor:
     """Sum of squared errors, `[B]`."""
     return tf.reduce_sum(
         tf.square(images - to_pixels(logits, activation)), axis=[1, 2, 3]

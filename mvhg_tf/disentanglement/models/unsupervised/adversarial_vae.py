@@ -21,7 +21,7 @@ class AdversarialVAE(VAE):
         """The layer that has an optimizer of its own."""
         raise NotImplementedError
 
-    def compile(
+    def compile(  # type: ignore[override]
         self,
         optimizer: keras.optimizers.Optimizer,
         reconstruction_loss,

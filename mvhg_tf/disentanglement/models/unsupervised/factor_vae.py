@@ -84,6 +84,7 @@ class FactorVAE(AdversarialVAE):
     """A VAE with the total correlation that a discriminator sees as regulariser."""
 
     adversary_loss_name = "discriminator_loss"
+    regularizer: AdversarialTotalCorrelation
 
     @property
     def adversary(self) -> AdversarialTotalCorrelation:
