@@ -152,7 +152,7 @@ class VaDEClusterer(
         is_table = not defaults.are_intensities(checked)
         self.scaler_ = self._make_scaler(checked, is_table)
         x = self._scaled(checked)
-        self.model_ = self._make_model(x.shape, is_table)
+        self.model_ = self._make_model(len(x), x.shape[1], is_table)
         self.model_.prior.check_sizes(batch_size, len(x))
         responsibilities = self.model_.pretrain(
             x,
@@ -266,15 +266,17 @@ class VaDEClusterer(
         scaler = MinMaxScaler(clip=True) if kind == "minmax" else StandardScaler()
         return scaler.fit(X)
 
-    def _make_model(self, shape: tuple[int, int], is_table: bool) -> VaDE:
+    def _make_model(self, num_samples: int, num_features: int, is_table: bool) -> VaDE:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         latent_dim, units = self.latent_dim, self.units
         if latent_dim is None:
             check_whole("n_clusters", self.n_clusters, 1)
-            latent_dim = defaults.latent_dim_for(*shape, self.n_clusters)
+            latent_dim = defaults.latent_dim_for(
+                num_samples, num_features, self.n_clusters
+            )
         latent_dim = check_whole("latent_dim", latent_dim, 1)
         if units is None:
-            units = defaults.units_for(*shape, latent_dim, is_table)
+            units = defaults.units_for(num_samples, num_features, latent_dim, is_table)
         units = [check_whole("A number in units", size, 1) for size in units]
         likelihood, prior = self.likelihood, self.prior
         if isinstance(likelihood, str) and likelihood == "auto":
@@ -282,12 +284,12 @@ class VaDEClusterer(
         if not isinstance(prior, str):
             prior = keras.saving.serialize_keras_object(prior)
         model = _VaDE(
-            shape[1],
+            num_features,
             self.n_clusters,
             prior=prior,
             likelihood=likelihood,
-            encoder=make_encoder(shape[1], latent_dim, seed, units),
-            decoder=make_decoder(shape[1], latent_dim, seed, units),
+            encoder=make_encoder(num_features, latent_dim, seed, units),
+            decoder=make_decoder(num_features, latent_dim, seed, units),
             seed=seed,
             name="vade",  # of the class, Keras would make one that can't be exported
         )

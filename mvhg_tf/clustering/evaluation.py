@@ -119,7 +119,7 @@ def evaluate(model: VaDE, data: Data) -> Evaluation:
         learned_proportions=proportions,
         assigned_proportions=assigned / assigned.sum(),
         weights=weights / weights.sum(),
-        class_proportions=sizes / max(sizes.sum(), 1),
+        class_proportions=sizes / max(int(sizes.sum()), 1),
     )
 
 

@@ -178,12 +178,7 @@ def embedding_figure(
     handles, names = axes[0].get_legend_handles_labels()
     columns = math.ceil(len(names) / 20)
     figure.legend(
-        handles,
-        names,
-        loc="outside right",  # type: ignore[call-overload]
-        markerscale=3,
-        frameon=False,
-        ncols=columns,
+        handles, names, loc="outside right", markerscale=3, frameon=False, ncols=columns
     )
     return figure
 

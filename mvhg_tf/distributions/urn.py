@@ -228,7 +228,7 @@ def greatest(values: tf.Tensor) -> tf.Tensor:
     return tf.reduce_max(tf.where(tf.math.is_finite(values), values, 0.0))
 
 
-def _static_max(values: np.ndarray) -> float:
+def _static_max(values: NDArray[np.float64]) -> float:
     return float(np.max(values, initial=0.0))
 
 

@@ -80,7 +80,8 @@ def open_own_data(
     rows = _rows_of_grid(factors)
     if rows is None or images.dtype != np.uint8:
         return image_table.ImageTable([images], factors, names, path)
-    return OwnGrid(images, rows, factors.max(axis=0) + 1, names)
+    sizes = (factors.max(axis=0) + 1).tolist()
+    return OwnGrid(images, rows, sizes, names)
 
 
 def _rows_of_grid(factors: np.ndarray) -> np.ndarray | None:

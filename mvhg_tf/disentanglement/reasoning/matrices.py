@@ -38,7 +38,7 @@ class Matrices(NamedTuple):
     related: np.ndarray
 
 
-def check_sizes(factor_sizes: Sequence[int], most_relations: int) -> None:
+def check_sizes(factor_sizes: Sequence[int] | np.ndarray, most_relations: int) -> None:
     """Makes sure that there are matrices of such factors.
 
     Args:
@@ -57,7 +57,7 @@ def check_sizes(factor_sizes: Sequence[int], most_relations: int) -> None:
 
 
 def sample_matrices(
-    factor_sizes: Sequence[int],
+    factor_sizes: Sequence[int] | np.ndarray,
     num_relations: np.ndarray,
     hard: bool,
     random_state: np.random.RandomState,

@@ -45,7 +45,8 @@ def bin_labeller(
     del random_state
     sizes = np.array(dataset.factors_num_values)
     binned = np.minimum(factors * num_bins // sizes, num_bins - 1)
-    return np.where(sizes > num_bins, binned, factors), np.minimum(sizes, num_bins)
+    labels = np.where(sizes > num_bins, binned, factors)
+    return labels, np.minimum(sizes, num_bins).tolist()
 
 
 @gin_config.configurable("noisy_labeller", allowlist=["prob_random"])

@@ -9,8 +9,11 @@ The number of others is a sum of independent Bernoulli variables. Its generating
 function on the unit circle is that of all elements without the factor of i.
 """
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from tensorflow_probability.python.internal import prefer_static as ps
 
 from mvhg_tf.distributions.partition.sizes import boundary_tails
@@ -54,7 +57,7 @@ def mean(log_weights: tf.Tensor, scores: tf.Tensor, num_elements: int) -> tf.Ten
 
 
 def _others_in_time(
-    scores: tf.Tensor, num_elements: int, angles: np.ndarray
+    scores: tf.Tensor, num_elements: int, angles: NDArray[np.floating[Any]]
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """The generating function of the others' number, averaged over the arrival.
 
@@ -91,7 +94,7 @@ def _others_in_time(
 
 
 def _others_at(
-    log_arrivals: tf.Tensor, angles: np.ndarray
+    log_arrivals: tf.Tensor, angles: NDArray[np.floating[Any]]
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Of each element, its density times the others' generating function, summed.
 

@@ -12,6 +12,7 @@ and b alone, and the law of the sizes is a product over the groups.
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from tensorflow_probability.python.internal import prefer_static as ps
 
 from mvhg_tf.distributions.binomials import log_choose
@@ -94,7 +95,7 @@ def _log_factors(sorted_scores: tf.Tensor) -> tf.Tensor:
     return tf.where(begins[:, tf.newaxis] <= begins, factors, -np.inf)
 
 
-def _nodes(num_elements: int) -> tuple[np.ndarray, np.ndarray]:
+def _nodes(num_elements: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Nodes in log t for groups of 0 to n elements, and logs of the steps.
 
     The integrand of a group of N elements that are slower than its rivals is
