@@ -5,7 +5,7 @@ Differentiable Hypergeometric Distribution", ICLR 2023.
 """
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mvhg_tf import keras_names
 
@@ -50,7 +50,7 @@ _HOMES = {
 keras_names.register()
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     # Late, so that the programs can answer --help, or a mistake in their flags, at
     # once: TensorFlow takes seconds to import.
     if name not in _HOMES:

@@ -1,7 +1,7 @@
 """Everything that touches disentanglement_lib: data, models, training, programs."""
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mvhg_tf.disentanglement.data.named_data import register_data_set
@@ -36,7 +36,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     # Late, as in the package above: TensorFlow takes seconds to import.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

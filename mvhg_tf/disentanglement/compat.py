@@ -34,9 +34,9 @@ import os
 import shutil
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import gin
 import numpy as np
@@ -96,7 +96,9 @@ _COUNTS = (
 _MISSING = {f"{_LIBRARY}.evaluation.udr", f"{_LIBRARY}.evaluation.udr.metrics"}
 
 
-def _module(name: str, base: types.ModuleType | None = None, **names):
+def _module(
+    name: str, base: types.ModuleType | None = None, **names: object
+) -> types.ModuleType:
     """A module of the given names that otherwise is as `base`."""
     module = types.ModuleType(name)
     if base is not None:
@@ -111,7 +113,7 @@ def _module(name: str, base: types.ModuleType | None = None, **names):
 def _needs_tensorflow_1(name: str) -> types.ModuleType:
     """A module that can be imported, but not used."""
 
-    def explain(attribute):
+    def explain(attribute: str) -> NoReturn:
         raise AttributeError(
             f"{name}.{attribute} does not exist in TensorFlow 2, so this part of "
             "disentanglement_lib cannot run; use its counterpart in "
@@ -121,7 +123,12 @@ def _needs_tensorflow_1(name: str) -> types.ModuleType:
     return _module(name, __getattr__=explain)
 
 
-def _configurable(name_or_function=None, blacklist=None, whitelist=None, **arguments):
+def _configurable(
+    name_or_function: Any = None,
+    blacklist: Sequence[str] | None = None,
+    whitelist: Sequence[str] | None = None,
+    **arguments: Any,
+) -> Callable:
     """`gin.configurable` with the argument names of gin-config before 0.4."""
     if blacklist is not None:
         arguments["denylist"] = blacklist
@@ -133,7 +140,7 @@ def _configurable(name_or_function=None, blacklist=None, whitelist=None, **argum
     return lambda function: decorate(_annotated(function))
 
 
-def _annotated(function):
+def _annotated(function: Callable) -> Callable:
     """A function of the library, which annotates nothing but names its counts alike."""
     if not function.__module__.startswith(f"{_LIBRARY}."):
         return function
@@ -155,7 +162,7 @@ def _annotated(function):
 
 
 @contextlib.contextmanager
-def _eval_function_for_module(path: str):
+def _eval_function_for_module(path: str) -> Iterator[Callable]:
     """TF-Hub v1's way to call a module's signatures, for a TF 2 SavedModel.
 
     Yields a function of the inputs (a dict, or the value of the only input), the
@@ -165,7 +172,9 @@ def _eval_function_for_module(path: str):
     """
     model = tf.saved_model.load(str(path))
 
-    def call(inputs=None, signature="default", as_dict=False):
+    def call(
+        inputs: Any = None, signature: str = "default", as_dict: bool = False
+    ) -> Any:
         function = model.signatures[signature]
         specs = function.structured_input_signature[1]
         if not isinstance(inputs, dict):
@@ -186,16 +195,18 @@ def _eval_function_for_module(path: str):
     yield call
 
 
-def _frombuffer(buffer, dtype=float, count=-1, offset=0):
+def _frombuffer(
+    buffer: Any, dtype: Any = float, count: int = -1, offset: int = 0
+) -> Any:
     """`np.frombuffer`; one number is a scalar: the library calls `int` on it."""
     array = np.frombuffer(buffer, dtype, count, offset)
     return array[0] if count == 1 else array
 
 
-def _with_old_thumbnail(open_image):
+def _with_old_thumbnail(open_image: Callable) -> Callable:
     """Makes images whose `thumbnail` takes a shape `[h, w, 3]`, as it used to."""
 
-    def open_adapted(*args, **kwargs):
+    def open_adapted(*args: Any, **kwargs: Any) -> Any:
         image = open_image(*args, **kwargs)
         thumbnail = image.thumbnail
         image.thumbnail = lambda size, *args: thumbnail(size[:2], *args)
@@ -204,7 +215,7 @@ def _with_old_thumbnail(open_image):
     return open_adapted
 
 
-def _save_animation(path: str, frames, fps: int) -> None:
+def _save_animation(path: str, frames: Sequence[np.ndarray], fps: int) -> None:
     """Writes images `[h, w, 3]` in [0, 1] as a GIF, as imageio's `mimwrite` did."""
     images = [PIL.Image.fromarray(np.uint8(255 * frame + 0.5)) for frame in frames]
     images[0].save(
@@ -221,7 +232,16 @@ def _copy_tree(source: str, target: str) -> None:
             shutil.copyfile(os.path.join(folder, name), os.path.join(copy, name))
 
 
-def _plot_dendrogram(icoords, dcoords, ivl, *, mh, ax, color_list, **others) -> None:
+def _plot_dendrogram(
+    icoords: Any,
+    dcoords: Any,
+    ivl: Any,
+    *,
+    mh: Any,
+    ax: Any,
+    color_list: Any,
+    **others: Any,
+) -> None:
     """Draws links with the leaves at the left, as SciPy's function of this name.
 
     That is private, and SciPy 1.18 moved it; the library calls it in this one way.
@@ -238,7 +258,7 @@ def _plot_dendrogram(icoords, dcoords, ivl, *, mh, ax, color_list, **others) -> 
 def _scipy_cluster() -> types.ModuleType:
     """`scipy.cluster` with `hierarchy`, which is imported when asked for."""
 
-    def package(name):
+    def package(name: str) -> Any:
         if name != "hierarchy":
             raise AttributeError(name)
         found = importlib.import_module("scipy.cluster.hierarchy")
@@ -250,7 +270,7 @@ def _scipy_cluster() -> types.ModuleType:
 class _JSONEncoder(json.JSONEncoder):
     """The base of the library's encoder, which hands on what it made of arrays."""
 
-    def default(self, o):
+    def default(self, o: Any) -> Any:
         if isinstance(o, list):
             return o
         if isinstance(o, np.complexfloating):
@@ -274,7 +294,7 @@ def _scikit_learn() -> types.ModuleType:
         "linear_model": ("logistic_regression", "LogisticRegressionCV"),
     }
 
-    def package(name):
+    def package(name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         found = importlib.import_module(f"sklearn.{name}")
@@ -364,7 +384,14 @@ class _Loader(importlib.machinery.SourceFileLoader):
         module.__dict__["__builtins__"] = own
         super().exec_module(module)
 
-    def _import(self, name, globals=None, locals=None, fromlist=(), level=0):
+    def _import(
+        self,
+        name: str,
+        globals: Any = None,
+        locals: Any = None,
+        fromlist: Sequence[str] = (),
+        level: int = 0,
+    ) -> Any:
         wanted = name if fromlist else name.partition(".")[0]
         if level == 0 and wanted in self._adapted:
             return self._adapted[wanted]
@@ -374,7 +401,7 @@ class _Loader(importlib.machinery.SourceFileLoader):
 class _Replacement(importlib.abc.Loader):
     """Puts a module of ours where the library's would be."""
 
-    def create_module(self, spec):
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
         return None  # the default; `exec_module` replaces it
 
     def exec_module(self, module: types.ModuleType) -> None:
@@ -387,7 +414,7 @@ class _Finder(importlib.abc.MetaPathFinder):
 
     adapts = _LIBRARY
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._adapted = _adapted_modules()
 
     def would_adapt(self, module: types.ModuleType) -> bool:
@@ -395,7 +422,9 @@ class _Finder(importlib.abc.MetaPathFinder):
         used = {getattr(value, "__name__", None) for value in vars(module).values()}
         return module.__name__ in _REPLACED or not used.isdisjoint(self._adapted)
 
-    def find_spec(self, fullname, path=None, target=None):
+    def find_spec(
+        self, fullname: str, path: Any = None, target: Any = None
+    ) -> importlib.machinery.ModuleSpec | None:
         if fullname.partition(".")[0] != _LIBRARY:
             return None
         if fullname in _REPLACED:

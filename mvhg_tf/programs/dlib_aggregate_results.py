@@ -1,5 +1,6 @@
 """`dlib_aggregate_results`."""
 
+import types
 from collections.abc import Sequence
 
 from mvhg_tf.programs.flags.command_line import Program
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return program.run(argv)
 
 
-def _aggregate(flags) -> None:
+def _aggregate(flags: types.SimpleNamespace) -> None:
     with quiet_imports():
         from mvhg_tf.disentanglement.steps import aggregate_results
     aggregate_results.aggregate_results_to_json(

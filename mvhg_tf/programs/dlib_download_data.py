@@ -1,6 +1,7 @@
 """`dlib_download_data`."""
 
 import os
+import types
 from collections.abc import Sequence
 
 from mvhg_tf.disentanglement.installation import data_folder
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return program.run(argv)
 
 
-def _download(flags) -> None:
+def _download(flags: types.SimpleNamespace) -> None:
     with quiet_imports():
         from mvhg_tf.disentanglement.data import downloads
     if flags.list:

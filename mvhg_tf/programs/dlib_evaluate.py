@@ -1,6 +1,7 @@
 """`dlib_evaluate`: one metric, or all that the files of a pattern configure."""
 
 import os
+import types
 from collections.abc import Sequence
 
 from tqdm import tqdm
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return program.run(argv)
 
 
-def _evaluate(flags) -> None:
+def _evaluate(flags: types.SimpleNamespace) -> None:
     score(flags.input_dir, flags)
 
 
@@ -44,7 +45,7 @@ def add_pattern(program: Program) -> None:
     )
 
 
-def score(model_dir: str | Sequence[str], flags) -> list[str]:
+def score(model_dir: str | Sequence[str], flags: types.SimpleNamespace) -> list[str]:
     """Does what the flags ask for, and says where the scores are.
 
     Args:
@@ -70,7 +71,11 @@ def score(model_dir: str | Sequence[str], flags) -> list[str]:
     return [flags.output_dir]
 
 
-def _score_all(evaluate, model_dir: str | Sequence[str], flags) -> list[str]:
+def _score_all(
+    evaluate: types.ModuleType,
+    model_dir: str | Sequence[str],
+    flags: types.SimpleNamespace,
+) -> list[str]:
     """Evaluates every metric; those that are finished already count as done."""
     files = gin_files.find_all(flags.gin_evaluation_config_glob)
     if not files:

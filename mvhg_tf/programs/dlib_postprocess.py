@@ -1,5 +1,6 @@
 """`dlib_postprocess`."""
 
+import types
 from collections.abc import Sequence
 
 from mvhg_tf.programs.flags.command_line import Program
@@ -24,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return program.run(argv)
 
 
-def _postprocess(flags) -> None:
+def _postprocess(flags: types.SimpleNamespace) -> None:
     with quiet_imports():
         from mvhg_tf.disentanglement.steps import postprocess
     postprocess.postprocess_with_gin(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import types
 from collections.abc import Sequence
 
 from mvhg_tf.programs.flags.command_line import Program
@@ -22,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return program.run(argv)
 
 
-def _reason(flags) -> None:
+def _reason(flags: types.SimpleNamespace) -> None:
     with quiet_imports():
         from mvhg_tf.disentanglement.reasoning import reason
     reason.reason_with_gin(

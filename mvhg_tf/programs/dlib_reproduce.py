@@ -8,6 +8,7 @@ The same command goes on where an earlier one was stopped.
 from __future__ import annotations
 
 import os
+import types
 from collections.abc import Sequence
 
 from mvhg_tf.programs.flags import job_flags
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return program.run(argv)
 
 
-def _reproduce(flags) -> int:
+def _reproduce(flags: types.SimpleNamespace) -> int:
     with quiet_imports():  # late: it imports TensorFlow, which takes seconds
         from mvhg_tf.studies.library import library_study
 

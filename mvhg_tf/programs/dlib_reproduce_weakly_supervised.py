@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+import types
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return program.run(argv)
 
 
-def _reproduce(flags) -> int:
+def _reproduce(flags: types.SimpleNamespace) -> int:
     for name in _WITHOUT_EFFECT:
         if getattr(flags, name) is not None:
             print(f"--{name} has no effect, as in the library.", file=sys.stderr)
@@ -98,7 +99,13 @@ def _reproduce(flags) -> int:
     return job_flags.do_pipelines(jobs, flags.output_dir, flags, _PIPELINE_SEED)
 
 
-def _make_job(seed, model_config, postprocess_files, metrics, flags):
+def _make_job(
+    seed: int,
+    model_config: str | None,
+    postprocess_files: Sequence[str],
+    metrics: Mapping[str, str],
+    flags: types.SimpleNamespace,
+) -> PlacedJob:
     """The job of one seed of the whole pipeline."""
     with quiet_imports():  # late: it imports TensorFlow, which takes seconds
         from mvhg_tf.studies.library import library_study
@@ -122,7 +129,7 @@ def _make_job(seed, model_config, postprocess_files, metrics, flags):
     return PlacedJob(f"{_PIPELINE_SEED}_{seed}", tuple(steps), {_PIPELINE_SEED: seed})
 
 
-def _model_config(flags) -> str | None:
+def _model_config(flags: types.SimpleNamespace) -> str | None:
     """The path of the model's gin file; None where the model is trained already."""
     folder, name = flags.gin_model_config_dir, flags.gin_model_config_name
     if flags.model_dir is not None:
@@ -143,7 +150,7 @@ def _model_config(flags) -> str | None:
     return os.path.abspath(path)
 
 
-def _files_of(flags, name: str) -> list[str]:
+def _files_of(flags: types.SimpleNamespace, name: str) -> list[str]:
     """The files of a pattern, in order."""
     files = gin_files.find_all(getattr(flags, name))
     if not files:

@@ -5,6 +5,7 @@ Which models these are is a matter of the gin configuration.
 
 import os
 import sys
+import types
 from collections.abc import Sequence
 
 from mvhg_tf.programs.flags.command_line import Program
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return program.run(argv)
 
 
-def _train(flags) -> None:
+def _train(flags: types.SimpleNamespace) -> None:
     files = list(flags.gin_config)
     if (flags.gin_file_name is None) != (flags.gin_model_dir is None):
         raise UserError(

@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import types
 from collections.abc import Sequence
 
 from mvhg_tf.programs.dlib_evaluate import add_pattern, score
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return program.run(argv)
 
 
-def _rank(flags) -> None:
+def _rank(flags: types.SimpleNamespace) -> None:
     given = [path for paths in flags.model_dirs for path in paths.split(",") if path]
     model_dirs = []
     for path in map(os.path.expanduser, given):

@@ -1,5 +1,6 @@
 """`dlib_visualize_dataset`."""
 
+import types
 from collections.abc import Sequence
 
 from mvhg_tf.programs.flags.command_line import Program
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return program.run(argv)
 
 
-def _visualize(flags) -> None:
+def _visualize(flags: types.SimpleNamespace) -> None:
     with quiet_imports():
         from mvhg_tf.disentanglement.steps import visualize
     visualize.visualize_dataset_with_gin(

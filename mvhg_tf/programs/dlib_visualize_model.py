@@ -1,5 +1,6 @@
 """`dlib_visualize_model`."""
 
+import types
 from collections.abc import Sequence
 
 from mvhg_tf.programs.flags.command_line import Program
@@ -20,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return program.run(argv)
 
 
-def _visualize(flags) -> None:
+def _visualize(flags: types.SimpleNamespace) -> None:
     with quiet_imports():
         from mvhg_tf.disentanglement.steps import visualize
     visualize.visualize_model_with_gin(

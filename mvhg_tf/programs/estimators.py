@@ -12,6 +12,7 @@ docs/distribution.md.
 
 from __future__ import annotations
 
+import types
 from collections.abc import Sequence
 
 from mvhg_tf.programs.flags import experiment_flags
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return program.run(argv)
 
 
-def _run(flags) -> None:
+def _run(flags: types.SimpleNamespace) -> None:
     experiment_flags.prepare_output_dir(flags.output_dir, RESULTS, flags.overwrite)
     with quiet_imports():
         from mvhg_tf.studies.estimators import estimators_report

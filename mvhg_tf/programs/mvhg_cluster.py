@@ -8,6 +8,7 @@ The same command on its unfinished folder goes on where it was stopped.
 
 from __future__ import annotations
 
+import types
 from collections.abc import Sequence
 
 from mvhg_tf.programs.flags.command_line import Program
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return program.run(argv)
 
 
-def _cluster(flags) -> None:
+def _cluster(flags: types.SimpleNamespace) -> None:
     bindings = list(flags.gin_bindings)
     if flags.data is not None:
         bindings.append(f"data.source = {flags.data!r}")

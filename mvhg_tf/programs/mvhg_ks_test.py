@@ -12,6 +12,7 @@ writes `ks_test.csv` (every test), `figure_1.png`, `figure_4.png`, `figure_9.png
 
 from __future__ import annotations
 
+import types
 from collections.abc import Sequence
 
 from mvhg_tf.programs.flags import experiment_flags
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return program.run(argv)
 
 
-def _run(flags) -> None:
+def _run(flags: types.SimpleNamespace) -> None:
     experiment_flags.prepare_output_dir(flags.output_dir, RESULTS, flags.overwrite)
     with quiet_imports():
         from mvhg_tf.studies.ks import ks_report

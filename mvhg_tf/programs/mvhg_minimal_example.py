@@ -13,6 +13,7 @@ urn's weights, their error and the steps needed), `figure_7.png`, `figure_8.png`
 
 from __future__ import annotations
 
+import types
 from collections.abc import Sequence
 
 from mvhg_tf.programs.flags import experiment_flags
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return program.run(argv)
 
 
-def _run(flags) -> None:
+def _run(flags: types.SimpleNamespace) -> None:
     num_training = int(flags.num_samples * TRAINING_SHARE)
     if flags.batch_size * RECORDS_PER_EPOCH > num_training:
         raise UserError(

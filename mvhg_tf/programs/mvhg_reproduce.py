@@ -8,6 +8,7 @@ the jobs that are finished have shown, into the folder `report` beside them.
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -105,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return program.run(argv)
 
 
-def _reproduce(flags) -> int:
+def _reproduce(flags: types.SimpleNamespace) -> int:
     chosen = STUDIES[flags.study]
     if flags.data and not chosen.takes_data:
         raise UserError(f"--data is not for the {flags.study} study: leave it out.")

@@ -13,6 +13,7 @@ import os
 import site
 import sys
 import sysconfig
+import types
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return program.run(argv)
 
 
-def _set_up(flags) -> int:
+def _set_up(flags: types.SimpleNamespace) -> int:
     changed, kept, foreign = [], [], []
     librarys = {path.resolve() for path in _scripts_of(_LIBRARY)}
     scripts = _scripts_of(_OURS)

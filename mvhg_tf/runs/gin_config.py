@@ -143,7 +143,7 @@ def with_gin(
     signature = inspect.Signature([*own, files, bindings, others])
 
     @functools.wraps(run)
-    def run_with_gin(*args, **kwargs) -> Result:
+    def run_with_gin(*args: Any, **kwargs: Any) -> Result:
         given = signature.bind(*args, **kwargs).arguments
         files = given.pop("gin_config_files", None)
         bindings = given.pop("gin_bindings", None)

@@ -104,7 +104,7 @@ def checked(name: str, parameters: Collection[str] | None = None) -> Callable:
         signature = inspect.signature(function)
 
         @functools.wraps(function)
-        def call(*args, **kwargs):
+        def call(*args: Any, **kwargs: Any) -> Any:
             hints = hints_of(function)
             given = signature.bind_partial(*args, **kwargs).arguments
             for parameter, value in given.items():

@@ -64,7 +64,7 @@ _MAX_AZIMUTH = np.radians(70.0)
 _MIN_ELEVATION, _MAX_ELEVATION = np.radians(-35.0), np.radians(55.0)
 
 
-def _floor_squash(sine_of_pitch):
+def _floor_squash(sine_of_pitch: tf.Tensor) -> tf.Tensor:
     return sine_of_pitch + 0.15  # not quite flat where the camera is lowest
 
 
@@ -114,7 +114,7 @@ def _pose(factors: tf.Tensor) -> _Pose:
     azimuth = (2.0 * turn - 1.0) * _MAX_AZIMUTH
     elevation = _MIN_ELEVATION + lift * (_MAX_ELEVATION - _MIN_ELEVATION)
 
-    def project(outward, height):
+    def project(outward: tf.Tensor, height: tf.Tensor) -> tf.Tensor:
         """The screen position of a point of the arm's plane."""
         x = IMAGE_SIZE / 2 + outward * tf.sin(azimuth)
         toward_camera = outward * tf.cos(azimuth)
@@ -137,7 +137,9 @@ def _length(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     return tf.sqrt(x * x + y * y)
 
 
-def _segment_distance(x, y, start, end) -> tf.Tensor:
+def _segment_distance(
+    x: tf.Tensor, y: tf.Tensor, start: tf.Tensor, end: tf.Tensor
+) -> tf.Tensor:
     """Distance `[N, 64, 64]` of each pixel to the segment from `start` to `end`."""
     to_x, to_y = end[0] - start[0], end[1] - start[1]
     x, y = x - start[0], y - start[1]
@@ -147,13 +149,15 @@ def _segment_distance(x, y, start, end) -> tf.Tensor:
     return _length(x - along * to_x, y - along * to_y)
 
 
-def _paint(image, distance, color) -> tf.Tensor:
+def _paint(image: tf.Tensor, distance: tf.Tensor, color: tf.Tensor) -> tf.Tensor:
     """Lays a shape, given by its signed distance `[N, 64, 64]`, over the image."""
     cover = tf.clip_by_value(0.5 - distance, 0.0, 1.0)[..., tf.newaxis]
     return image + cover * (color - image)
 
 
-def _paint_object(image, x, y, factors) -> tf.Tensor:
+def _paint_object(
+    image: tf.Tensor, x: tf.Tensor, y: tf.Tensor, factors: tf.Tensor
+) -> tf.Tensor:
     """Lays the object over the image; x and y count from its center, in pixels."""
     radius = tf.gather(_OBJECT_RADII, factors[:, 2])[:, tf.newaxis, tf.newaxis]
     shape = tf.gather(_SHAPES, factors[:, 1])[:, tf.newaxis, tf.newaxis, :]

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import matplotlib.figure
 import numpy as np
+from matplotlib.axes import Axes
 
 from mvhg_tf.disentanglement.data import arm3d, grid
 
@@ -106,7 +107,9 @@ def draw_sheet(data: arm3d.Arm3D) -> matplotlib.figure.Figure:
     return figure
 
 
-def _draw_tile(axis, data, factor, scene, value) -> None:
+def _draw_tile(
+    axis: Axes, data: arm3d.Arm3D, factor: int, scene: tuple[int, ...], value: int
+) -> None:
     factors = np.array([scene])
     factors[0, factor] = value
     axis.imshow(data.sample_observations_from_factors(factors)[0], vmin=0.0, vmax=1.0)

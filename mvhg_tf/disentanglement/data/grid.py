@@ -6,12 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mvhg_tf.disentanglement import compat  # noqa: F401
-
-from disentanglement_lib.data.ground_truth import ground_truth_data  # isort: skip
+from mvhg_tf.disentanglement.data.ground_truth import GroundTruthData
 
 
-class GridData(ground_truth_data.GroundTruthData):
+class GridData(GroundTruthData):
     """Base of the data sets whose factors are independent and uniform.
 
     Attributes:

@@ -7,10 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
-from mvhg_tf.disentanglement import compat  # noqa: F401
+from mvhg_tf.disentanglement.data.ground_truth import GroundTruthData
 from mvhg_tf.runs.errors import UserError
-
-from disentanglement_lib.data.ground_truth import ground_truth_data  # isort: skip
 
 _CHECKED_AT_ONCE = 1 << 12  # images
 # What differs in a pair: so many factors, or each of these, of all F, and no other.
@@ -35,7 +33,7 @@ class PairDynamics(Protocol):
         """Raises a UserError if such pairs can't be made."""
 
 
-class ImageTable(ground_truth_data.GroundTruthData):
+class ImageTable(GroundTruthData):
     """N images that are looked up by their rows, 0 to N - 1.
 
     Factors are drawn as they occur: a row uniformly, and its factors. So every metric

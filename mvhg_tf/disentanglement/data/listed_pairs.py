@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import gin
@@ -168,25 +168,30 @@ def _open_npz(path: Path, held_out: float) -> ListedPairs:
     )
 
 
-def _known_factors(path: Path, num: int, open_known) -> np.ndarray | None:
+def _known_factors(
+    path: Path, num: int, open_known: Callable[[str], np.ndarray | None]
+) -> np.ndarray | None:
     """Those of both views, integers `[2 P, F]`, or None."""
-    views = [open_known(name) for name in ("factors_1", "factors_2")]
-    if views[0] is None and views[1] is None:
+    names = ("factors_1", "factors_2")
+    known = {name: open_known(name) for name in names}
+    views = {name: view for name, view in known.items() if view is not None}
+    if not views:
         return None
-    for name, view in zip(("factors_1", "factors_2"), views, strict=True):
-        if view is None:
+    for name in names:
+        if name not in views:
             raise UserError(
                 f"{path} holds no {name}, but the factors of the other images: store "
                 "both or none."
             )
-        check_factors(view, num, name, str(path))
-    if views[0].shape != views[1].shape:
+        check_factors(views[name], num, name, str(path))
+    first, second = views.values()
+    if first.shape != second.shape:
         raise UserError(
             f"factors_1 and factors_2 of {path} have the shapes "
-            f"{list(views[0].shape)} and {list(views[1].shape)}, but must have the "
+            f"{list(first.shape)} and {list(second.shape)}, but must have the "
             "same: store them so."
         )
-    return np.concatenate(views)
+    return np.concatenate([first, second])
 
 
 def _known_k(

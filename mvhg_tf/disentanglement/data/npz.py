@@ -106,7 +106,7 @@ def read_plain_object(npz_path: Path, member: str) -> Any:
 class _PlainUnpickler(pickle.Unpickler):
     """Calls nothing that a file names but what makes NumPy's arrays and numbers."""
 
-    def find_class(self, module: str, name: str):
+    def find_class(self, module: str, name: str) -> Any:
         module = module.replace("numpy.core", "numpy._core")
         if (module, name) not in _PLAIN:
             raise pickle.UnpicklingError(f"it would call {module}.{name}")

@@ -19,7 +19,11 @@ class OwnGrid(grid.StoredGridData):
     """
 
     def __init__(
-        self, images: np.ndarray, rows: np.ndarray, sizes: Sequence[int], names
+        self,
+        images: np.ndarray,
+        rows: np.ndarray,
+        sizes: Sequence[int],
+        names: Sequence[str],
     ):
         """Initializes the factors and images.
 

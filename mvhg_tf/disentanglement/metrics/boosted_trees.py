@@ -128,7 +128,9 @@ class GradientBoostingClassifier(ClassifierMixin, BaseEstimator):
                     [num_trees, 2**self.max_depth - 1, len(points)]
                 )
 
-                def grow(row: int, expected=expected, lots=lots) -> _Tree:
+                def grow(
+                    row: int, expected: np.ndarray = expected, lots: np.ndarray = lots
+                ) -> _Tree:
                     residuals = targets[row] - expected[row]
                     tree = _Tree(self.max_depth, len(points))
                     leaves = tree.grow(root, residuals, lots[row])

@@ -1,9 +1,10 @@
 """Pairs of a data set as a model encodes and divides them."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from mvhg_tf.disentanglement.data.ground_truth import GroundTruthData
 from mvhg_tf.disentanglement.sources.dynamics import Dynamics
 from mvhg_tf.disentanglement.sources.grid_parts import GridPart
 from mvhg_tf.disentanglement.sources.pairs import sample_pairs
@@ -32,9 +33,18 @@ class EncodedPairs(NamedTuple):
         return self.factors[0] == self.factors[1]
 
 
+class PairRepresentation(Protocol):
+    """A `Representation` of a model trained on pairs."""
+
+    def pair(
+        self, images_1: np.ndarray, images_2: np.ndarray, labels: np.ndarray | None
+    ) -> Any:
+        """Means, log variances and the selection, see `Representation.pair`."""
+
+
 def encode_pairs(
-    ground_truth_data,
-    representation,
+    ground_truth_data: GroundTruthData,
+    representation: PairRepresentation,
     random_state: np.random.RandomState,
     num: int,
     batch_size: int,
@@ -45,7 +55,7 @@ def encode_pairs(
 
     Args:
       ground_truth_data: a disentanglement_lib `GroundTruthData`.
-      representation: a `Representation` of a model trained on pairs.
+      representation: of a model trained on pairs.
       random_state: of the pairs.
       num: N, how many.
       batch_size: pairs encoded at once.

@@ -1,6 +1,7 @@
 """The cross-validated logistic regression of the library's metrics."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 from sklearn import linear_model
@@ -17,7 +18,7 @@ class LogisticRegressionCV(linear_model.LogisticRegressionCV):
       cv: the folds.
     """
 
-    def __init__(self, Cs=10, cv=None):
+    def __init__(self, Cs: int = 10, cv: Any = None):
         super().__init__(Cs=Cs, cv=cv, scoring="accuracy")
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> "LogisticRegressionCV":

@@ -5,7 +5,12 @@ The downstream task of Sutter et al. (2023), section 5.2 and appendix C.2.5.
 
 import numpy as np
 
-from mvhg_tf.disentanglement.metrics.encoded_pairs import EncodedPairs, encode_pairs
+from mvhg_tf.disentanglement.data.ground_truth import GroundTruthData
+from mvhg_tf.disentanglement.metrics.encoded_pairs import (
+    EncodedPairs,
+    PairRepresentation,
+    encode_pairs,
+)
 from mvhg_tf.disentanglement.metrics.part_accuracies import Protocol, accuracy_scores
 from mvhg_tf.disentanglement.models.shared.gaussian import IN_USE_NATS
 from mvhg_tf.disentanglement.sources.grid_parts import GridPart
@@ -24,8 +29,8 @@ from mvhg_tf.runs.limits import PositiveInt
     ],
 )
 def compute_shared_independent(
-    ground_truth_data,
-    representation_function,
+    ground_truth_data: GroundTruthData,
+    representation_function: PairRepresentation,
     random_state: np.random.RandomState,
     artifact_dir: str | None = None,
     num_train: PositiveInt = 10_000,

@@ -20,6 +20,7 @@ import numpy as np
 from scipy import stats
 from sklearn import linear_model
 
+from mvhg_tf.disentanglement.data.ground_truth import GroundTruthData
 from mvhg_tf.runs import gin_config
 from mvhg_tf.runs.errors import UserError
 from mvhg_tf.runs.limits import PositiveInt
@@ -37,7 +38,7 @@ _SILENT_KL = 0.01  # nats
     denylist=["ground_truth_data", "representation_functions", "random_state"],
 )
 def compute_udr_sklearn(
-    ground_truth_data,
+    ground_truth_data: GroundTruthData,
     representation_functions: Sequence[Encoder],
     random_state: np.random.RandomState,
     batch_size: PositiveInt = gin.REQUIRED,
@@ -166,7 +167,7 @@ def check_number(num_models: int) -> None:
 
 
 def _encode(
-    ground_truth_data,
+    ground_truth_data: GroundTruthData,
     encoders: Sequence[Encoder],
     batch_size: int,
     num_batches: int,

@@ -60,7 +60,9 @@ def test_encoder(observation_shape: Shape, num_latent: int) -> keras.Model:
     return _gaussian_head(images, layers.Flatten()(images), num_latent, "test_encoder")
 
 
-def _gaussian_head(images, features, num_latent: int, name: str) -> keras.Model:
+def _gaussian_head(
+    images: keras.KerasTensor, features: keras.KerasTensor, num_latent: int, name: str
+) -> keras.Model:
     mean = layers.Dense(num_latent, name="means")(features)
     log_variance = layers.Dense(num_latent, name="log_var")(features)
     return keras.Model(images, (mean, log_variance), name=name)

@@ -6,6 +6,8 @@ place as channels (the sub-pixel convolution of Shi et al., 2016), which saves a
 training step 6% of its time; the gradients are TensorFlow's own.
 """
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras.saving import register_keras_serializable
@@ -28,7 +30,7 @@ class Conv2DTransposeToImages(keras.layers.Conv2DTranspose):
       filters: C, the number of channels.
     """
 
-    def __init__(self, filters: int, **kwargs):
+    def __init__(self, filters: int, **kwargs: Any):
         kwargs |= {
             "kernel_size": KERNEL_SIZE,
             "strides": STRIDE,

@@ -92,7 +92,9 @@ def sample_matrices(
     return Matrices(context, answers, positions, related)
 
 
-def _sample_free(sizes: np.ndarray, num: int, random_state) -> np.ndarray:
+def _sample_free(
+    sizes: np.ndarray, num: int, random_state: np.random.RandomState
+) -> np.ndarray:
     """Values `[num, 3, 3, F]` of factors without a relation."""
     shape = (num, SIDE, SIDE, len(sizes))
     values = random_state.randint(sizes, size=shape)

@@ -10,6 +10,7 @@ import numpy as np
 
 from mvhg_tf.disentanglement import compat  # noqa: F401
 from mvhg_tf.disentanglement.data import named_data
+from mvhg_tf.disentanglement.data.ground_truth import GroundTruthData
 from mvhg_tf.disentanglement.reasoning import matrices
 from mvhg_tf.runs.errors import UserError
 
@@ -53,7 +54,13 @@ class MatrixData:
       UserError: if the data set's factors are too few, or have too few values.
     """
 
-    def __init__(self, dataset, hard: bool, num_relations: list[int], inputs: str):
+    def __init__(
+        self,
+        dataset: GroundTruthData,
+        hard: bool,
+        num_relations: list[int],
+        inputs: str,
+    ):
         self._dataset = dataset
         self._hard = hard
         self._num_relations = num_relations
@@ -85,7 +92,9 @@ class MatrixData:
         context, answers = np.split(shown, [matrices.NUM_CONTEXT], axis=1)
         return Batch(context, answers, drawn.positions)
 
-    def _show(self, factors: np.ndarray, random_state) -> np.ndarray:
+    def _show(
+        self, factors: np.ndarray, random_state: np.random.RandomState
+    ) -> np.ndarray:
         """Factors `[N, F]` as the networks get them."""
         if self._inputs == "values":
             return factors / (self.factor_sizes - 1) - 0.5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Iterator
 
 import gin
 import keras
@@ -13,7 +14,11 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from mvhg_tf.disentanglement.reasoning.matrices import NUM_ANSWERS, NUM_CONTEXT
-from mvhg_tf.disentanglement.reasoning.matrix_data import MatrixData, get_pgm_dataset
+from mvhg_tf.disentanglement.reasoning.matrix_data import (
+    Batch,
+    MatrixData,
+    get_pgm_dataset,
+)
 from mvhg_tf.disentanglement.reasoning.solvers import TwoStageModel
 from mvhg_tf.disentanglement.steps import results
 from mvhg_tf.disentanglement.steps.saved_model import bound_value, resolve_dataset
@@ -137,7 +142,7 @@ class Solver:
     def batches(self, seed: int, num: int) -> tf.data.Iterator:
         """`num` batches of the seed, made while the network works on others."""
 
-        def generate():
+        def generate() -> Iterator[tuple[np.ndarray, ...]]:
             for step in range(num):
                 yield tuple(self._data.batch(self._batch_size, seed, step))
 
@@ -150,7 +155,7 @@ class Solver:
         dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
         return iter(dataset.prefetch(2))
 
-    def _train_steps(self, batches, num_steps: tf.Tensor) -> tf.Tensor:
+    def _train_steps(self, batches: Iterator[Batch], num_steps: tf.Tensor) -> tf.Tensor:
         """Takes steps; returns the mean of their losses."""
         total = tf.zeros([])
         for _ in tf.range(num_steps):
@@ -163,7 +168,7 @@ class Solver:
             total += loss
         return total / tf.cast(num_steps, tf.float32)
 
-    def _score_steps(self, batches, num_steps: tf.Tensor) -> tf.Tensor:
+    def _score_steps(self, batches: Iterator[Batch], num_steps: tf.Tensor) -> tf.Tensor:
         """The mean accuracy and cross-entropy over batches: `[2]`."""
         totals = tf.zeros([2])
         for _ in tf.range(num_steps):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import gin
 import keras
@@ -111,7 +111,7 @@ def _check_no_layer(parameter: str, value: object) -> None:
 class _Composite(keras.layers.Layer):
     """A layer of others, which are built when they are called."""
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         self.built = True
 
 
@@ -121,7 +121,9 @@ class _TwoStages(_Composite):
         self._embed = embed
         self._reason = reason
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: Sequence[tf.Tensor], training: bool | None = None
+    ) -> tf.Tensor:
         if self._embed is not None:
             inputs = self._embed(inputs)
         return self._reason(inputs, training=training)
@@ -233,7 +235,9 @@ class WildRelationNetwork(_Composite):
         self._edge_mlp = edge_mlp
         self._graph_mlp = graph_mlp
 
-    def call(self, inputs: Sequence[tf.Tensor], training=None) -> tf.Tensor:
+    def call(
+        self, inputs: Sequence[tf.Tensor], training: bool | None = None
+    ) -> tf.Tensor:
         """Embeddings `[N, 8, D]` and `[N, 6, D]` to the answers' logits `[N, 6]`."""
         edges = self._edge_mlp(_with_places(_with_each_answer(*inputs)))
         graphs = tf.reduce_sum(edges, axis=[-3, -2])
@@ -255,7 +259,7 @@ class PairLayer(keras.layers.Layer):
         self._units = units
         self._activation = keras.activations.get(get_activation())
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         self.kernel = self.add_weight(
             shape=(2 * input_shape[-1], self._units),
             initializer=get_kernel_initializer(),

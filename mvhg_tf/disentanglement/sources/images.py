@@ -10,6 +10,7 @@ compiled, so a training run that is stopped and resumed sees the same data.
 import numpy as np
 import tensorflow as tf
 
+from mvhg_tf.disentanglement.data.ground_truth import GroundTruthData
 from mvhg_tf.disentanglement.data.image_table import ImageTable
 
 # Sets the data's random numbers apart from those of a model with the same seed.
@@ -28,7 +29,7 @@ class Source:
       seed: of the whole stream.
     """
 
-    def __init__(self, ground_truth_data, batch_size: int, seed: int):
+    def __init__(self, ground_truth_data: GroundTruthData, batch_size: int, seed: int):
         self._data = ground_truth_data
         self._batch_size = batch_size
         self._seed = seed

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from mvhg_tf.disentanglement.data.ground_truth import GroundTruthData
 from mvhg_tf.disentanglement.sources.images import ImageSource
 from mvhg_tf.disentanglement.sources.labellers import make_labels
 
@@ -35,7 +36,9 @@ class LabelledImages(NamedTuple):
         )
 
 
-def sample_labelled_images(dataset, num: int, seed: int) -> LabelledImages:
+def sample_labelled_images(
+    dataset: GroundTruthData, num: int, seed: int
+) -> LabelledImages:
     """Draws `num` images and labels them as gin's `labeller` says.
 
     Args:
@@ -63,7 +66,11 @@ class LabelledSource(ImageSource):
     """
 
     def __init__(
-        self, ground_truth_data, batch_size: int, seed: int, labelled: LabelledImages
+        self,
+        ground_truth_data: GroundTruthData,
+        batch_size: int,
+        seed: int,
+        labelled: LabelledImages,
     ):
         super().__init__(ground_truth_data, batch_size, seed)
         self._labelled_images = tf.constant(labelled.images)

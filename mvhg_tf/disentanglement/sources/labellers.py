@@ -10,6 +10,7 @@ from typing import TypeAlias
 import gin
 import numpy as np
 
+from mvhg_tf.disentanglement.data.ground_truth import GroundTruthData
 from mvhg_tf.runs import gin_config
 from mvhg_tf.runs.errors import UserError
 from mvhg_tf.runs.limits import PositiveInt, Probability
@@ -21,7 +22,7 @@ Labeller = Callable[[np.ndarray, object, np.random.RandomState], Labels]
 @gin.configurable("labeller", allowlist=["labeller_fn"])
 def make_labels(
     factors: np.ndarray,
-    dataset,
+    dataset: GroundTruthData,
     random_state: np.random.RandomState,
     labeller_fn: Labeller = gin.REQUIRED,
 ) -> Labels:
@@ -31,7 +32,9 @@ def make_labels(
 
 
 @gin.configurable("perfect_labeller", allowlist=[])
-def perfect_labeller(factors: np.ndarray, dataset, random_state) -> Labels:
+def perfect_labeller(
+    factors: np.ndarray, dataset: GroundTruthData, random_state: np.random.RandomState
+) -> Labels:
     """The factors themselves."""
     del random_state
     return factors, dataset.factors_num_values
@@ -39,7 +42,10 @@ def perfect_labeller(factors: np.ndarray, dataset, random_state) -> Labels:
 
 @gin_config.configurable("bin_labeller", allowlist=["num_bins"])
 def bin_labeller(
-    factors: np.ndarray, dataset, random_state, num_bins: PositiveInt = 5
+    factors: np.ndarray,
+    dataset: GroundTruthData,
+    random_state: np.random.RandomState,
+    num_bins: PositiveInt = 5,
 ) -> Labels:
     """Rough labels: a factor of more than `num_bins` values is cut into that many."""
     del random_state
@@ -52,7 +58,7 @@ def bin_labeller(
 @gin_config.configurable("noisy_labeller", allowlist=["prob_random"])
 def noisy_labeller(
     factors: np.ndarray,
-    dataset,
+    dataset: GroundTruthData,
     random_state: np.random.RandomState,
     prob_random: Probability = 0.1,
 ) -> Labels:
@@ -68,7 +74,7 @@ def noisy_labeller(
 
 @gin.configurable("permuted_labeller", allowlist=[])
 def permuted_labeller(
-    factors: np.ndarray, dataset, random_state: np.random.RandomState
+    factors: np.ndarray, dataset: GroundTruthData, random_state: np.random.RandomState
 ) -> Labels:
     """Labels without order: the values of each factor are renamed at random."""
     sizes: Sequence[int] = dataset.factors_num_values
@@ -82,7 +88,7 @@ def permuted_labeller(
 @gin_config.configurable("partial_labeller", allowlist=["num_observed_factors"])
 def partial_labeller(
     factors: np.ndarray,
-    dataset,
+    dataset: GroundTruthData,
     random_state: np.random.RandomState,
     num_observed_factors: PositiveInt = 2,
 ) -> Labels:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from mvhg_tf.disentanglement.data.ground_truth import GroundTruthData
 from mvhg_tf.disentanglement.data.image_table import ImageTable
 from mvhg_tf.disentanglement.data.listed_pairs import ListedPairs
 from mvhg_tf.disentanglement.sources.dynamics import Dynamics
@@ -93,13 +94,13 @@ def sample_factor_pairs(
     )
 
 
-def dynamics_of(ground_truth_data) -> Dynamics | None:
+def dynamics_of(ground_truth_data: GroundTruthData) -> Dynamics | None:
     """As gin says for a data set; None where its pairs are given."""
     return None if isinstance(ground_truth_data, ListedPairs) else Dynamics()
 
 
 def sample_pairs(
-    ground_truth_data,
+    ground_truth_data: GroundTruthData,
     num: int,
     random_state: np.random.RandomState,
     dynamics: Dynamics | None,
@@ -156,7 +157,7 @@ def sample_pairs(
 
 
 def _pairs_of_grid(
-    ground_truth_data,
+    ground_truth_data: GroundTruthData,
     num: int,
     random_state: np.random.RandomState,
     dynamics: Dynamics | None,
@@ -186,7 +187,7 @@ def _pairs_of_table(
 
 
 def _images_of(
-    data,
+    data: GroundTruthData,
     factors: tuple[np.ndarray, np.ndarray],
     rows: Sequence[np.ndarray],
     random_state: np.random.RandomState,
@@ -212,7 +213,11 @@ class PairSource(Source):
     """
 
     def __init__(
-        self, ground_truth_data, batch_size: int, seed: int, dynamics: Dynamics
+        self,
+        ground_truth_data: GroundTruthData,
+        batch_size: int,
+        seed: int,
+        dynamics: Dynamics,
     ):
         super().__init__(ground_truth_data, batch_size, seed)
         dynamics.check_factors(ground_truth_data.factors_num_values)

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from mvhg_tf.disentanglement.data.ground_truth import GroundTruthData
 from mvhg_tf.disentanglement.data.image_table import ImageTable
 from mvhg_tf.disentanglement.data.listed_pairs import ListedPairs
 from mvhg_tf.disentanglement.sources.images import Source
@@ -62,7 +63,9 @@ class ListedPairSource(_RowPairSource):
 
     _data: ListedPairs
 
-    def _rows(self, step, seed):
+    def _rows(
+        self, step: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor | None]:
         del seed
         num = len(self._data.pairs)
         positions = tf.cast(step, tf.int64) * self._batch_size
@@ -90,7 +93,9 @@ class TablePairSource(_RowPairSource):
         data.check_dynamics(dynamics)
         self._dynamics = dynamics
 
-    def _rows(self, step, seed):
+    def _rows(
+        self, step: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor | None]:
         rows = tf.numpy_function(self._draw_pairs, [seed], tf.int64)
         return tf.ensure_shape(rows, [self._batch_size, 2]), None
 
@@ -99,7 +104,7 @@ class TablePairSource(_RowPairSource):
         return self._data.draw_pairs(self._batch_size, self._dynamics, random_state)
 
 
-def pair_source(dataset, batch_size: int, seed: int) -> Source:
+def pair_source(dataset: GroundTruthData, batch_size: int, seed: int) -> Source:
     """Batches of pairs of a data set of any kind, by the configured `dynamics`.
 
     Raises:

@@ -46,22 +46,22 @@ def _signatures(
         return tf.TensorSpec([None, *observation_shape], tf.float32, name)
 
     @tf.function(input_signature=[images("images")])
-    def gaussian_encoder(images):
+    def gaussian_encoder(images: tf.Tensor) -> dict[str, tf.Tensor]:
         mean, log_variance = model.encode(images)
         return {"mean": mean, "logvar": log_variance}
 
     @tf.function(input_signature=[images("images")])
-    def reconstructions(images):
+    def reconstructions(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"images": model.decode(model.encode(images).mean)}
 
     latents = tf.TensorSpec([None, model.num_latent], tf.float32, "latent_vectors")
 
     @tf.function(input_signature=[latents])
-    def decoder(latent_vectors):
+    def decoder(latent_vectors: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"images": model.decode(latent_vectors)}
 
     @tf.function(input_signature=[latents])
-    def decoded_images(latent_vectors):
+    def decoded_images(latent_vectors: tf.Tensor) -> dict[str, tf.Tensor]:
         logits = model.decode(latent_vectors)
         return {"images": model.reconstruction_loss.to_pixels(logits)}
 
@@ -80,7 +80,9 @@ def _signatures(
 def _pair_signature(
     model: GroupVAE, images_1: tf.TensorSpec, images_2: tf.TensorSpec
 ) -> tf.types.experimental.GenericFunction:
-    def aggregated(images_1, images_2, labels):
+    def aggregated(
+        images_1: tf.Tensor, images_2: tf.Tensor, labels: tf.Tensor | None
+    ) -> dict[str, tf.Tensor]:
         inferred = model.infer_pair(images_1, images_2, labels)
         selection = inferred.selection
         outputs = {
@@ -105,7 +107,7 @@ def _pair_signature(
         return tf.function(aggregated, input_signature=[images_1, images_2, labels])
 
     @tf.function(input_signature=[images_1, images_2])
-    def pair(images_1, images_2):
+    def pair(images_1: tf.Tensor, images_2: tf.Tensor) -> dict[str, tf.Tensor]:
         return aggregated(images_1, images_2, labels=None)
 
     return pair

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from mvhg_tf.disentanglement.data.ground_truth import GroundTruthData
 from mvhg_tf.disentanglement.sources.labelled_images import (
     LabelledImages,
     sample_labelled_images,
@@ -55,7 +56,7 @@ class Labelling:
             )
         return {name: own[name] for name in names}
 
-    def sample(self, dataset) -> tuple[LabelledImages, LabelledImages]:
+    def sample(self, dataset: GroundTruthData) -> tuple[LabelledImages, LabelledImages]:
         """Labelled images of a data set: for training, and for the final losses.
 
         They are the same where `train_percentage` leaves none for the latter.

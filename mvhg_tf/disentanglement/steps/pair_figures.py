@@ -5,8 +5,10 @@ Each function returns a `matplotlib.figure.Figure`; nothing is shown or written.
 
 import numpy as np
 import tensorflow as tf
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mvhg_tf.disentanglement.data.ground_truth import GroundTruthData
 from mvhg_tf.disentanglement.models.shared import reconstruction
 from mvhg_tf.disentanglement.models.shared.reconstruction import Activation
 from mvhg_tf.disentanglement.sources.pairs import Dynamics, ImagePairs, sample_pairs
@@ -18,7 +20,7 @@ _ESTIMATE_COLOR = "#30638e"
 
 
 def pairs_figure(
-    dataset,
+    dataset: GroundTruthData,
     model: Representation,
     random_state: np.random.RandomState,
     activation: Activation,
@@ -56,7 +58,7 @@ def pairs_figure(
 
 
 def traversals_figure(
-    dataset,
+    dataset: GroundTruthData,
     model: Representation,
     random_state: np.random.RandomState,
     activation: Activation,
@@ -93,7 +95,7 @@ def traversals_figure(
 
 
 def counts_figure(
-    dataset,
+    dataset: GroundTruthData,
     model: Representation,
     random_state: np.random.RandomState,
     num_pairs: int = 256,
@@ -134,7 +136,7 @@ def _image_grid(
     left: float = 0.1,
     top: float = 0.1,
     bottom: float = 0.1,
-):
+) -> tuple[Figure, np.ndarray]:
     """A figure of square cells without gaps, and margins in inches."""
     width = left + num_columns * _CELL + 0.1
     height = bottom + num_rows * _CELL + top
@@ -155,11 +157,11 @@ def _image_grid(
     return figure, axes
 
 
-def _label_row(axis, text: str) -> None:
+def _label_row(axis: Axes, text: str) -> None:
     axis.set_ylabel(text, rotation=0, ha="right", va="center", labelpad=6)
 
 
-def _show(axis, image: np.ndarray) -> None:
+def _show(axis: Axes, image: np.ndarray) -> None:
     """Draws an image `[H, W, C]`; one channel is grey."""
     axis.imshow(
         image.squeeze(-1) if image.shape[-1] == 1 else image, "gray", vmin=0, vmax=1

@@ -7,12 +7,14 @@ one and one more, `representation`: images `[N, H, W, C]` -> default `[N, d]`.
 import os
 import time
 from collections.abc import Callable
+from typing import Any
 
 import gin
 import numpy as np
 import tensorflow as tf
 
 from mvhg_tf.disentanglement.data import named_data
+from mvhg_tf.disentanglement.data.ground_truth import GroundTruthData
 from mvhg_tf.disentanglement.steps import results
 from mvhg_tf.disentanglement.steps.saved_model import (
     Representation,
@@ -85,7 +87,7 @@ postprocess_with_gin = gin_config.with_gin(postprocess)
 
 @gin.configurable("mean_representation", denylist=_NOT_BOUND_BY_GIN)
 def mean_representation(
-    ground_truth_data,
+    ground_truth_data: GroundTruthData,
     gaussian_encoder: Callable,
     random_state: np.random.RandomState,
     save_path: str,
@@ -97,7 +99,7 @@ def mean_representation(
 
 @gin.configurable("sampled_representation", denylist=_NOT_BOUND_BY_GIN)
 def sampled_representation(
-    ground_truth_data,
+    ground_truth_data: GroundTruthData,
     gaussian_encoder: Callable,
     random_state: np.random.RandomState,
     save_path: str,
@@ -106,20 +108,22 @@ def sampled_representation(
     del ground_truth_data, gaussian_encoder, save_path
     seed = random_state.randint(2**31 - 1)
 
-    def sample(mean, logvar):
+    def sample(mean: tf.Tensor, logvar: tf.Tensor) -> tf.Tensor:
         noise = tf.random.normal(tf.shape(mean), seed=seed)
         return mean + tf.exp(logvar / 2) * noise
 
     return sample, None
 
 
-def _save_with_representation(model, transform: Transform, export_dir: str) -> None:
+def _save_with_representation(
+    model: Any, transform: Transform, export_dir: str
+) -> None:
     """Saves a loaded model with one more signature; whole or not at all."""
     encoder = model.signatures["gaussian_encoder"]
     images = encoder.structured_input_signature[1]["images"]
 
     @tf.function(input_signature=[images])
-    def representation(images):
+    def representation(images: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = encoder(images=images)
         return {"default": transform(outputs["mean"], outputs["logvar"])}
 

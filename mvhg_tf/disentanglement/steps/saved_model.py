@@ -127,7 +127,7 @@ class Representation:
         return {name: value.numpy() for name, value in function(**tensors).items()}
 
 
-def load_saved_model(directory: str):
+def load_saved_model(directory: str) -> Any:
     """Loads `<directory>/tfhub`, or the SavedModel that the folder itself is.
 
     Raises:
@@ -176,7 +176,7 @@ def load_representation(path: str) -> Callable[[tf.Tensor], tf.Tensor]:
     return represent
 
 
-def _load(path: str):
+def _load(path: str) -> Any:
     try:
         with without_gradient_warnings():
             return tf.saved_model.load(path)

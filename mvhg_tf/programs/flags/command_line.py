@@ -18,6 +18,7 @@ import textwrap
 import traceback
 import types
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from absl import flags as absl_flags
 
@@ -90,7 +91,7 @@ class _Flag:
 
 
 class _SwitchParser(absl_flags.BooleanParser):
-    def parse(self, argument):
+    def parse(self, argument: Any) -> Any:
         try:
             return super().parse(argument)
         except ValueError as error:

@@ -1,7 +1,7 @@
 """GroupVAE: a variational autoencoder of pairs that share some of their latents."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -75,7 +75,7 @@ class GroupVAE(Autoencoder):
         ] = pair_regularizers.pair_elbo,
         beta: float | LearningRateSchedule = 1.0,
         seed: int = 0,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(encoder, decoder, seed, **kwargs)
         self.selection = selection

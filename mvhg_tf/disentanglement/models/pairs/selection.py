@@ -5,7 +5,7 @@ independent (each view keeps its own) or shared (both views get the average of t
 two). It is a Keras layer, so that its weights are the model's.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -44,7 +44,7 @@ class PairSelection(layers.Layer):
       num_latent: d, the number of latents.
     """
 
-    def __init__(self, num_latent: int, **kwargs):
+    def __init__(self, num_latent: int, **kwargs: Any):
         # In float32, also where the networks compute in half of it.
         super().__init__(**{"dtype": "float32", **kwargs})
         self.num_latent = num_latent
@@ -89,7 +89,15 @@ class LabelSelection(PairSelection):
     label of -1 leaves no latent independent.
     """
 
-    def select(self, posterior_1, posterior_2, labels, step, seed, training):
+    def select(
+        self,
+        posterior_1: Gaussian,
+        posterior_2: Gaussian,
+        labels: tf.Tensor | None,
+        step: tf.Tensor,
+        seed: tf.Tensor,
+        training: bool,
+    ) -> Selection:
         independent = tf.one_hot(labels, self.num_latent, dtype=self.compute_dtype)
         return Selection(independent, tf.zeros_like(independent[:, 0]))
 
@@ -101,7 +109,15 @@ class ArgmaxSelection(PairSelection):
     It lies midway between the pair's least and greatest divergence over the latents.
     """
 
-    def select(self, posterior_1, posterior_2, labels, step, seed, training):
+    def select(
+        self,
+        posterior_1: Gaussian,
+        posterior_2: Gaussian,
+        labels: tf.Tensor | None,
+        step: tf.Tensor,
+        seed: tf.Tensor,
+        training: bool,
+    ) -> Selection:
         divergence = tf.stop_gradient(gaussian.kl(posterior_1, posterior_2))
         low = tf.reduce_min(divergence, axis=-1, keepdims=True)
         high = tf.reduce_max(divergence, axis=-1, keepdims=True)
@@ -147,7 +163,7 @@ class HypergeometricSelection(PairSelection):
         initial_log_odds: float = -3.0,
         learn_prior: bool = True,
         charge_subset: bool = True,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(num_latent, **kwargs)
         self.temperature = temperature or ExponentialAnnealing()
@@ -166,7 +182,15 @@ class HypergeometricSelection(PairSelection):
             trainable=learn_prior,
         )
 
-    def select(self, posterior_1, posterior_2, labels, step, seed, training):
+    def select(
+        self,
+        posterior_1: Gaussian,
+        posterior_2: Gaussian,
+        labels: tf.Tensor | None,
+        step: tf.Tensor,
+        seed: tf.Tensor,
+        training: bool,
+    ) -> Selection:
         gamma = gaussian.symmetric_kl(posterior_1, posterior_2)
         order_by = tf.math.log1p(gamma) if self.log_divergences else gamma
         temperature = self.temperature(step)
@@ -229,6 +253,6 @@ class HypergeometricSelection(PairSelection):
         }
 
     @classmethod
-    def from_config(cls, config: dict):
+    def from_config(cls, config: dict) -> "HypergeometricSelection":
         temperature = keras.saving.deserialize_keras_object(config["temperature"])
         return cls(**{**config, "temperature": temperature})

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -33,7 +34,7 @@ class MutualInformation(layers.Layer):
       num_latent: d.
     """
 
-    def __init__(self, label_sizes: Sequence[int], num_latent: int, **kwargs):
+    def __init__(self, label_sizes: Sequence[int], num_latent: int, **kwargs: Any):
         # In the precision that the means are given in, whatever the networks'.
         super().__init__(**{"dtype": "float32", **kwargs})
         self.label_sizes = [int(size) for size in label_sizes]

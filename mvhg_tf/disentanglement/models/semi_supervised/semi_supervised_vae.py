@@ -1,5 +1,7 @@
 """VAEs that are told the factors of some images (Locatello et al. 2020)."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras.saving import register_keras_serializable
@@ -9,7 +11,7 @@ from mvhg_tf.disentanglement.models.semi_supervised.supervised_losses import (
     SupervisedLoss,
 )
 from mvhg_tf.disentanglement.models.unsupervised.factor_vae import FactorVAE
-from mvhg_tf.disentanglement.models.unsupervised.vae import VAE
+from mvhg_tf.disentanglement.models.unsupervised.vae import VAE, Regularizer
 
 
 @register_keras_serializable(package="mvhg_tf")
@@ -32,11 +34,11 @@ class SemiSupervisedVAE(VAE):
         self,
         encoder: keras.Model,
         decoder: keras.Model,
-        regularizer,
+        regularizer: Regularizer,
         supervised_loss: SupervisedLoss,
         supervised_weight: SupervisedWeight,
         seed: int = 0,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(encoder, decoder, regularizer, seed, **kwargs)
         self.supervised_loss = supervised_loss

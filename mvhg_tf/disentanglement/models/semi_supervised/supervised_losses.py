@@ -7,7 +7,7 @@ larger batch.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import gin
 import tensorflow as tf
@@ -27,7 +27,7 @@ class SupervisedLoss(layers.Layer):
       label_sizes: how many values each of the L labels may have.
     """
 
-    def __init__(self, label_sizes: Sequence[int], **kwargs):
+    def __init__(self, label_sizes: Sequence[int], **kwargs: Any):
         # In the precision that the means are given in, whatever the networks'.
         super().__init__(**{"dtype": "float32", **kwargs})
         self.label_sizes = [int(size) for size in label_sizes]
@@ -64,7 +64,7 @@ class SquaredError(SupervisedLoss):
         labels; else their sigmoids are to be the labels divided by the sizes.
     """
 
-    def __init__(self, label_sizes: Sequence[int], learn_scale: bool, **kwargs):
+    def __init__(self, label_sizes: Sequence[int], learn_scale: bool, **kwargs: Any):
         super().__init__(label_sizes, **kwargs)
         self.learn_scale = learn_scale
         if learn_scale:
@@ -114,7 +114,7 @@ class Embedding(SupervisedLoss):
         label_sizes: Sequence[int],
         sigma: float | str,
         use_order: bool,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(label_sizes, **kwargs)
         self.sigma, self.use_order = sigma, use_order

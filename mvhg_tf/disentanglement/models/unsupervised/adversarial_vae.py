@@ -1,8 +1,11 @@
 """A VAE of whose loss an adversary, trained beside it, estimates a part."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
+from mvhg_tf.disentanglement.models.shared.reconstruction import ReconstructionLoss
 from mvhg_tf.disentanglement.models.unsupervised.vae import VAE
 
 
@@ -24,9 +27,9 @@ class AdversarialVAE(VAE):
     def compile(  # type: ignore[override]
         self,
         optimizer: keras.optimizers.Optimizer,
-        reconstruction_loss,
+        reconstruction_loss: ReconstructionLoss,
         adversary_optimizer: keras.optimizers.Optimizer,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         """Sets both optimizers and the loss of images against logits, `[B]`."""
         super().compile(optimizer, reconstruction_loss, **kwargs)

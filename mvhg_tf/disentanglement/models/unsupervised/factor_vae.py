@@ -1,5 +1,7 @@
 """FactorVAE (Kim and Mnih 2018): total correlation as a discriminator sees it."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import layers
@@ -28,7 +30,7 @@ class AdversarialTotalCorrelation(layers.Layer):
 
     log_names = ("regularizer", "tc_loss", "discriminator_loss")
 
-    def __init__(self, discriminator: keras.Model, gamma: float, **kwargs):
+    def __init__(self, discriminator: keras.Model, gamma: float, **kwargs: Any):
         super().__init__(**kwargs)
         self.discriminator = discriminator
         self.gamma = gamma

@@ -49,7 +49,7 @@ class Regularizer:
 
     log_names: ClassVar[tuple[str, ...]] = ("regularizer",)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_fields(self)
 
     def penalty(self, terms: ImageTerms) -> tf.Tensor:

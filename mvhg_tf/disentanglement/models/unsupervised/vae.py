@@ -1,5 +1,7 @@
 """VAE: a variational autoencoder of single images."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras.saving import register_keras_serializable
@@ -31,7 +33,7 @@ class VAE(Autoencoder):
         decoder: keras.Model,
         regularizer: Regularizer,
         seed: int = 0,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(encoder, decoder, seed, **kwargs)
         self.regularizer = regularizer
