@@ -6,6 +6,7 @@ import os
 import signal
 import tempfile
 import threading
+import types
 from collections.abc import Callable, Iterator
 
 from mvhg_tf.runs.errors import Terminated, UserError
@@ -114,9 +115,9 @@ def _signals_noted(note: Callable[[int], bool | None]) -> Iterator[None]:
 
 def _handle(
     note: Callable[[int], bool | None],
-    handler: Callable[[int, object], object],
+    handler: Callable[[int, types.FrameType | None], object],
     number: int,
-    frame: object,
+    frame: types.FrameType | None,
 ) -> None:
     if not note(number):
         handler(number, frame)

@@ -34,7 +34,7 @@ class Look(NamedTuple):
         scalars = {f"held_out/{name}": value for name, value in self.losses.items()}
         scalars |= {f"kl/latent_{i}": float(kl) for i, kl in enumerate(self.kl)}
         scalars["latents_in_use"] = float(np.sum(self.kl >= gaussian.IN_USE_NATS))
-        if self.k is not None and np.any(self.k >= 0):
+        if self.k is not None and self.k_hat is not None and np.any(self.k >= 0):
             known = self.k >= 0
             errors = np.square(self.k_hat[known] - self.k[known])
             scalars["held_out/k_error"] = float(np.mean(errors))
@@ -55,7 +55,9 @@ class HeldOut:
         self._losses_at = tf.function(self._losses, autograph=False)
         self._latents_of = tf.function(self._latents, autograph=False)
 
-    def _losses(self, batch: dict[str, tf.Tensor], step: tf.Tensor):
+    def _losses(
+        self, batch: dict[str, tf.Tensor], step: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
         batch = self._source.finish(batch)
         return self._model.losses_of(batch, step, training=False)
 

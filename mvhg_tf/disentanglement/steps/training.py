@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from mvhg_tf.disentanglement.data import named_data
+from mvhg_tf.disentanglement.data.ground_truth import GroundTruthData
 from mvhg_tf.disentanglement.data.listed_pairs import ListedPairs
 from mvhg_tf.disentanglement.models.pairs import pair_models
 from mvhg_tf.disentanglement.models.pairs.group_vae import GroupVAE
@@ -184,7 +185,7 @@ def _check_memory(batch_size: int, observation_shape: Sequence[int]) -> None:
 
 def _build(
     model: pair_models.ModelBuilder | image_models.ModelBuilder,
-    dataset,
+    dataset: GroundTruthData,
     random_seed: int,
     reconstruction_loss: ReconstructionLoss,
     precision: str,
@@ -200,7 +201,7 @@ def _build(
 
 def _sources(
     model: Autoencoder,
-    dataset,
+    dataset: GroundTruthData,
     labelled: tuple[LabelledImages, LabelledImages] | None,
     batch_size: int,
     seed: int,
@@ -236,7 +237,7 @@ def _mean_logits(
     return reconstruction_loss.to_logits(mean).numpy()
 
 
-def _check_labels(model: GroupVAE, dataset) -> None:
+def _check_labels(model: GroupVAE, dataset: GroundTruthData) -> None:
     """Refuses LabelVAE where nobody knows a factor that differs."""
     unknown = isinstance(dataset, ListedPairs) and dataset.factors is None
     if unknown and isinstance(model.selection, LabelSelection):

@@ -70,7 +70,7 @@ class Options:
     jit_compile: bool = False
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for parameter in ("checkpoint_steps", "image_steps", "held_out_steps"):
             value = getattr(self, parameter)
             if value is not None and value % self.log_steps:
@@ -168,7 +168,7 @@ def run_training_loop(
         record or contextlib.nullcontext(),
         console.deferred_signal() as signal,
     ):
-        is_last = is_chief and record.is_over
+        is_last = record is not None and record.is_over
         while step < training_steps and not is_last:
             first, started = step, time.monotonic()
             until_log = options.log_steps - step % options.log_steps

@@ -47,10 +47,9 @@ class Autoencoder(keras.Model):
     """
 
     batch_names: tuple[str, ...] = ("images",)
-    optional_names: tuple[str, ...] = ()  # of the batch, what may be missing
 
     def __init__(
-        self, encoder: keras.Model, decoder: keras.Model, seed: int = 0, **kwargs
+        self, encoder: keras.Model, decoder: keras.Model, seed: int = 0, **kwargs: Any
     ):
         super().__init__(**kwargs)
         self.encoder = encoder
@@ -63,7 +62,7 @@ class Autoencoder(keras.Model):
         self,
         optimizer: keras.optimizers.Optimizer | str,
         reconstruction_loss: ReconstructionLoss | None = None,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         """Sets the optimizer and the loss of images against logits, `[B]`.
 
@@ -118,7 +117,7 @@ class Autoencoder(keras.Model):
         """Images `[B, H, W, C]` -> logits of the posterior means, the same shape."""
         return self.decode(self.encode(images, training).mean, training)
 
-    def export(self, filepath: str, *args, **kwargs) -> None:
+    def export(self, filepath: str, *args: Any, **kwargs: Any) -> None:
         """Writes `call` as Keras's `export` does: a SavedModel without this package.
 
         Args:
@@ -135,7 +134,7 @@ class Autoencoder(keras.Model):
     def schedules_at(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
         """What changes with the step alone, by name: scalars."""
         del step
-        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        optimizer: Any = getattr(self.optimizer, "inner_optimizer", self.optimizer)
         return {"learning_rate": tf.convert_to_tensor(optimizer.learning_rate)}
 
     def latents_of(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -147,6 +146,11 @@ class Autoencoder(keras.Model):
         """
         divergences = gaussian.kl_to_standard_normal(self.encode(batch["images"]))
         return {"kl": tf.reduce_mean(divergences, axis=0)}
+
+    @property
+    def optional_names(self) -> tuple[str, ...]:
+        """What may be missing of a batch."""
+        return ()
 
     @property
     def log_names(self) -> tuple[str, ...]:
@@ -170,12 +174,12 @@ class Autoencoder(keras.Model):
         """The means of an epoch of `fit` or `evaluate`, which Keras resets."""
         return self._means.metrics
 
-    def fit(self, *args, **kwargs) -> keras.callbacks.History:
+    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """Trains on batches, as `keras.Model.fit` does; see the class."""
         self._start_means()
         return super().fit(*args, **kwargs)
 
-    def evaluate(self, *args, **kwargs) -> object:
+    def evaluate(self, *args: Any, **kwargs: Any) -> object:
         """Losses on batches, as `keras.Model.evaluate` gives them; see the class."""
         self._start_means()
         return super().evaluate(*args, **kwargs)
@@ -257,7 +261,7 @@ class Autoencoder(keras.Model):
         )
 
 
-def _scaled(name: str, value: object) -> tf.Tensor:
+def _scaled(name: str, value: Any) -> tf.Tensor:
     """Images as float32 in [0, 1]; other values as they are."""
     value = tf.convert_to_tensor(value)
     if "images" not in name:
