@@ -115,6 +115,13 @@ def test_nothing_is_appended_to_what_has_no_version(server, get, validators):
     assert server.begins == [None, None]
 
 
+def test_server_that_refuses_a_rest_that_was_not_asked_for(server, get, monkeypatch):
+    server.validators, server.cuts = {}, [200_000]
+    monkeypatch.setattr(transfer.time, "sleep", lambda _: server.statuses.append(416))
+    assert get() == (CONTENT, "")
+    assert server.begins == [None] * 3
+
+
 def test_next_call_goes_on(server, get):
     server.cuts = [150_000] + [0] * 5
     content, message = get()
