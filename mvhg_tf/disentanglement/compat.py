@@ -409,8 +409,21 @@ class _Replacement(importlib.abc.Loader):
         sys.modules[name] = importlib.import_module(_REPLACED[name])
 
 
+class _NoGinTensorFlow(importlib.abc.Loader):
+    """Says what to write in place of `import gin.tf`."""
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
+        raise ImportError(
+            "gin.tf needs TensorFlow 1 (tf.estimator), and nothing of it is needed "
+            "here: write `import gin`."
+        )
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Never reached."""
+
+
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds the library's modules, and no others."""
+    """Finds the library's modules, and, of others, `gin.tf`, to refuse it."""
 
     adapts = _LIBRARY
 
@@ -425,6 +438,8 @@ class _Finder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Any = None, target: Any = None
     ) -> importlib.machinery.ModuleSpec | None:
+        if fullname == "gin.tf":
+            return importlib.machinery.ModuleSpec(fullname, _NoGinTensorFlow())
         if fullname.partition(".")[0] != _LIBRARY:
             return None
         if fullname in _REPLACED:

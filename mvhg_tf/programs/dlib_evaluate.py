@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tqdm import tqdm
 
 from mvhg_tf.programs.flags.command_line import Program
+from mvhg_tf.programs.flags.score_table import print_scores
 from mvhg_tf.runs import gin_files
 from mvhg_tf.runs.console import quiet_imports
 from mvhg_tf.runs.errors import UserError
@@ -33,7 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _evaluate(flags: types.SimpleNamespace) -> None:
-    score(flags.input_dir, flags)
+    for folder in score(flags.input_dir, flags):
+        if flags.gin_evaluation_config_glob is not None:
+            print(f"{os.path.basename(folder)}:")
+        print_scores(folder, "evaluation")
 
 
 def add_pattern(program: Program) -> None:
@@ -46,7 +50,7 @@ def add_pattern(program: Program) -> None:
 
 
 def score(model_dir: str | Sequence[str], flags: types.SimpleNamespace) -> list[str]:
-    """Does what the flags ask for, and says where the scores are.
+    """Does what the flags ask for.
 
     Args:
       model_dir: as `evaluate_with_gin` takes it.
@@ -66,8 +70,6 @@ def score(model_dir: str | Sequence[str], flags: types.SimpleNamespace) -> list[
         flags.gin_config,
         flags.gin_bindings,
     )
-    scores = os.path.join(flags.output_dir, "results", "json")
-    print(f"The scores are in {os.path.join(scores, 'evaluation_results.json')}.")
     return [flags.output_dir]
 
 

@@ -9,6 +9,7 @@ import types
 from collections.abc import Sequence
 
 from mvhg_tf.programs.flags.command_line import Program
+from mvhg_tf.programs.flags.score_table import print_scores
 from mvhg_tf.runs import determinism
 from mvhg_tf.runs.console import quiet_imports
 from mvhg_tf.runs.errors import UserError
@@ -59,4 +60,5 @@ def _train(flags: types.SimpleNamespace) -> None:
     if flags.deterministic:
         determinism.enable()
     training.train_with_gin(flags.model_dir, flags.overwrite, files, flags.gin_bindings)
+    print_scores(flags.model_dir, "train")
     print(f"The trained model is in {flags.model_dir}.")

@@ -57,3 +57,4 @@ def _print_ranking(folder: str) -> None:
     ranking = zip(results["model_scores"], results["model_dirs"], strict=True)
     for model_score, model_dir in sorted(ranking, key=lambda item: -item[0]):
         print(f"{model_score:.4f}  {model_dir}")
+    print(f"The scores are in {path}.")

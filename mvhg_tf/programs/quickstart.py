@@ -83,8 +83,6 @@ def score_table(scores_dir: str) -> str:
 def draw_figures(directory: str) -> list[str]:
     """Draws the figures, and returns their paths."""
     with quiet_imports():
-        import numpy as np
-
         from mvhg_tf.disentanglement.data import named_data
         from mvhg_tf.disentanglement.steps import pair_figures
         from mvhg_tf.disentanglement.steps.saved_model import (
@@ -93,25 +91,14 @@ def draw_figures(directory: str) -> list[str]:
         )
 
     folder = os.path.join(directory, "representation")
-    model = Representation(folder)
-    activation = bound_value(folder, "train", "reconstruction_loss.activation")
-    dataset = named_data.get_named_ground_truth_data(
-        bound_value(folder, "train", "dataset.name")
-    )
-    random_state = np.random.RandomState(0)
-    drawn = {
-        "pairs": pair_figures.pairs_figure(dataset, model, random_state, activation),
-        "traversals": pair_figures.traversals_figure(
-            dataset, model, random_state, activation
+    return pair_figures.write_figures(
+        named_data.get_named_ground_truth_data(
+            bound_value(folder, "train", "dataset.name")
         ),
-        "counts": pair_figures.counts_figure(dataset, model, random_state),
-    }
-    os.makedirs(os.path.join(directory, "figures"), exist_ok=True)
-    paths = []
-    for name, figure in drawn.items():
-        paths.append(os.path.join(directory, "figures", f"{name}.png"))
-        figure.savefig(paths[-1], dpi=110)
-    return paths
+        Representation(folder),
+        bound_value(folder, "train", "reconstruction_loss.activation"),
+        os.path.join(directory, "figures"),
+    )
 
 
 if __name__ == "__main__":

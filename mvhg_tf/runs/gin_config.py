@@ -46,6 +46,25 @@ def _open_gin_file(path: str) -> Iterator[TextIO]:
         _folders.pop()
 
 
+def _found(exists: Callable[[str], bool]) -> Callable[[str], bool]:
+    """Whether one of gin's own readers finds a file, which is False where it fails.
+
+    The one that looks into packages raises a TypeError for a path whose first folder is
+    a package that holds no such file.
+    """
+
+    def found(path: str) -> bool:
+        try:
+            return exists(path)
+        except (AttributeError, ImportError, TypeError, ValueError):
+            return False
+
+    return found
+
+
+gin.config._FILE_READERS[:] = [
+    (reader, _found(exists)) for reader, exists in gin.config._FILE_READERS
+]
 # Before gin's own reader, which looks in the working directory alone.
 gin.config._FILE_READERS.insert(
     0, (_open_gin_file, lambda path: os.path.isfile(_place_of(path)))

@@ -404,3 +404,15 @@ class TestReplacements:
                 inside = str(module.__file__).startswith(folder)
                 ours = name in compat._REPLACED or name in compat._MISSING
                 assert inside != ours, name
+
+
+def test_what_is_gone_is_told_in_a_sentence():
+    with pytest.raises(
+        ImportError, match="gin.tf needs TensorFlow 1 .*: write `import"
+    ):
+        importlib.import_module("gin.tf")
+    library = importlib.import_module("disentanglement_lib.methods.unsupervised.vae")
+    with pytest.raises(
+        AttributeError, match="BaseVAE of .* give a regulariser of your"
+    ):
+        library.BaseVAE  # noqa: B018

@@ -169,3 +169,12 @@ def test_a_run_with_its_configuration(by_name):
 @gin.configurable("session_run", module="mvhg_tf.tests", denylist=["folder"])
 def configurable_run(folder, overwrite=False, value=3, other=0):
     return folder, overwrite, value, other
+
+
+@pytest.mark.parametrize("path", ["json/missing.gin", "numpy/linalg/none.gin"])
+def test_a_missing_file_in_a_folder_named_as_a_package_is_told(path):
+    with (
+        pytest.raises(UserError, match=f"as there is no file {path}: check the path"),
+        gin_config.configured([path]),
+    ):
+        pass

@@ -9,7 +9,7 @@ import PIL.Image
 import scipy.io
 
 from mvhg_tf.disentanglement import compat  # noqa: F401
-from mvhg_tf.disentanglement.data import grid
+from mvhg_tf.disentanglement.data import grid, prepared
 from mvhg_tf.runs.errors import UserError
 
 from disentanglement_lib.data.ground_truth import cars3d  # isort: skip
@@ -19,6 +19,7 @@ NUM_CARS = 183
 _VIEWS = (4, 24)  # elevations, azimuths
 _FILE_SHAPE = (128, 128, 3, 24, 4)
 _IMAGE_SIZE = 64
+_PREPARED_LABELS = ("label_elevation", "label_azimuth", "label")  # tensorflow_datasets'
 
 
 class Cars3D(grid.StoredGridData):
@@ -31,7 +32,13 @@ class Cars3D(grid.StoredGridData):
     """
 
     def __init__(self) -> None:
-        paths = find_cars(Path(cars3d.CARS3D_PATH))
+        folder = Path(cars3d.CARS3D_PATH)
+        if not folder.exists() and prepared.is_prepared("cars3d"):
+            found = prepared.open_prepared("cars3d", _PREPARED_LABELS, _resized)
+            in_order = prepared.GridOrder(found, "cars3d")
+            super().__init__(FACTOR_NAMES, in_order.sizes, in_order)
+            return
+        paths = find_cars(folder)
         cars = np.stack([_read_car(path) for path in paths], axis=2)
         images = cars.reshape(-1, *cars.shape[3:])
         super().__init__(FACTOR_NAMES, cars.shape[:3], images)
@@ -73,12 +80,15 @@ def _read_car(path: Path) -> np.ndarray:
             "get it again."
         )
     images = [
-        PIL.Image.fromarray(views[..., azimuth, elevation]).resize(
-            (_IMAGE_SIZE, _IMAGE_SIZE), PIL.Image.Resampling.LANCZOS
-        )
+        _resized(views[..., azimuth, elevation])
         for elevation in range(_VIEWS[0])
         for azimuth in range(_VIEWS[1])
     ]
-    return np.stack([np.asarray(image) for image in images]).reshape(
-        *_VIEWS, _IMAGE_SIZE, _IMAGE_SIZE, 3
-    )
+    return np.stack(images).reshape(*_VIEWS, _IMAGE_SIZE, _IMAGE_SIZE, 3)
+
+
+def _resized(image: np.ndarray) -> np.ndarray:
+    """An image uint8 `[H, W, 3]` as `[64, 64, 3]`."""
+    size = (_IMAGE_SIZE, _IMAGE_SIZE)
+    resized = PIL.Image.fromarray(image).resize(size, PIL.Image.Resampling.LANCZOS)
+    return np.asarray(resized)

@@ -13,7 +13,7 @@ import numpy as np
 import PIL.Image
 
 from mvhg_tf.disentanglement import compat  # noqa: F401
-from mvhg_tf.disentanglement.data import npz
+from mvhg_tf.disentanglement.data import npz, prepared, unpacked
 from mvhg_tf.runs.errors import UserError
 
 from disentanglement_lib.data.ground_truth import dsprites, util  # isort: skip
@@ -21,6 +21,13 @@ from disentanglement_lib.data.ground_truth import dsprites, util  # isort: skip
 # Color, shape, scale, orientation, position x and position y.
 PUBLISHED_SIZES = (1, 3, 6, 40, 32, 32)
 _IMAGE_SHAPE = (64, 64)
+_PREPARED_LABELS = (  # of tensorflow_datasets, which leaves out the color
+    "label_shape",
+    "label_scale",
+    "label_orientation",
+    "label_x_position",
+    "label_y_position",
+)
 _LARGEST_PICTURE = (350, 274)  # of the library: what crops are taken from
 
 
@@ -38,7 +45,12 @@ class _Sprites:
     _channels = 3
 
     def __init__(self, latent_factor_indices: list[int]):
-        self.images, sizes = open_images(Path(dsprites.DSPRITES_PATH))
+        self.images: np.ndarray | prepared.GridOrder
+        path = Path(dsprites.DSPRITES_PATH)
+        if unpacked.is_missing(path) and prepared.is_prepared("dsprites"):
+            self.images, sizes = _prepared_images()
+        else:
+            self.images, sizes = open_images(path)
         self.factor_sizes = np.array(sizes)
         self.factor_bases = np.prod(self.factor_sizes) / np.cumprod(self.factor_sizes)
         self.full_factor_sizes = self.factor_sizes.tolist()
@@ -92,6 +104,15 @@ def open_images(path: Path) -> tuple[np.ndarray, tuple[int, ...]]:
     """
     images = npz.open_array(path, "imgs")
     return images, _sizes_of(images, path)
+
+
+def _prepared_images() -> tuple[prepared.GridOrder, tuple[int, ...]]:
+    """Those of tensorflow_datasets, 0 or 1, and the factors' sizes."""
+    found = prepared.open_prepared(
+        "dsprites", _PREPARED_LABELS, lambda image: (image[..., 0] > 0).astype(np.uint8)
+    )
+    in_order = prepared.GridOrder(found, "dsprites")
+    return in_order, (1, *in_order.sizes)
 
 
 def _sizes_of(images: np.ndarray, path: Path) -> tuple[int, ...]:

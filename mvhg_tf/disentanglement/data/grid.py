@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -66,6 +67,17 @@ class GridData(GroundTruthData):
         return whole
 
 
+class StoredImages(Protocol):
+    """An array, or what is looked up like one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """`(N, H, W, C)`."""
+
+    def __getitem__(self, places: Any, /) -> Any:
+        """The images at these places."""
+
+
 class StoredGridData(GridData):
     """Grid data whose images are stored as bytes."""
 
@@ -73,7 +85,7 @@ class StoredGridData(GridData):
         self,
         factor_names: Sequence[str],
         factor_sizes: Sequence[int],
-        images: np.ndarray,
+        images: StoredImages,
     ):
         """Initializes the factors and images.
 

@@ -15,6 +15,10 @@ _CHECKED_AT_ONCE = 1 << 12  # images
 _Wanted = int | tuple[bool, ...]
 
 
+class FactorsUnknown(UserError):
+    """Factors are asked for that nobody knows."""
+
+
 class PairDynamics(Protocol):
     """Which factors differ in a pair, see `sources.pairs.Dynamics`."""
 
@@ -226,7 +230,7 @@ class ImageTable(GroundTruthData):
     def check_factors_known(self) -> np.ndarray:
         """The factors, int `[N, F]`; a UserError if there is no table of them."""
         if self.factors is None:
-            raise UserError(
+            raise FactorsUnknown(
                 f"The factors of {self._source} are not known, but are needed here: "
                 "add them (factors_1 and factors_2 of an npz file), or do without "
                 "what needs them."
@@ -242,6 +246,10 @@ class ImageTable(GroundTruthData):
         assert dynamics.k is not None  # which mode "fixed" alone may do without
         varying = sum(size > 1 for size in self.factors_num_values)
         return [dynamics.k] if dynamics.k >= 0 else [*range(1, max(varying, 2))]
+
+    def has_pairs(self, k: int) -> bool:
+        """Whether two rows differ in exactly k factors."""
+        return self._occurs(k)
 
     def _occurs(self, wanted: _Wanted) -> bool:
         """Whether two rows differ so."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,8 @@ import gin
 
 from mvhg_tf.disentanglement import compat  # noqa: F401
 from mvhg_tf.disentanglement.data import arm3d, listed_pairs, mpi3d, own_data
+from mvhg_tf.disentanglement.data.prepared import is_prepared
+from mvhg_tf.disentanglement.data.unpacked import is_missing
 from mvhg_tf.runs.errors import UserError
 
 from disentanglement_lib.data.ground_truth import (  # isort: skip
@@ -35,13 +36,16 @@ class _Downloaded:
         # Imported only here: what the modules import takes a second.
         module = importlib.import_module(f"mvhg_tf.disentanglement.data.{self.module}")
         data_class = getattr(module, self.class_name)
+        prepared_name = self.downloads[0]
         for file in data_class.files():
-            if _is_missing(file):
+            of_set = not file.endswith(".jpg")  # not a picture that is drawn over
+            if is_missing(Path(file)) and not (of_set and is_prepared(prepared_name)):
                 raise UserError(
                     f"The data of {self.class_name} are missing: no {file}. "
                     f"Get them by `dlib_download_data {self._flags}` or from "
                     f"{self.source}; DISENTANGLEMENT_LIB_DATA names the folder that "
-                    "holds all data (by default, the working directory)."
+                    "holds all data (by default, the working directory). What "
+                    "tensorflow_datasets has prepared is read as well."
                 )
         try:
             return data_class(*self.arguments)
@@ -54,11 +58,6 @@ class _Downloaded:
     @property
     def _flags(self) -> str:
         return " ".join(f"--dataset={name}" for name in self.downloads)
-
-
-def _is_missing(file: str) -> bool:
-    """Whether neither the file is there nor the array that was unpacked from it."""
-    return not (os.path.exists(file) or Path(file).with_suffix(".npy").exists())
 
 
 def _dsprites(class_name: str, factors: list[int], scream: bool = False) -> _Downloaded:

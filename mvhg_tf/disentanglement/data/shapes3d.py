@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mvhg_tf.disentanglement import compat  # noqa: F401
-from mvhg_tf.disentanglement.data import grid, npz
+from mvhg_tf.disentanglement.data import grid, npz, prepared, unpacked
 from mvhg_tf.runs.errors import UserError
 
 from disentanglement_lib.data.ground_truth import shapes3d  # isort: skip
@@ -23,6 +23,14 @@ FACTOR_NAMES = (
 )
 PUBLISHED_SIZES = (10, 10, 10, 8, 4, 15)
 _IMAGE_SHAPE = (64, 64, 3)
+_PREPARED_LABELS = (  # of tensorflow_datasets
+    "label_floor_hue",
+    "label_wall_hue",
+    "label_object_hue",
+    "label_scale",
+    "label_shape",
+    "label_orientation",
+)
 
 
 class Shapes3D(grid.StoredGridData):
@@ -36,7 +44,13 @@ class Shapes3D(grid.StoredGridData):
     """
 
     def __init__(self) -> None:
-        images, sizes = open_images(Path(shapes3d.SHAPES3D_PATH))
+        path = Path(shapes3d.SHAPES3D_PATH)
+        if unpacked.is_missing(path) and prepared.is_prepared("shapes3d"):
+            found = prepared.open_prepared("shapes3d", _PREPARED_LABELS, np.asarray)
+            in_order = prepared.GridOrder(found, "shapes3d")
+            super().__init__(FACTOR_NAMES, in_order.sizes, in_order)
+            return
+        images, sizes = open_images(path)
         super().__init__(FACTOR_NAMES, sizes, images.reshape(-1, *_IMAGE_SHAPE))
 
     @classmethod

@@ -7,11 +7,13 @@ import os
 from typing import NamedTuple
 
 import numpy as np
+import PIL.Image
 
 from mvhg_tf.disentanglement import compat  # noqa: F401
+from mvhg_tf.disentanglement.data import prepared
 from mvhg_tf.runs.errors import UserError
 
-from disentanglement_lib.data.ground_truth import norb  # isort: skip
+from disentanglement_lib.data.ground_truth import norb, util  # isort: skip
 
 
 class _Part(NamedTuple):
@@ -29,6 +31,13 @@ _PARTS = {
     "info": _Part(*_INTEGERS, (4,)),  # instance, elevation, azimuth, lighting
 }
 _LARGEST_RANK = 4
+_PREPARED_LABELS = (  # of tensorflow_datasets
+    "label_category",
+    "instance",
+    "label_elevation",
+    "label_azimuth",
+    "label_lighting",
+)
 
 
 class SmallNORB(norb.SmallNORB):
@@ -39,6 +48,10 @@ class SmallNORB(norb.SmallNORB):
     """
 
     def __init__(self) -> None:
+        missing = not any(map(os.path.exists, self.files()))
+        if missing and prepared.is_prepared("smallnorb"):
+            self._open_prepared()
+            return
         check_files(norb.SMALLNORB_TEMPLATE)
         try:
             super().__init__()
@@ -47,6 +60,18 @@ class SmallNORB(norb.SmallNORB):
                 f"The files of smallnorb don't fit each other ({error}); get "
                 f"{', '.join(self.files())} again."
             ) from error
+
+    def _open_prepared(self) -> None:
+        """Sets what the library's class sets, from tensorflow_datasets."""
+        found = prepared.open_prepared("smallnorb", _PREPARED_LABELS, _resized)
+        self.images = found.images / np.float32(255)
+        self.factor_sizes = [5, 10, 9, 18, 6]
+        self.latent_factor_indices = [0, 2, 3, 4]  # the instance is left to chance
+        self.num_total_factors = len(self.factor_sizes)
+        self.index = util.StateSpaceAtomIndex(self.factor_sizes, found.labels)
+        self.state_space = util.SplitDiscreteStateSpace(
+            self.factor_sizes, self.latent_factor_indices
+        )
 
     @classmethod
     def files(cls) -> list[str]:
@@ -115,3 +140,9 @@ def _read_header(path: str, magic: int) -> tuple[tuple[int, ...], int]:
         )
     # With fewer than three dimensions there are still three numbers.
     return tuple(sizes[:rank]), 4 * (2 + max(3, rank))
+
+
+def _resized(image: np.ndarray) -> np.ndarray:
+    """An image uint8 `[96, 96, 1]` as `[64, 64]`, as the library does it."""
+    grey = PIL.Image.fromarray(image[..., 0], mode="L")
+    return np.asarray(grey.resize((64, 64), PIL.Image.Resampling.LANCZOS))

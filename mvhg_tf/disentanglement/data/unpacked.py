@@ -31,6 +31,11 @@ def cache_path(source: Path, suffix: str) -> Path:
     return Path(root, "mvhg_tf", f"{source.stem}-{digest}{suffix}")
 
 
+def is_missing(source: Path) -> bool:
+    """Whether neither a file is there nor the array that was unpacked from it."""
+    return not (source.exists() or source.with_suffix(".npy").exists())
+
+
 def open_unpacked(
     candidates: Sequence[Path],
     target: Path,

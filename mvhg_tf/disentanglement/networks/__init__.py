@@ -1,8 +1,8 @@
 """Networks of disentanglement_lib, as Keras models.
 
-Gin names, layer shapes and activations are the library's; the networks are those
-of Higgins et al. (2017), Table 1: row 3 (convolutional) and row 1 (dense), and the
-discriminator of Kim and Mnih (2018), appendix A.
+Gin names, layer shapes and activations are the library's; the networks are near those
+of Higgins et al. (2017), Table 1: row 3 (convolutional; see `conv_encoder` for what
+differs) and row 1 (dense), and the discriminator of Kim and Mnih (2018), appendix A.
 Weights start as Keras' defaults (Glorot uniform, zero bias), as in TensorFlow 1.
 """
 

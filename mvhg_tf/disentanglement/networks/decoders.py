@@ -7,9 +7,8 @@ import gin
 import keras
 from keras import layers
 
-from mvhg_tf.disentanglement.networks.encoders import Shape
+from mvhg_tf.disentanglement.networks.encoders import Shape, num_strided_layers
 from mvhg_tf.disentanglement.networks.sub_pixel import Conv2DTransposeToImages
-from mvhg_tf.runs.errors import UserError
 
 
 @gin.configurable("decoder", allowlist=["decoder_fn"])
@@ -30,26 +29,35 @@ def make_decoder(
 
 @gin.configurable("deconv_decoder", allowlist=[])
 def deconv_decoder(num_latent: int, observation_shape: Shape) -> keras.Model:
-    """Two dense layers and four transposed convolutions, to 64 x 64 images.
+    """Two dense layers and transposed convolutions, four of them for 64 x 64 images.
+
+    Images of other sizes have as many as `conv_encoder`; a side that they can't double
+    to is cut off.
+
+    Args:
+      num_latent: d, the number of latents.
+      observation_shape: `(H, W, C)`, of 32 to 256 pixels a side.
 
     Raises:
-      UserError: if the images are not 64 x 64.
+      UserError: if a side is shorter or longer.
     """
     height, width, channels = observation_shape
-    if (height, width) != (64, 64):
-        raise UserError(
-            f"@deconv_decoder makes 64 x 64 images, but the data set's are {height} x "
-            f"{width}: resize the images, or bind decoder.decoder_fn = @fc_decoder."
-        )
+    num_layers = num_strided_layers(observation_shape, "decoder", "deconv_decoder")
+    rows, columns = (-(-side // 2**num_layers) for side in (height, width))
     latents = keras.Input((num_latent,), name="latent_vectors")
     x = layers.Dense(256, "relu", name="d1")(latents)
-    x = layers.Dense(1024, "relu", name="d2")(x)
-    x = layers.Reshape((4, 4, 64))(x)
-    for name, filters in (("d3", 64), ("d4", 32), ("d5", 32)):
-        x = layers.Conv2DTranspose(filters, 4, 2, "same", activation="relu", name=name)(
-            x
-        )
-    logits = Conv2DTransposeToImages(channels, name="d6")(x)
+    x = layers.Dense(rows * columns * 64, "relu", name="d2")(x)
+    x = layers.Reshape((rows, columns, 64))(x)
+    for layer in range(num_layers - 1):
+        filters = 64 if layer == 0 else 32
+        x = layers.Conv2DTranspose(
+            filters, 4, 2, "same", activation="relu", name=f"d{layer + 3}"
+        )(x)
+    logits = Conv2DTransposeToImages(channels, name=f"d{num_layers + 2}")(x)
+    rest = logits.shape[1] - height, logits.shape[2] - width
+    if any(rest):
+        cut = tuple((side // 2, side - side // 2) for side in rest)
+        logits = layers.Cropping2D(cut)(logits)
     return keras.Model(latents, logits, name="deconv_decoder")
 
 

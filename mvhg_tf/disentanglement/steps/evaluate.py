@@ -16,7 +16,12 @@ from threadpoolctl import threadpool_limits
 from mvhg_tf.disentanglement import compat  # noqa: F401
 from mvhg_tf.disentanglement.data import named_data
 from mvhg_tf.disentanglement.data.listed_pairs import ListedPairs
-from mvhg_tf.disentanglement.metrics import shared_independent, udr  # noqa: F401
+from mvhg_tf.disentanglement.metrics import (
+    corners,
+    shared_independent,  # noqa: F401
+    udr,
+    without_factors,  # noqa: F401
+)
 from mvhg_tf.disentanglement.models.shared.gaussian import (
     Gaussian,
     kl_to_standard_normal,
@@ -98,6 +103,8 @@ def evaluate(
     dataset = named_data.get_named_ground_truth_data()
     if isinstance(dataset, ListedPairs):
         _, dataset = dataset.split()
+    if isinstance(scored, Representation):
+        corners.check(evaluation_fn, dataset, scored.num_latent)
     with run_directory.open_run(output_dir, "evaluation", overwrite, model_dir):
         started = time.monotonic()
         arguments: dict[str, Any] = {"random_state": np.random.RandomState(random_seed)}
@@ -105,7 +112,7 @@ def evaluate(
             arguments["artifact_dir"] = os.path.join(output_dir, "artifacts", name)
         # Their regressions are small: over several threads they take ten times as long.
         with threadpool_limits(1):
-            scores = dict(evaluation_fn(dataset, scored, **arguments))
+            scores = corners.scores_of(evaluation_fn, dataset, scored, **arguments)
         if not isinstance(model_dir, str):
             scores["model_dirs"] = list(model_dir)
         scores["elapsed_time"] = time.monotonic() - started

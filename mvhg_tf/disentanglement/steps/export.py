@@ -26,6 +26,9 @@ def export_saved_model(
       shared; k_hat `[N]`, how many are independent; and, where that number is a
       random variable, k_probabilities `[N, d + 1]`, its posterior. Nothing is drawn:
       the number of independent latents is the likeliest one.
+    - `losses`, but of semi-supervised models: images, or what `pair` takes, and noise,
+      an int32 that the noise of the latents follows from -> the losses of the model,
+      means over the images
 
     Args:
       model: trained; its reconstruction loss tells how logits become pixels.
@@ -74,7 +77,27 @@ def _signatures(
     if isinstance(model, GroupVAE):
         views = images("images_1"), images("images_2")
         signatures["pair"] = _pair_signature(model, *views)
+        signatures["losses"] = _losses_signature(model, *views)
+    elif model.batch_names == ("images",):
+        signatures["losses"] = _losses_signature(model, images("images"))
     return signatures
+
+
+def _losses_signature(
+    model: Autoencoder, *images: tf.TensorSpec
+) -> tf.types.experimental.GenericFunction:
+    specs = [*images, tf.TensorSpec([], tf.int32, "noise")]
+    if "labels" in model.batch_names and "labels" not in model.optional_names:
+        specs.append(tf.TensorSpec([None], tf.int32, "labels"))
+    names = [spec.name for spec in specs]
+
+    @tf.function(input_signature=specs)
+    def losses(*values: tf.Tensor) -> dict[str, tf.Tensor]:
+        batch = dict(zip(names, values, strict=True))
+        step = tf.cast(model.step, tf.int32) + batch.pop("noise")
+        return model.losses_of(batch, step, training=False)
+
+    return losses
 
 
 def _pair_signature(

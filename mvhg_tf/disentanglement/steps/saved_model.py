@@ -85,6 +85,19 @@ class Representation:
         outputs["k_hat"] = np.rint(outputs["k_hat"]).astype(np.int64)
         return PairOutputs(*(outputs[name] for name in PairOutputs._fields))
 
+    @property
+    def num_latent(self) -> int | None:
+        """d, of the representation; None if it has none or does not tell."""
+        function = self._signatures.get("representation")
+        if function is None:
+            return None
+        shape = function.structured_outputs["default"].shape
+        return shape[-1] if shape.rank else None
+
+    def has(self, signature: str) -> bool:
+        """Whether the model has a signature."""
+        return signature in self._signatures
+
     def require(self, *signatures: str) -> None:
         """Makes sure that the model has these signatures.
 

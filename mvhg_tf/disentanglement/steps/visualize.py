@@ -8,13 +8,18 @@ import contextlib
 import os
 import shutil
 import warnings
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Annotated, Any
 
 import gin
 
 from mvhg_tf.disentanglement import compat  # noqa: F401
 from mvhg_tf.disentanglement.data import named_data
+from mvhg_tf.disentanglement.data.ground_truth import GroundTruthData
+from mvhg_tf.disentanglement.data.image_table import FactorsUnknown
+from mvhg_tf.disentanglement.models.shared.reconstruction import Activation
+from mvhg_tf.disentanglement.steps import pair_figures
 from mvhg_tf.disentanglement.steps.saved_model import (
     Representation,
     bound_value,
@@ -27,7 +32,9 @@ from mvhg_tf.runs.limits import PositiveInt, at_least, between
 
 from disentanglement_lib.visualize import (  # isort: skip
     visualize_dataset as library_dataset,
+    visualize_irs,
     visualize_model as library_model,
+    visualize_util,
 )
 
 _NUM_CODES = 64  # that the library's animations can start from
@@ -52,8 +59,10 @@ def visualize_model(
       output_dir: gets `reconstructions` (pairs of an image and its reconstruction),
         `sampled` (images decoded from the prior), `traversals` (a picture for each of
         d images: a column a latent, which runs from -1 to 1), `animated_traversals`
-        (`num_animations` GIFs for each of five ranges, a panel a latent) and
-        `interventional_effects` (how each factor moves each latent).
+        (`num_animations` GIFs for each of five ranges, a panel a latent) and, where
+        the factors are known, `interventional_effects` (how each factor moves each
+        latent). Of a model of pairs also `figures`: `pairs.png` with the latents that
+        differ, `traversals.png` and `counts.png`, of k_hat.
       overwrite: whether earlier pictures there may be replaced.
       num_animations: the images that animations start from, at most 64.
       num_frames: of each animation.
@@ -64,7 +73,10 @@ def visualize_model(
       UserError: if there is no trained model, the folder is not free, or a number is
         out of range.
     """
-    _check_model(model_dir)
+    model, activation = _check_model(model_dir)
+    dataset = named_data.get_named_ground_truth_data(
+        bound_value(model_dir, "train", "dataset.name")
+    )
     with (
         run_directory.open_run(output_dir, "visualization", overwrite, model_dir),
         _whole_or_not_at_all(output_dir) as unfinished,
@@ -78,15 +90,20 @@ def visualize_model(
         warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
         warnings.filterwarnings("ignore", "invalid value encountered", RuntimeWarning)
         warnings.filterwarnings("ignore", "color is redundantly defined", UserWarning)
-        library_model.visualize(
-            model_dir,
-            unfinished,
-            False,
-            num_animations,
-            num_frames,
-            fps,
-            num_points_irs,
-        )
+        # Its last picture, the interventional effects, is of the factors.
+        with _library_draws(dataset), contextlib.suppress(FactorsUnknown):
+            library_model.visualize(
+                model_dir,
+                unfinished,
+                False,
+                num_animations,
+                num_frames,
+                fps,
+                num_points_irs,
+            )
+        if model.has("pair"):
+            folder = os.path.join(unfinished, "figures")
+            pair_figures.write_figures(dataset, model, activation, folder)
 
 
 visualize_model_with_gin = gin_config.with_gin(visualize_model)
@@ -138,14 +155,71 @@ def visualize_dataset(
 visualize_dataset_with_gin = gin_config.with_gin(visualize_dataset)
 
 
-def _check_model(model_dir: str) -> None:
-    """Refuses a model that the library could not draw."""
-    Representation(model_dir).require("gaussian_encoder", "decoder", "reconstructions")
-    for parameter in ("encoder.num_latent", "reconstruction_loss.activation"):
-        bound_value(model_dir, "train", parameter)
+@contextlib.contextmanager
+def _library_draws(dataset: GroundTruthData) -> Iterator[None]:
+    """Lets the library draw one factor, one latent and images with an alpha channel.
+
+    Args:
+      dataset: whose factors' names are written to the interventional effects.
+    """
+    subplots = visualize_irs.plt.subplots
+    save_image, add_below = visualize_util.save_image, visualize_util.add_below
+
+    def subplots_of_effects(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        figure, axes = subplots(*args, squeeze=False, **kwargs)
+        save = figure.savefig
+
+        def save_with_names(*args: Any, **kwargs: Any) -> None:
+            names = pair_figures.factor_names(dataset)
+            for axis, name in zip(axes[-1], names, strict=True):
+                axis.set_xlabel(f"{axis.get_xlabel()} ({name})")
+            save(*args, **kwargs)
+            visualize_irs.plt.close(figure)
+
+        figure.savefig = save_with_names
+        return figure, axes
+
+    opaque = slice(None, 3)
+    # Its own copy of pyplot, which others use as well.
+    with contextlib.ExitStack() as stack:
+        for module, name, value in (
+            (visualize_irs, "plt", _with(visualize_irs.plt, subplots_of_effects)),
+            (
+                visualize_util,
+                "save_image",
+                lambda image, path: save_image(image[..., opaque], path),
+            ),
+            (
+                visualize_util,
+                "add_below",
+                lambda image, *rest, **named: add_below(
+                    image[..., opaque] if image.ndim == 3 else image, *rest, **named
+                ),
+            ),
+        ):
+            stack.callback(setattr, module, name, getattr(module, name))
+            setattr(module, name, value)
+        yield
+
+
+def _with(pyplot: ModuleType, subplots: Callable) -> ModuleType:
+    """A copy of pyplot with another `subplots`."""
+    copy = ModuleType(pyplot.__name__)
+    copy.__dict__.update({**vars(pyplot), "subplots": subplots})
+    return copy
+
+
+def _check_model(model_dir: str) -> tuple[Representation, Activation]:
+    """The model and its activation; refuses a model that the library could not draw."""
+    model = Representation(model_dir)
+    model.require("gaussian_encoder", "decoder", "reconstructions")
+    bound_value(model_dir, "train", "encoder.num_latent")
+    bound = bound_value(model_dir, "train", "reconstruction_loss.activation")
+    activation: Activation = "tanh" if bound == "tanh" else "logits"
     name = bound_value(model_dir, "train", "dataset.name")
     _check_dataset_binding(name)
     carry_files_over(name, model_dir, "train")
+    return model, activation
 
 
 def _check_dataset_binding(dataset_name: object) -> None:

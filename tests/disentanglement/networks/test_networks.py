@@ -1,11 +1,12 @@
 """Layer shapes and parameter counts, by hand from the library's description."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from mvhg_tf.disentanglement import networks
-from mvhg_tf.runs.errors import UserError
+from mvhg_tf.runs.errors import UserError, message_of
 
 SHAPE = (64, 64, 3)
 
@@ -115,6 +116,40 @@ def test_a_wrong_number_of_latents_is_one_clear_sentence(num_latent):
         )
 
 
-def test_images_of_another_size_are_refused_by_the_deconvolutional_decoder():
-    with pytest.raises(UserError, match="64 x 64 images, but the data set's are 32 x"):
-        networks.deconv_decoder(10, (32, 48, 1))
+@pytest.mark.parametrize(
+    ("height", "width", "num_layers"),
+    [(32, 32, 3), (33, 47, 3), (48, 64, 3), (64, 100, 4), (100, 64, 4), (127, 128, 4)],
+)
+def test_convolutions_serve_other_sizes_by_their_number(height, width, num_layers):
+    shape = (height, width, 1)
+    encoder, decoder = (
+        networks.conv_encoder(shape, 3),
+        networks.deconv_decoder(3, shape),
+    )
+    assert encoder(tf.zeros([2, *shape]))[0].shape == (2, 3)
+    assert decoder(tf.zeros([2, 3])).shape == (2, *shape)
+    for network in (encoder, decoder):
+        kinds = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
+        assert sum(isinstance(layer, kinds) for layer in network.layers) == num_layers
+
+
+@pytest.mark.parametrize(("shape", "num_layers"), [((128, 192), 5), ((256, 256), 6)])
+def test_large_images_are_served(shape, num_layers):
+    encoder = networks.conv_encoder((*shape, 3), 3)
+    decoder = networks.deconv_decoder(3, (*shape, 3))
+    assert encoder.get_layer(f"e{num_layers + 1}").units == 256
+    assert decoder.output_shape == (None, *shape, 3)
+
+
+@pytest.mark.parametrize("shape", [(31, 64, 1), (64, 257, 3), (8, 8, 1)])
+@pytest.mark.parametrize("part", ["encoder", "decoder"])
+def test_sizes_that_convolutions_can_not_serve_are_told(shape, part):
+    name = {"encoder": "conv_encoder", "decoder": "deconv_decoder"}[part]
+    arguments = (shape, 3) if part == "encoder" else (3, shape)
+    with pytest.raises(UserError) as caught:
+        getattr(networks, name)(*arguments)
+    assert message_of(caught.value) == (
+        f"@{name} serves images of 32 to 256 pixels a side, but the data set's are "
+        f"{shape[0]} x {shape[1]}: resize the images, or bind {part}.{part}_fn = "
+        f"@fc_{part}."
+    )

@@ -61,3 +61,18 @@ def test_counts_are_histograms_for_each_k(dataset, trained_model):
         assert sum(heights) == pytest.approx(1)
         # The model's rule gives 1, 2 or 3 (see `trained_model`).
         assert heights[0] == heights[4] == 0
+
+
+def test_pairs_show_which_latents_and_which_factors_differ(dataset, trained_model):
+    model = Representation(trained_model)
+    figure = pair_figures.pairs_figure(
+        dataset, model, np.random.RandomState(0), "logits"
+    )
+    bottom = np.array(figure.axes).reshape(4, 8)[-1]
+    for k, axis in enumerate(bottom):
+        names = [name for name in axis.get_xlabel().split("\n") if name]
+        assert len(names) == k
+        assert set(names) <= set(dataset.factor_names)
+        (cells,) = axis.child_axes
+        k_hat = int(figure.axes[k].get_title()[-1])
+        assert shown(cells).sum() == k_hat

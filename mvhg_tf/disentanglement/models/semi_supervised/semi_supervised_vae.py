@@ -30,6 +30,8 @@ class SemiSupervisedVAE(VAE):
       seed: of all the noise in training.
     """
 
+    batch_names = ("images", "labelled_images", "labels")
+
     def __init__(
         self,
         encoder: keras.Model,

@@ -7,6 +7,7 @@ both are known.
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import gin
 
@@ -34,7 +35,7 @@ def vae(beta: NotNegative = gin.REQUIRED) -> ModelBuilder:
     Args:
       beta: weight of the KL to the prior.
     """
-    return _with_regularizer(image_regularizers.WeightedKL(beta))
+    return with_regularizer(image_regularizers.WeightedKL(beta))
 
 
 @gin_config.configurable("annealed_vae")
@@ -50,7 +51,7 @@ def annealed_vae(
       c_max: the final capacity, in nats.
       iteration_threshold: the step at which it is reached.
     """
-    return _with_regularizer(
+    return with_regularizer(
         image_regularizers.AnnealedCapacity(gamma, c_max, iteration_threshold)
     )
 
@@ -68,7 +69,7 @@ def dip_vae(
       lambda_d_factor: weight of the variances' distances from 1, in `lambda_od`.
       dip_type: "i" (of the posterior means) or "ii" (of the latents).
     """
-    return _with_regularizer(
+    return with_regularizer(
         image_regularizers.MomentMatching(lambda_od, lambda_d_factor, dip_type)
     )
 
@@ -80,7 +81,7 @@ def beta_tc_vae(beta: NotNegative = gin.REQUIRED) -> ModelBuilder:
     Args:
       beta: weight of the total correlation within the KL.
     """
-    return _with_regularizer(image_regularizers.WeightedTotalCorrelation(beta))
+    return with_regularizer(image_regularizers.WeightedTotalCorrelation(beta))
 
 
 @gin_config.configurable("factor_vae")
@@ -100,7 +101,8 @@ def factor_vae(gamma: NotNegative = gin.REQUIRED) -> ModelBuilder:
     return build
 
 
-def _with_regularizer(regularizer: image_regularizers.Regularizer) -> ModelBuilder:
+def with_regularizer(regularizer: image_regularizers.Regularizer) -> ModelBuilder:
+    """A model of one's own: a VAE that minimises a regulariser beside its loss."""
     return functools.partial(_build, regularizer=regularizer)
 
 
@@ -109,3 +111,24 @@ def _build(
 ) -> VAE:
     encoder, decoder = make_networks(observation_shape)
     return VAE(encoder, decoder, regularizer, seed)
+
+
+_OF_THE_LIBRARY = (
+    "AnnealedVAE",
+    "BaseVAE",
+    "BetaTCVAE",
+    "BetaVAE",
+    "DIPVAE",
+    "GaussianEncoderModel",
+)
+
+
+def __getattr__(name: str) -> Any:
+    # The library's `vae` is this module.
+    if name in _OF_THE_LIBRARY:
+        raise AttributeError(
+            f"{name} of disentanglement_lib builds a graph of TensorFlow 1: give a "
+            "regulariser of your own to image_models.with_regularizer, as the page "
+            "docs/how_to/moving_a_script.md shows."
+        )
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
