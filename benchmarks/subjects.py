@@ -13,6 +13,8 @@ import sys
 from collections.abc import Sequence
 
 SUBJECTS = {
+    "bags": "benchmarks.bags",
+    "clusterers": "benchmarks.clusterers",
     "clustering": "benchmarks.clustering",
     "distribution": "benchmarks.distribution",
     "metrics": "benchmarks.metrics",

@@ -7,6 +7,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mvhg_tf.clustering.bags.classifier import LabelProportionsClassifier
+    from mvhg_tf.clustering.bags.count_likelihood import count_log_prob
     from mvhg_tf.clustering.estimator import VaDEClusterer
     from mvhg_tf.clustering.priors.base import ClusterPrior
     from mvhg_tf.clustering.priors.categorical import CategoricalPrior
@@ -19,9 +21,11 @@ __all__ = [
     "CategoricalPrior",
     "ClusterPrior",
     "HypergeometricPrior",
+    "LabelProportionsClassifier",
     "UniformPrior",
     "VaDE",
     "VaDEClusterer",
+    "count_log_prob",
     "load_jiang_weights",
 ]
 
@@ -29,9 +33,11 @@ _HOMES = {
     "CategoricalPrior": "mvhg_tf.clustering.priors.categorical",
     "ClusterPrior": "mvhg_tf.clustering.priors.base",
     "HypergeometricPrior": "mvhg_tf.clustering.priors.hypergeometric",
+    "LabelProportionsClassifier": "mvhg_tf.clustering.bags.classifier",
     "UniformPrior": "mvhg_tf.clustering.priors.uniform",
     "VaDE": "mvhg_tf.clustering.vade",
     "VaDEClusterer": "mvhg_tf.clustering.estimator",
+    "count_log_prob": "mvhg_tf.clustering.bags.count_likelihood",
     "load_jiang_weights": "mvhg_tf.clustering.start.jiang_weights",
 }
 

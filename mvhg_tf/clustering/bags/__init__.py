@@ -1,0 +1,1 @@
+"""Learning from label proportions: bags of samples whose class counts are known."""
