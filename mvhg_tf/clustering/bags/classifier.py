@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -65,7 +66,7 @@ class LabelProportionsClassifier(ClassifierMixin, BaseEstimator):
         epochs: int = 40,
         samples_per_step: int = 256,
         learning_rate: float = 1e-3,
-        random_state=None,
+        random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ):
         self.loss = loss
@@ -77,7 +78,9 @@ class LabelProportionsClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, bags, counts) -> LabelProportionsClassifier:
+    def fit(
+        self, X: ArrayLike, bags: ArrayLike, counts: ArrayLike
+    ) -> LabelProportionsClassifier:
         """Trains on bags.
 
         Args:
@@ -94,15 +97,15 @@ class LabelProportionsClassifier(ClassifierMixin, BaseEstimator):
         epochs = check_whole("epochs", self.epochs, 1)
         samples_per_step = check_whole("samples_per_step", self.samples_per_step, 1)
         units = [check_whole("A number in units", size, 1) for size in self.units]
-        X = validate_data(self, X, dtype=_FLOATS)
-        members, counts = _check_bags(bags, counts, len(X))
+        x: np.ndarray = validate_data(self, X, dtype=_FLOATS)
+        members, counts = _check_bags(np.asarray(bags), np.asarray(counts), len(x))
         self.classes_ = np.arange(counts.shape[1])
-        self._scaling = scaling.fit(X, is_image=False)
+        self._scaling = scaling.fit(x, is_image=False)
         rng = check_random_state(self.random_state)
-        self.model_ = self._make_model(X.shape[1], units, rng)
-        together = max(1, min(len(members), samples_per_step * len(members) // len(X)))
+        self.model_ = self._make_model(x.shape[1], units, rng)
+        together = max(1, min(len(members), samples_per_step * len(members) // len(x)))
         step = self._make_step(
-            self._scaling.apply(X), members, counts, epochs * (len(members) // together)
+            self._scaling.apply(x), members, counts, epochs * (len(members) // together)
         )
         self.losses_ = []
         for _ in tqdm(range(epochs), "training", disable=not self.verbose):
@@ -117,18 +120,20 @@ class LabelProportionsClassifier(ClassifierMixin, BaseEstimator):
             )
         return self
 
-    def predict_proba(self, X) -> np.ndarray:
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Probabilities of the classes, `[N, D]` -> float32 `[N, K]`."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=_FLOATS, reset=False)
-        logits = self.model_.predict(self._scaling.apply(X), verbose=0)
+        x: np.ndarray = validate_data(self, X, dtype=_FLOATS, reset=False)
+        logits = self.model_.predict(self._scaling.apply(x), verbose=0)
         return tf.nn.softmax(logits).numpy()
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """The likeliest class of each sample, `[N, D]` -> int64 `[N]`."""
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
-    def _make_model(self, num_features: int, units: Sequence[int], rng) -> keras.Model:
+    def _make_model(
+        self, num_features: int, units: Sequence[int], rng: np.random.RandomState
+    ) -> keras.Model:
         num_classes = len(self.classes_)
         keras.utils.set_random_seed(int(rng.randint(2**31 - 1)))
         if self.network is not None:
@@ -152,7 +157,7 @@ class LabelProportionsClassifier(ClassifierMixin, BaseEstimator):
 
     def _make_step(
         self, x: np.ndarray, members: np.ndarray, counts: np.ndarray, num_steps: int
-    ):
+    ) -> Callable[[tf.Tensor], tf.Tensor]:
         """A compiled step, from the bags' numbers, `[b]`, to the loss before it."""
         log_prob = _LOSSES[self.loss]
         model = self.model_
@@ -164,7 +169,7 @@ class LabelProportionsClassifier(ClassifierMixin, BaseEstimator):
         num_classes, places = counts.shape[1], members.shape[1]
 
         @tf.function
-        def step(chosen):
+        def step(chosen: tf.Tensor) -> tf.Tensor:
             indices, known = tf.gather(members, chosen), tf.gather(counts, chosen)
             present = indices >= 0
             samples = tf.gather(x, tf.reshape(tf.maximum(indices, 0), [-1]))
@@ -180,13 +185,14 @@ class LabelProportionsClassifier(ClassifierMixin, BaseEstimator):
         return step
 
 
-def _check_bags(bags, counts, num_samples: int) -> tuple[np.ndarray, np.ndarray]:
-    """The samples of each bag, `[M, n]`, filled up with -1, and the counts.
+def _check_bags(
+    bags: np.ndarray, counts: np.ndarray, num_samples: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The samples of each bag, filled up with -1, and the counts.
 
     Raises:
       UserError: if the bags and counts are not what `fit` allows.
     """
-    bags, counts = np.asarray(bags), np.asarray(counts)
     if bags.shape != (num_samples,) or not np.issubdtype(bags.dtype, np.integer):
         raise UserError(
             f"bags has the shape {list(bags.shape)} and the type {bags.dtype}, but "

@@ -22,6 +22,10 @@ from mvhg_tf.studies.clustering.clustering_study import (
     FREE,
     MAIN,
     PRIORS,
+    WEIGHED,
+    WEIGHED_PRIORS,
+    WEIGHTS,
+    weighed_run,
 )
 from mvhg_tf.studies.jobs import report_files
 from mvhg_tf.studies.jobs.job import Job
@@ -228,6 +232,36 @@ def _choices(results: ClusteringResults) -> Section | None:
     )
 
 
+def _weights(results: ClusteringResults) -> Section | None:
+    if not results.preset.comparison_seeds:
+        return None
+    rows = [
+        [
+            _TITLES[version],
+            prior,
+            *(
+                results.spread(version, weighed_run(prior, weight), "accuracy", WEIGHED)
+                for weight in WEIGHTS
+            ),
+            results.spread(version, "uniform", "accuracy", WEIGHED),
+        ]
+        for version in results.versions
+        for prior in WEIGHED_PRIORS
+    ]
+    header = ["version", "prior", *(f"weight {w}" for w in WEIGHTS), "uniform"]
+    return Section(
+        "How much the prior counts",
+        [
+            "Accuracy in percent. The ELBO has a batch's log p(c) once, divided by its "
+            "128 samples: weight 1. At 128, each sample's terms have the whole of it "
+            "beside them, a reading of the paper under which its priors differ. "
+            '"sizes": the hypergeometric prior with probability_of = "sizes". All '
+            "start alike.",
+            Table("weights", header, rows, 1),
+        ],
+    )
+
+
 def _starts(results: ClusteringResults) -> Section | None:
     if not results.preset.comparison_seeds:
         return None
@@ -295,6 +329,7 @@ _SECTIONS = (
     _paired,
     _proportions,
     _choices,
+    _weights,
     _starts,
     _cost,
     _settings,

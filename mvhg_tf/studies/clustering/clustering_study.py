@@ -35,9 +35,18 @@ CHOICES = {
     ),
     "sampled": ('hypergeometric_prior.counts = "sampled"',),
 }
+# How often log p(c) of a batch of 128, divided by it, counts in the loss. 1 is the
+# ELBO's; 128 adds the whole of it to each sample's terms.
+WEIGHTS = (1, 10, 128)
+WEIGHED_PRIORS = {
+    "categorical": PRIORS["categorical"],
+    "hypergeometric": PRIORS["hypergeometric"],
+    "sizes": (*PRIORS["hypergeometric"], *CHOICES["sizes"]),
+}
 MAIN = "main"  # the group of the jobs of Table 2
 CHOSEN = "choices"  # of the hypergeometric prior with each of `CHOICES`
 FREE = "free"  # of a start whose clusters may have any size
+WEIGHED = "weights"  # of each prior with each of `WEIGHTS`
 _RESULTS = os.path.join("results", "results.json")
 _PRETRAINING_COST, _TRAINING_COST = 60.0, 20.0  # only their ratio matters
 
@@ -52,7 +61,7 @@ class Preset:
       bindings: of every run.
       versions: of the data.
       seeds: of each version.
-      comparison_seeds: of the prior's choices and of the free start.
+      comparison_seeds: of the prior's choices and weights, and of the free start.
     """
 
     config: str
@@ -104,11 +113,12 @@ def make_jobs(preset_name: str, data: str | None = None) -> list[Job]:
         MAIN: PRIORS,
         CHOSEN: _chosen_runs(),
         FREE: PRIORS,
+        WEIGHED: _weighed_runs(),
     }
     seeds = {MAIN: preset.seeds, CHOSEN: preset.comparison_seeds}
     return [
         _job(preset, source, group, version, seed, runs[group])
-        for group in (MAIN, CHOSEN, FREE)
+        for group in runs
         for seed in seeds.get(group, preset.comparison_seeds)
         for version in preset.versions
     ]
@@ -132,6 +142,20 @@ def _chosen_runs() -> dict[str, tuple[str, ...]]:
     prior = PRIORS["hypergeometric"]
     changed = {name: (*prior, *lines) for name, lines in CHOICES.items()}
     return {"hypergeometric": prior, **changed}
+
+
+def _weighed_runs() -> dict[str, tuple[str, ...]]:
+    weighed = {
+        weighed_run(name, weight): (*lines, f"vade.prior_weight = {weight}.0")
+        for name, lines in WEIGHED_PRIORS.items()
+        for weight in WEIGHTS
+    }
+    return {"uniform": PRIORS["uniform"], **weighed}
+
+
+def weighed_run(prior: str, weight: int) -> str:
+    """The name of the run of a prior of `WEIGHED_PRIORS` with a weight."""
+    return f"{prior}_weight_{weight}"
 
 
 def _job(
