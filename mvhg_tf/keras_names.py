@@ -25,6 +25,7 @@ HOMES = {
     "clustering.mixture": ("GaussianMixture",),
     "clustering.priors.categorical": ("CategoricalPrior",),
     "clustering.priors.hypergeometric": ("HypergeometricPrior",),
+    "clustering.priors.partition_prior": ("RandomPartitionPrior",),
     "clustering.priors.uniform": ("UniformPrior",),
     "clustering.vade": ("VaDE",),
     "disentanglement.models.pairs.group_vae": ("GroupVAE",),

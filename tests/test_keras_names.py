@@ -20,6 +20,7 @@ from mvhg_tf.clustering.likelihoods import Bernoulli, Gaussian
 from mvhg_tf.clustering.mixture import GaussianMixture
 from mvhg_tf.clustering.priors.categorical import CategoricalPrior
 from mvhg_tf.clustering.priors.hypergeometric import HypergeometricPrior
+from mvhg_tf.clustering.priors.partition_prior import RandomPartitionPrior
 from mvhg_tf.clustering.priors.uniform import UniformPrior
 from mvhg_tf.disentanglement.models.pairs import selection
 from mvhg_tf.disentanglement.models.pairs.group_vae import GroupVAE
@@ -130,6 +131,7 @@ OBJECTS = {
     "GaussianMixture": GaussianMixture,
     "GroupVAE": lambda: GroupVAE(*networks(), selection.HypergeometricSelection(D)),
     "HypergeometricPrior": HypergeometricPrior,
+    "RandomPartitionPrior": RandomPartitionPrior,
     "HypergeometricSelection": lambda: selection.HypergeometricSelection(D),
     "LabelSelection": lambda: selection.LabelSelection(D),
     "MineVAE": lambda: semi_supervised(

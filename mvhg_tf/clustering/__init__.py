@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mvhg_tf.clustering.priors.base import ClusterPrior
     from mvhg_tf.clustering.priors.categorical import CategoricalPrior
     from mvhg_tf.clustering.priors.hypergeometric import HypergeometricPrior
+    from mvhg_tf.clustering.priors.partition_prior import RandomPartitionPrior
     from mvhg_tf.clustering.priors.uniform import UniformPrior
     from mvhg_tf.clustering.start.jiang_weights import load_jiang_weights
     from mvhg_tf.clustering.vade import VaDE
@@ -22,6 +23,7 @@ __all__ = [
     "ClusterPrior",
     "HypergeometricPrior",
     "LabelProportionsClassifier",
+    "RandomPartitionPrior",
     "UniformPrior",
     "VaDE",
     "VaDEClusterer",
@@ -34,6 +36,7 @@ _HOMES = {
     "ClusterPrior": "mvhg_tf.clustering.priors.base",
     "HypergeometricPrior": "mvhg_tf.clustering.priors.hypergeometric",
     "LabelProportionsClassifier": "mvhg_tf.clustering.bags.classifier",
+    "RandomPartitionPrior": "mvhg_tf.clustering.priors.partition_prior",
     "UniformPrior": "mvhg_tf.clustering.priors.uniform",
     "VaDE": "mvhg_tf.clustering.vade",
     "VaDEClusterer": "mvhg_tf.clustering.estimator",

@@ -37,6 +37,7 @@ _PARTS: dict[str, dict[str, type]] = {
         "uniform_prior": priors.UniformPrior,
         "categorical_prior": priors.CategoricalPrior,
         "hypergeometric_prior": priors.HypergeometricPrior,
+        "random_partition_prior": priors.RandomPartitionPrior,
     },
     "vade.likelihood": {
         "bernoulli_likelihood": likelihoods.Bernoulli,

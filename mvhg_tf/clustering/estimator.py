@@ -67,8 +67,8 @@ class VaDEClusterer(
 
     Args:
       n_clusters: K.
-      prior: "uniform", "categorical", "hypergeometric", or a `ClusterPrior`, of which
-        a copy is trained.
+      prior: "uniform", "categorical", "hypergeometric", "random_partition", or a
+        `ClusterPrior`, of which a copy is trained.
       likelihood: "auto", "bernoulli", "gaussian", or an object, see `VaDE`.
       scale: "auto"; "minmax": each feature is mapped from its range in the training
         data to [0, 1], and clipped to it afterwards; "standard": to mean 0 and variance

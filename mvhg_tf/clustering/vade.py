@@ -43,7 +43,8 @@ class VaDE(keras.Model):
     Args:
       num_features: D, the features of a sample.
       num_clusters: K, at least 2.
-      prior: "uniform", "categorical", "hypergeometric", or a `ClusterPrior`.
+      prior: "uniform", "categorical", "hypergeometric", "random_partition", or a
+        `ClusterPrior`.
       likelihood: "bernoulli" (x in [0, 1]), "gaussian" (any x; its scale is learned),
         or an object with `log_prob` and `mean`, see `mvhg_tf.clustering.likelihoods`.
       encoder: Keras model, x `[B, D]` -> mean and log variance of z, `[B, d]` each;

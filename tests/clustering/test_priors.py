@@ -7,10 +7,12 @@ import pytest
 import tensorflow as tf
 from scipy.special import gammaln
 
+from mvhg_tf import RandomPartition
 from mvhg_tf.clustering.priors import (
     CategoricalPrior,
     ClusterPrior,
     HypergeometricPrior,
+    RandomPartitionPrior,
     UniformPrior,
     get,
 )
@@ -234,3 +236,17 @@ def test_unknown_priors_are_refused():
         get("dirichlet")
     prior = ClusterPrior()
     assert get(prior) is prior
+
+
+def test_a_random_partition_of_equal_scores_is_the_prior():
+    prior = RandomPartitionPrior()
+    prior.build(3)
+    prior.configure(5, 100)
+    prior.log_weights.assign(np.log(WEIGHTS))
+    law = RandomPartition(np.log(WEIGHTS), scores=np.zeros(5))
+    for assignment in ((0, 1, 0, 2, 2), (1, 1, 1, 1, 1), (2, 0, 0, 0, 1)):
+        one_hot = tf.one_hot(assignment, 3, dtype=tf.float64)
+        expected = float(law.log_prob(one_hot))
+        term = prior.expected_log_prob(one_hot, one_hot)
+        assert 5 * float(term) == pytest.approx(expected, abs=1e-5)
+    assert isinstance(get("random_partition"), RandomPartitionPrior)

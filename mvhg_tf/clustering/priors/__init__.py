@@ -5,6 +5,7 @@ import keras
 from mvhg_tf.clustering.priors.base import ClusterPrior
 from mvhg_tf.clustering.priors.categorical import CategoricalPrior
 from mvhg_tf.clustering.priors.hypergeometric import HypergeometricPrior
+from mvhg_tf.clustering.priors.partition_prior import RandomPartitionPrior
 from mvhg_tf.clustering.priors.uniform import UniformPrior
 from mvhg_tf.runs.errors import UserError
 
@@ -12,6 +13,7 @@ __all__ = [
     "CategoricalPrior",
     "ClusterPrior",
     "HypergeometricPrior",
+    "RandomPartitionPrior",
     "UniformPrior",
     "get",
 ]
@@ -19,6 +21,7 @@ __all__ = [
 _NAMES = {
     "categorical": CategoricalPrior,
     "hypergeometric": HypergeometricPrior,
+    "random_partition": RandomPartitionPrior,
     "uniform": UniformPrior,
 }
 
