@@ -79,7 +79,7 @@ class VaDEClusterer(
         clusters of about equal size; or "free", for the likeliest.
       starts: of the clustering of the embeddings.
       pretrain_epochs: of the autoencoder; by default so many that there are 2400
-        steps, though 25 to 200; 0 for none.
+        steps, at least 25 and at most 200; 0 for none.
       epochs: of VaDE itself; by default so many that there are 120 steps, though 10 to
         50.
       held_epochs: how many of them keep to the clusters of the start; by default two

@@ -132,7 +132,7 @@ class MultivariateFisherNoncentralHypergeometric(
       distribution (see `__init__`).
     * Counts of float32 are exact up to 2**24, of float16 up to 2**11, of bfloat16 up
       to 2**8. Only they have the dtype of the distribution: all is computed in
-      float64, but for the relaxation of `"gumbel_softmax"`, in float32 at least.
+      float64, except the relaxation of `"gumbel_softmax"`, in float32 at least.
 
     #### References
 

@@ -7,7 +7,7 @@ over the size of class 2 (Figure 10).
     mvhg_ks_test --output_dir=ks_test
 
 writes `ks_test.csv` (every test), `figure_1.png`, `figure_4.png`, `figure_9.png`,
-`figure_10.png` and `summary.md`. docs/ks_test.md tells what they show.
+`figure_10.png` and `summary.md`. docs/ks_test.md says what they show.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ draws, with each gradient estimator, and by maximum likelihood.
 
 writes `training.csv` (losses and log-weights over the steps), `recovered.csv` (each
 urn's weights, their error and the steps needed), `figure_7.png`, `figure_8.png`,
-`recovery.png` and `summary.md`. docs/minimal_example.md tells what they show.
+`recovery.png` and `summary.md`. docs/minimal_example.md says what they show.
 """
 
 from __future__ import annotations

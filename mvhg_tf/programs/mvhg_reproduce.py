@@ -128,7 +128,7 @@ def _reproduce(flags: types.SimpleNamespace) -> int:
         jobs,
         output_dir,
         flags,
-        "the same command with --report tells what they have shown",
+        "the same command with --report writes what they have shown",
     )
 
 

@@ -42,7 +42,7 @@ _SCORES = [
         "shared_independent_downstream",
         "active_latents",
         "latents in use",
-        "that tell something of the images",
+        "that carry information on the images",
     ),
 ]
 

@@ -41,8 +41,7 @@ def _write_list(directory: str, paths: list[str]) -> None:
         directory,
         paths[-1],
         all_model_checkpoint_paths=paths,
-        # The manager never removes what is not younger than this. With times that the
-        # clock has told it would keep all if the clock was set back.
+        # The manager never removes what is not younger than this.
         all_model_checkpoint_timestamps=[1.0] * len(paths),
         last_preserved_timestamp=0.0,
     )
@@ -54,7 +53,7 @@ def restore_newest(manager: tf.train.CheckpointManager) -> None:
     """Restores the newest checkpoint that can be read, or nothing if there is none.
 
     TensorFlow keeps a checksum of each tensor. Where a file turns out to be damaged,
-    the terminal is told, and the checkpoint before is tried. The files are looked for
+    that is printed, and the checkpoint before is tried. The files are looked for
     by their names, as the list of them that TensorFlow keeps may be damaged too.
 
     Args:

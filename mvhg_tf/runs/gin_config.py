@@ -1,4 +1,4 @@
-"""A gin configuration for one call, with mistakes told in one sentence."""
+"""A gin configuration for one call, with mistakes reported in one sentence."""
 
 import contextlib
 import functools
@@ -110,7 +110,7 @@ def configured(
 def configurable(name: str, **arguments: Any) -> Callable:
     """`gin.configurable`, whose calls are checked as bindings are.
 
-    So what Python code passes is told by the same sentences.
+    So what Python code passes is reported by the same sentences.
 
     Args:
       name: of the configurable.

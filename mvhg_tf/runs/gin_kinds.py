@@ -1,6 +1,6 @@
 """Whether what a gin binding refers to, `@name` or `@name()`, is of the kind wanted.
 
-Annotations tell. Where there is none, as in disentanglement_lib, all is allowed.
+Annotations say which. Where there is none, as in disentanglement_lib, all is allowed.
 """
 
 import collections.abc

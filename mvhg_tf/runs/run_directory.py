@@ -1,7 +1,7 @@
 """One rule for the folders that training, evaluation and the like make.
 
 The same command on the folder of its own unfinished run goes on with it. On a
-finished run, or one of another configuration, it refuses unless told to overwrite.
+finished run, or one of another configuration, it refuses, unless asked to overwrite.
 A folder that no run made is never touched.
 
 A run's folder holds `run.json`, which says what made it. Overwriting takes away only
@@ -214,7 +214,7 @@ def _resumable(
             raise ValueError("it is no record of a run")
     except (OSError, RecursionError, ValueError) as error:
         raise UserError(
-            f"{os.path.join(directory, _RECORD)} is damaged, so it can't be told which "
+            f"{os.path.join(directory, _RECORD)} is damaged, so it is unknown which "
             "run the folder holds: use --overwrite to replace it, or choose another."
         ) from error
     if earlier == run or _has_grown(earlier, run, may_grow):
@@ -289,7 +289,7 @@ def _set_aside(directory: str) -> None:
     _discard_replaced(directory)
     os.mkdir(replaced)
     # The record goes last, and comes back first: a folder with entries has one, and
-    # `.replaced` without one tells that a move was cut short.
+    # `.replaced` without one means that a move was cut short.
     for name in [*entries, _RECORD]:
         os.replace(os.path.join(directory, name), os.path.join(replaced, name))
 

@@ -13,7 +13,7 @@ def processor_and_cores() -> str:
 
 
 def _processor() -> str:
-    """The processor's name, as far as the system tells it."""
+    """The processor's name, as far as the system gives it."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             for line in file:

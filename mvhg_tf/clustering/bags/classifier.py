@@ -31,7 +31,7 @@ class LabelProportionsClassifier(ClassifierMixin, BaseEstimator):
     loss compares the counts with the mean of the predictions alone.
 
     The bags must differ in their proportions: where all have the same, classes of equal
-    share can't be told apart.
+    share can't be distinguished.
 
     ```python
     classifier = LabelProportionsClassifier(random_state=0)

@@ -63,9 +63,10 @@ def pretrain(
         that is worth much where it nearly holds; "free": of any size, the likeliest,
         `em.fit_free`.
       epochs: of the autoencoder, by Adam, 1e-3, cosine decay; by default so many that
-        there are 2400 steps, though 25 to 200. 0 leaves the networks as they are, such
-        as after `load_jiang_weights`. Networks without hidden layers get the principal
-        components by default, to which a Gaussian likelihood would lead them.
+        there are 2400 steps, at least 25 and at most 200. 0 leaves the networks as
+        they are, such as after `load_jiang_weights`. Networks without hidden layers
+        get the principal components by default, to which a Gaussian likelihood would
+        lead them.
       layer_wise_epochs: for each pair of layers before, `layer_wise.train`; 0 for
         none.
       batch_size: of the autoencoder, at most N; by default 128, or N if that is less.

@@ -39,7 +39,7 @@ class MPI3D(grid.StoredGridData):
     The file is `<folder>/<name>/<name>.npz`, as published. Its array "images" is
     unpacked beside it once (see `npz.open_array`); 12 GB for 1 036 800 images.
 
-    How many values the factors have is told from how many images there are.
+    The number of values of the factors follows from the number of images.
     (disentanglement_lib's own class goes by the data set's name, and takes files
     of 6 colors and 6 shapes for files of 4 and 4: then three of four images are
     returned for another image's factors, without an error.)

@@ -30,7 +30,7 @@ _SAME_VALUE = np.float32(1e-7)
 _NO_VARIANCE = np.finfo(np.float64).eps
 # Gains that differ by less are equal but for rounding.
 _TIE = 1e-10
-# A curvature below this is that of points which are told for certain.
+# A curvature below this is that of points whose class is certain.
 _FLAT = 1e-150
 
 

@@ -57,7 +57,7 @@ def compute_shared_independent(
     numbers: the posterior means, standardised on the training pairs, with zeros for
     the latents that aren't in the part; and the mask of those that are. The zero is
     the average value, and the mask lets the regression have an offset for it, so that
-    absent can be told from average. In "paper", C.2.5 read literally, it is trained on
+    absent and average differ. In "paper", C.2.5 read literally, it is trained on
     all pairs (where a shared part is to name the factor of the first view, also if the
     second view's differs), and gets d numbers, the posterior means as they are, with
     zeros for the latents that aren't in the part.
@@ -87,7 +87,7 @@ def compute_shared_independent(
       - `k`, `k_hat`, `s_hat`: means over the test pairs.
       - `mse_latent_space`, `mse_factor_space`: mean (s - s_hat)^2.
       - `confusion`: `[F + 1, d + 1]`, counts of test pairs by k and k_hat.
-      - `active_latents`: latents in use, which tell half a nat or more of an image.
+      - `active_latents`: latents in use, which carry half a nat or more of an image.
       - `unconverged_fits`: regressions that used up their iterations.
 
     Raises:

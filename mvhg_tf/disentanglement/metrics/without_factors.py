@@ -162,7 +162,7 @@ def latents_in_use(
     num_test: PositiveInt = 5000,
     batch_size: PositiveInt = 64,
 ) -> dict[str, object]:
-    """Which latents tell something of an image: half a nat or more.
+    """Which latents carry information on an image: half a nat or more.
 
     Args:
       ground_truth_data: the data set.

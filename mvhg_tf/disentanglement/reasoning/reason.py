@@ -187,7 +187,7 @@ def _cross_entropy(positions: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 
 
 def _bind_representation(input_dir: str | None) -> None:
-    """Binds what the folder of the step before tells."""
+    """Binds what the folder of the step before records."""
     if input_dir is not None:
         # It also tells a folder whose results could not be carried over.
         bound_value(input_dir, "postprocess", "dataset.name")

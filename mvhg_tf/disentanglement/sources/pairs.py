@@ -28,7 +28,7 @@ class FactorPairs(NamedTuple):
       factors_2: `[B, F]`.
       k: `[B]`, how many factors differ within the pair.
       labels: `[B]`, the index of one factor that was redrawn (-1 if none was): what
-        LabelVAE is told.
+        LabelVAE is given.
     """
 
     factors_1: tf.Tensor

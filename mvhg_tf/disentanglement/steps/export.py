@@ -31,7 +31,7 @@ def export_saved_model(
       means over the images
 
     Args:
-      model: trained; its reconstruction loss tells how logits become pixels.
+      model: trained; its reconstruction loss says how logits become pixels.
       observation_shape: `(H, W, C)`.
       export_dir: the folder to make; an older one is replaced.
     """

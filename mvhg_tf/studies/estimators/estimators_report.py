@@ -18,7 +18,7 @@ from mvhg_tf.studies.estimators.gradient_problems import (
 
 
 def run(output_dir: str, num_draws: int, seed: int) -> str:
-    """Measures everything, and writes the files that `estimators` promises.
+    """Measures everything, and writes the files that `estimators` names.
 
     Returns:
       The summary, in Markdown.

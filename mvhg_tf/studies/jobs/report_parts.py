@@ -184,7 +184,7 @@ class Report:
     """A report.
 
     Attributes:
-      title: its headline, which tells it from other reports.
+      title: its headline, which distinguishes it from other reports.
       lead: Markdown under the headline.
       sections: in their order.
     """

@@ -32,9 +32,9 @@ def _do(job: Job, folder: str) -> int:
     try:
         do_steps(job, folder)
     except Exception as error:
-        told = sentence_and_code(error)
-        if told is not None:
-            sentence, code = told
+        found = sentence_and_code(error)
+        if found is not None:
+            sentence, code = found
             print(sentence, file=sys.stderr)
             return code
         traceback.print_exc()

@@ -22,7 +22,7 @@ SIGNIFICANCE = 0.05
 
 
 def run(output_dir: str, num_draws: int, seed: int) -> str:
-    """Draws and tests all sweeps, and writes the files that `ks_test` promises.
+    """Draws and tests all sweeps, and writes the files that `ks_test` names.
 
     Args:
       output_dir: an existing folder.

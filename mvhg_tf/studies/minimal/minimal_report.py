@@ -27,7 +27,7 @@ def run(
     records_per_epoch: int,
     seed: int,
 ) -> str:
-    """Learns all urns' weights, and writes the files that `minimal_example` promises.
+    """Learns all urns' weights, and writes the files that `minimal_example` names.
 
     Args:
       output_dir: an existing folder.

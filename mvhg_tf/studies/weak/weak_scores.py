@@ -87,7 +87,7 @@ class WeakScores:
         return np.sum(known, axis=0) if known else None
 
     def num_latents(self) -> int | None:
-        """d, as far as a score tells it."""
+        """d, as far as a score gives it."""
         table = self.confusion(self.results.jobs)
         return None if table is None else table.shape[1] - 1
 

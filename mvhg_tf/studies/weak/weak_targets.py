@@ -137,7 +137,7 @@ def section(scores: WeakScores) -> Section:
         ),
     ]
     if any(str(row[-1]).startswith("missed") for row in details):
-        parts.append("What was tried where one is missed is told in docs/objective.md.")
+        parts.append("docs/objective.md reports what was tried where one is missed.")
     return Section("What it is to show", parts)
 
 

@@ -75,7 +75,7 @@ class _Part:
         self._load()
 
     def _load(self) -> None:
-        """Takes up what is there, if it can be told what it is."""
+        """Continues the part that is there, if its version is known."""
         try:
             record = json.loads(self._record_path.read_text(encoding="utf-8"))
             url, version = record.pop("url"), _Version(**record)

@@ -1,4 +1,4 @@
-"""A VAE with few labels whose other latents shall not tell them, as MINE sees it."""
+"""A VAE with few labels whose other latents have no information on them, by MINE."""
 
 import math
 from collections.abc import Sequence
@@ -86,11 +86,11 @@ class MutualInformation(layers.Layer):
 
 @register_keras_serializable(package="mvhg_tf")
 class MineVAE(SemiSupervisedVAE, AdversarialVAE):
-    """Latent j is to tell nothing of any label but label j.
+    """Latent j should have no information on any label but label j.
 
     Its supervised loss is the sum of the squares of those estimates of mutual
     information that should be none; `supervised_loss` is a `MutualInformation`, which
-    an optimizer of its own trains. That a latent tells its own label nobody asks.
+    an optimizer of its own trains. No term asks a latent for its own label.
     """
 
     adversary_loss_name = "mine_loss"

@@ -1,4 +1,4 @@
-"""VAEs that are told the factors of some images (Locatello et al. 2020)."""
+"""VAEs that are given the factors of some images (Locatello et al. 2020)."""
 
 from typing import Any
 

@@ -8,8 +8,8 @@ from keras.saving import register_keras_serializable
 
 from mvhg_tf.disentanglement.models.shared import replicas
 
-# A latent in use tells some nats of an image (its posterior's mean KL to the prior), an
-# unused one less than 0.1.
+# A latent in use carries some nats of an image (its posterior's mean KL to the prior),
+# an unused one less than 0.1.
 IN_USE_NATS = 0.5
 
 
