@@ -28,6 +28,10 @@ HOMES = {
     "clustering.priors.partition_prior": ("RandomPartitionPrior",),
     "clustering.priors.uniform": ("UniformPrior",),
     "clustering.vade": ("VaDE",),
+    "disentanglement.models.pairs.drawn_selections": (
+        "PartitionSelection",
+        "SubsetSelection",
+    ),
     "disentanglement.models.pairs.group_vae": ("GroupVAE",),
     "disentanglement.models.pairs.selection": (
         "ArgmaxSelection",

@@ -22,7 +22,7 @@ from mvhg_tf.clustering.priors.categorical import CategoricalPrior
 from mvhg_tf.clustering.priors.hypergeometric import HypergeometricPrior
 from mvhg_tf.clustering.priors.partition_prior import RandomPartitionPrior
 from mvhg_tf.clustering.priors.uniform import UniformPrior
-from mvhg_tf.disentanglement.models.pairs import selection
+from mvhg_tf.disentanglement.models.pairs import drawn_selections, selection
 from mvhg_tf.disentanglement.models.pairs.group_vae import GroupVAE
 from mvhg_tf.disentanglement.models.semi_supervised import (
     mine_vae,
@@ -125,6 +125,8 @@ OBJECTS = {
     "CrossCovariance": lambda: supervised_losses.CrossCovariance([3, 2]),
     "CrossEntropy": lambda: supervised_losses.CrossEntropy([3, 2]),
     "Embedding": lambda: supervised_losses.Embedding([3, 2], "learn", True),
+    "PartitionSelection": lambda: drawn_selections.PartitionSelection(D, num_draws=4),
+    "SubsetSelection": lambda: drawn_selections.SubsetSelection(D, -1.0, 3.0),
     "ExponentialAnnealing": lambda: ExponentialAnnealing(3.0, 0.5, 40),
     "FactorVAE": lambda: factor_vae.FactorVAE(*networks(), adversary()),
     "Gaussian": lambda: Gaussian(0.7),

@@ -21,6 +21,8 @@ LABELS = {
     "labelvae": "LabelVAE",
     "adavae": "AdaVAE",
     "hgvae": "HGVAE",
+    "subsetvae": "SubsetVAE",
+    "drpmvae": "DRPM-VAE",
     "hgvae_paper": "HGVAE as in the paper",
 }
 

@@ -18,7 +18,8 @@ from mvhg_tf.studies.jobs.job import Job
 NUM_FACTORS = 7
 SHARED = (0, 1, 3, 5)  # the paper's s
 MIXED = "mixed"  # k = -1: each pair has its own s
-METHODS = ("labelvae", "adavae", "hgvae")
+METHODS = ("labelvae", "adavae", "hgvae")  # the paper's
+FURTHER_METHODS = ("subsetvae", "drpmvae")
 COUNTS = "shared_independent_downstream"  # the metric that counts latents
 REPRESENTATION, SCORES = "representation", "scores"  # folders of a job
 # Rough seconds, for the time left: only their ratios matter.
@@ -56,7 +57,9 @@ PRESETS = {
         metrics=tuple(f"metrics/{name}.gin" for name in ("mig", "dci", COUNTS)),
     ),
     "cpu": Preset(
-        configs=_ARM3D | {"hgvae_paper": "hgvae_arm3d_paper.gin"},
+        configs=_ARM3D
+        | {"hgvae_paper": "hgvae_arm3d_paper.gin"}
+        | {method: f"{method}_arm3d.gin" for method in FURTHER_METHODS},
         metrics=(*_QUICK_METRICS, f"metrics/{COUNTS}.gin"),
         comparisons=True,
     ),
@@ -223,5 +226,6 @@ def _job(
 
 
 def _belongs(binding: str, group: str) -> bool:
-    """Whether a group's gin file has what is bound: only HGVAE's beta is annealed."""
-    return group.startswith("hgvae") or not binding.startswith("ExponentialAnnealing.")
+    """Whether a group's gin file has what is bound: some have a constant beta."""
+    constant = group in ("labelvae", "adavae")
+    return not (constant and binding.startswith("ExponentialAnnealing."))

@@ -84,6 +84,8 @@ def check_training(builder, make_source):
         pytest.param("mlvae_labels", [], marks=pytest.mark.slow),
         pytest.param("mlvae_argmax", [], marks=pytest.mark.slow),
         ("mlvae_hypergeometric", []),
+        ("group_vae_subset", []),
+        ("group_vae_partition", []),
     ],
 )
 def test_every_operation_of_training_on_pairs_has_a_gpu_kernel(name, bindings):

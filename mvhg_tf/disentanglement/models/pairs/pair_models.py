@@ -6,12 +6,16 @@ builder with the data set's image shape and a seed once both are known.
 
 import functools
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
 import gin
 from keras.optimizers.schedules import LearningRateSchedule
 
 from mvhg_tf.disentanglement.models.pairs import pair_regularizers
+from mvhg_tf.disentanglement.models.pairs.drawn_selections import (
+    PartitionSelection,
+    SubsetSelection,
+)
 from mvhg_tf.disentanglement.models.pairs.group_vae import GroupVAE
 from mvhg_tf.disentanglement.models.pairs.selection import (
     ArgmaxSelection,
@@ -22,7 +26,7 @@ from mvhg_tf.disentanglement.models.pairs.selection import (
 from mvhg_tf.disentanglement.models.shared import gaussian
 from mvhg_tf.disentanglement.networks import Shape, make_networks
 from mvhg_tf.runs import gin_config
-from mvhg_tf.runs.limits import NotNegative, Positive, PositiveInt
+from mvhg_tf.runs.limits import NotNegative, Positive, PositiveInt, at_least
 from mvhg_tf.schedules import ExponentialAnnealing
 
 ModelBuilder = Callable[[Shape, int], GroupVAE]
@@ -99,6 +103,69 @@ def group_vae_argmax() -> ModelBuilder:
 def group_vae_hypergeometric() -> ModelBuilder:
     """HGVAE: the number of independent latents is learned."""
     return hgvae(build_group_vae)
+
+
+@gin_config.configurable("group_vae_subset")
+def group_vae_subset(
+    initial_log_odds: float = -3.0,
+    initial_sharpness: Positive = 2.0,
+    learn_prior: bool = True,
+) -> ModelBuilder:
+    """The number of independent latents is drawn, then which, by learned weights.
+
+    Its objective is the pair bound; see `SubsetSelection`.
+
+    Args:
+      initial_log_odds: of an independent against a shared latent, at the start.
+      initial_sharpness: how much log(1 + gamma) counts in a latent's score, at the
+        start.
+      learn_prior: whether the prior's log-odds is learned.
+    """
+    return _of_pair_bound(
+        functools.partial(
+            SubsetSelection,
+            initial_log_odds=initial_log_odds,
+            initial_sharpness=initial_sharpness,
+            learn_prior=learn_prior,
+        )
+    )
+
+
+@gin_config.configurable("group_vae_partition")
+def group_vae_partition(
+    initial_log_odds: float = -3.0,
+    initial_sharpness: Positive = 2.0,
+    learn_prior: bool = True,
+    num_draws: Annotated[int, at_least(2)] = 8,
+) -> ModelBuilder:
+    """DRPM-VAE (Sutter et al. 2023): a random partition, in number and order.
+
+    Its objective is the pair bound; see `PartitionSelection`.
+
+    Args:
+      initial_log_odds: of an independent against a shared latent, at the start.
+      initial_sharpness: how much log(1 + gamma) counts in a latent's score, at the
+        start.
+      learn_prior: whether the prior's log-odds is learned.
+      num_draws: of the order's divergence from its prior.
+    """
+    return _of_pair_bound(
+        functools.partial(
+            PartitionSelection,
+            initial_log_odds=initial_log_odds,
+            initial_sharpness=initial_sharpness,
+            learn_prior=learn_prior,
+            num_draws=num_draws,
+        )
+    )
+
+
+def _of_pair_bound(make_selection: Callable[[int], PairSelection]) -> ModelBuilder:
+    return functools.partial(
+        build_group_vae,
+        make_selection=make_selection,
+        regularizer=pair_regularizers.pair_elbo,
+    )
 
 
 @gin.configurable("mlvae_labels", allowlist=[])

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import gin
+import numpy as np
 import pytest
 
 from mvhg_tf.disentanglement.models.pairs import (
+    drawn_selections,
     pair_models,
     pair_regularizers,
     selection,
@@ -112,6 +114,43 @@ def test_a_value_out_of_range_is_one_clear_sentence(binding, message):
         build("group_vae_hypergeometric", binding)
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("group_vae_subset", drawn_selections.SubsetSelection),
+        ("group_vae_partition", drawn_selections.PartitionSelection),
+    ],
+)
+def test_models_that_draw_the_subset(name, kind):
+    model = build(
+        name,
+        f"{name}.initial_log_odds = -1.5",
+        f"{name}.initial_sharpness = 3.5",
+        f"{name}.learn_prior = False",
+    )
+    assert type(model.selection) is kind
+    assert model.regularizer is pair_regularizers.pair_elbo
+    assert model.average is gaussian.average_moments
+    assert model.beta == 2.0
+    np.testing.assert_array_equal(model.selection.log_weights.bias, [-1.5, 0.0])
+    assert float(model.selection.prior_log_odds) == -1.5
+    assert float(model.selection.sharpness) == 3.5
+    assert len(model.selection.trainable_variables) == 4
+
+
+@pytest.mark.parametrize(
+    ("binding", "message"),
+    [
+        ("group_vae_partition.num_draws = 1", "num_draws is 1, but must be at least 2"),
+        ("group_vae_subset.initial_sharpness = 0", "sharpness is 0, but must be pos"),
+        ("group_vae_subset.learn_prior = 1", "learn_prior is 1, but must be True or"),
+    ],
+)
+def test_a_wrong_value_of_theirs_is_one_clear_sentence(binding, message):
+    with pytest.raises(UserError, match=message):
+        build(binding.partition(".")[0], binding)
+
+
 @pytest.mark.parametrize("option", ["objective", "gradient_estimator"])
 def test_an_unknown_choice_is_one_clear_sentence(option):
     with pytest.raises(UserError, match=f"hgvae.{option} is 'elbo', but must be"):
@@ -122,6 +161,8 @@ KINDS = {
     "hgvae": selection.HypergeometricSelection,
     "adavae": selection.ArgmaxSelection,
     "labelvae": selection.LabelSelection,
+    "subsetvae": drawn_selections.SubsetSelection,
+    "drpmvae": drawn_selections.PartitionSelection,
 }
 PRESETS = [
     path
@@ -138,9 +179,9 @@ def test_presets_build_what_their_names_say(preset):
         data = gin.query_parameter("dataset.name")
     kind = KINDS[preset.stem.partition("_")[0]]
     assert type(model.selection) is kind
-    assert model.num_latent == 10
+    assert model.num_latent == (7 if preset.stem.endswith("_he") else 10)
     assert data.partition("_")[0] == preset.stem.split("_")[1]
     paper = preset.stem.endswith("_paper")
-    if kind is selection.HypergeometricSelection:
+    if kind not in (selection.ArgmaxSelection, selection.LabelSelection):
         expected = pair_regularizers.paper if paper else pair_regularizers.pair_elbo
         assert model.regularizer is expected
