@@ -22,6 +22,8 @@ _STYLES: dict[str, dict[str, Any]] = {
     "LabelVAE": {"color": "#4477aa", "marker": "o"},
     "AdaVAE": {"color": "#cc6677", "marker": "s"},
     "HGVAE": {"color": "#228833", "marker": "D"},
+    "SubsetVAE": {"color": "#aa4499", "marker": "v"},
+    "DRPM-VAE": {"color": "#ee8866", "marker": "P"},
     "HGVAE as in the paper": {"color": "#999933", "marker": "^", "ls": "--"},
 }
 _ORDERED_COLORS = ("#88ccee", "#4477aa", "#222255")

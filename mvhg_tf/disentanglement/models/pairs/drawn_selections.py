@@ -101,7 +101,8 @@ class _DrawnSelection(PairSelection):
           scores: `[B, d]`, greater for those that are rather independent.
           prior_log_weights: `[2]`.
           seeds: two, int32 `[2]`.
-          training: whether it is drawn; otherwise it is the mode.
+          training: whether it is drawn; otherwise the number is the likeliest, and so
+            is the subset given it (see `_likeliest`).
         """
         raise NotImplementedError
 
@@ -150,11 +151,11 @@ class SubsetSelection(_DrawnSelection):
         of_all = random_subset(numbers, scores[:, tf.newaxis])
         if training:
             number = counts.sample_one_hot(seed=seeds[0])[..., 0, :]
+            k = tf.stop_gradient(tf.reduce_sum(number * numbers, axis=-1))
+            drawn = random_subset(k, scores).sample(seed=seeds[1])
         else:
             number = tf.one_hot(tf.argmax(log_probs, axis=-1), d + 1)
-        k = tf.stop_gradient(tf.reduce_sum(number * numbers, axis=-1))
-        subset = random_subset(k, scores)
-        drawn = subset.sample(seed=seeds[1]) if training else subset.mode()
+            drawn = _likeliest(scores, log_probs)
         marginals = tf.linalg.matvec(of_all.mean(), number, transpose_a=True)
         independent = tf.stop_gradient(drawn - marginals) + marginals
         uniform = (
@@ -207,13 +208,32 @@ class PartitionSelection(_DrawnSelection):
     def _choose(self, log_weights, scores, prior_log_weights, seeds, training):
         law = RandomPartition(log_weights, scores)
         prior = RandomPartition(prior_log_weights, tf.zeros([self.num_latent]))
-        assignment = law.sample(seed=seeds[0]) if training else law.mode()
-        return Selection(
-            assignment[..., 0],
-            law.kl_divergence_estimate(prior, self.num_draws, seeds[1]),
-            law.sizes_distribution().marginal_log_prob(0),
-        )
+        log_probs = law.sizes_distribution().marginal_log_prob(0)
+        if training:
+            independent = law.sample(seed=seeds[0])[..., 0]
+        else:
+            independent = _likeliest(scores, log_probs)
+        divergence = law.kl_divergence_estimate(prior, self.num_draws, seeds[1])
+        return Selection(independent, divergence, log_probs)
 
     def get_config(self) -> dict:
         """The arguments of the constructor."""
         return {**super().get_config(), "num_draws": self.num_draws}
+
+
+def _likeliest(scores: tf.Tensor, log_probs: tf.Tensor) -> tf.Tensor:
+    """The likeliest number of latents, those of the greatest scores.
+
+    Given their number, these are the likeliest of the subset's law and of the race's.
+
+    Args:
+      scores: `[B, d]`.
+      log_probs: `[B, d + 1]`, of the numbers.
+
+    Returns:
+      `[B, d]`, 1 for each of them, 0 for the others.
+    """
+    order = tf.argsort(scores, axis=-1, direction="DESCENDING", stable=True)
+    place = tf.argsort(order, axis=-1)
+    number = tf.argmax(log_probs, axis=-1, output_type=tf.int32)
+    return tf.cast(place < number[:, tf.newaxis], scores.dtype)

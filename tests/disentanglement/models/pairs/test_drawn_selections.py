@@ -102,9 +102,9 @@ def test_outside_training_it_is_the_mode(kind):
     selection = made(kind)
     found = select(selection, 2, training=False)
     p = probabilities(kind)
-    if kind is SubsetSelection:  # first the likeliest number, then its likeliest subset
-        number = count_probabilities(LOG_ODDS).argmax()
-        p = np.where(SUBSETS.sum(1) == number, p, 0.0)
+    # First the likeliest number, then its likeliest subset.
+    number = count_probabilities(LOG_ODDS).argmax()
+    p = np.where(SUBSETS.sum(1) == number, p, 0.0)
     expected = SUBSETS[p.argmax()]
     np.testing.assert_allclose(found.independent, [expected] * 2, atol=1e-5)
     np.testing.assert_allclose(
