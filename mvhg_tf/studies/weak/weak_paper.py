@@ -8,7 +8,8 @@ from __future__ import annotations
 from mvhg_tf.studies.jobs.report_parts import Spread
 
 # Adjusted balanced accuracy, by method, s and part of the representation ("S": shared,
-# "I": independent), over three seeds. No pair of s = 0 has a shared factor.
+# "I": independent), over three seeds. No pair of s = 0 has a shared factor, unless the
+# paper's "s = 0" is the library's k = -1, as its table 3 suggests.
 TABLE_1: dict[tuple[str, int | str, str], Spread] = {
     ("labelvae", 0, "I"): Spread(0.14, 0.01),
     ("labelvae", 1, "S"): Spread(0.19, 0.03),

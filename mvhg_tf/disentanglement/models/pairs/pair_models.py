@@ -195,6 +195,8 @@ def hgvae(
     initial_log_odds: float = -3.0,
     learn_prior: bool = True,
     charge_subset: bool = True,
+    stochastic_sort: bool = False,
+    relaxed_sort: bool = False,
     initial_temperature: Positive = 10.0,
     final_temperature: Positive = 0.01,
     temperature_steps: PositiveInt = 50_000,
@@ -210,6 +212,9 @@ def hgvae(
       learn_prior: whether the prior over k, which only the pair bound has, is learned.
       charge_subset: whether the pair bound charges log C(d, k) for which latents are
         independent, as a bound of the likelihood must.
+      stochastic_sort: whether training sorts with Gumbel noise.
+      relaxed_sort: whether training takes NeuralSort's relaxed matrices in place of
+        permutations.
       initial_temperature: tau at step 0.
       final_temperature: tau from `temperature_steps` on.
       temperature_steps: steps of the exponential annealing (eq. 52).
@@ -228,6 +233,8 @@ def hgvae(
         initial_log_odds=initial_log_odds,
         learn_prior=learn_prior and objective == "pair_elbo",
         charge_subset=charge_subset,
+        stochastic_sort=stochastic_sort,
+        relaxed_sort=relaxed_sort,
     )
     return functools.partial(
         build,

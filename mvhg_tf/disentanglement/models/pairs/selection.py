@@ -19,6 +19,8 @@ from mvhg_tf.distributions import MultivariateFisherNoncentralHypergeometric
 from mvhg_tf.schedules import ExponentialAnnealing
 from mvhg_tf.sorting import neural_sort
 
+_SORT_STREAM = 1  # of the sort's noise, apart from that of the counts
+
 
 class Selection(NamedTuple):
     """What a selection layer returns.
@@ -152,6 +154,10 @@ class HypergeometricSelection(PairSelection):
       learn_prior: whether the prior's log-odds is a trainable weight.
       charge_subset: whether the choice of the subset is charged for; without it the
         objective is no bound of the likelihood.
+      stochastic_sort: whether training sorts with Gumbel noise, so that the order is a
+        Plackett-Luce draw of these log scores (Grover et al. 2019, section 5).
+      relaxed_sort: whether training takes NeuralSort's relaxed matrices in place of
+        permutations, so that a latent may be in part independent.
     """
 
     def __init__(
@@ -163,9 +169,13 @@ class HypergeometricSelection(PairSelection):
         initial_log_odds: float = -3.0,
         learn_prior: bool = True,
         charge_subset: bool = True,
+        stochastic_sort: bool = False,
+        relaxed_sort: bool = False,
         **kwargs: Any,
     ):
         super().__init__(num_latent, **kwargs)
+        self.stochastic_sort = stochastic_sort
+        self.relaxed_sort = relaxed_sort
         self.temperature = temperature or ExponentialAnnealing()
         self.gradient_estimator = gradient_estimator
         self.log_divergences = log_divergences
@@ -205,7 +215,10 @@ class HypergeometricSelection(PairSelection):
         # The latent at place i, from 0, is independent if k_hat > i.
         num_independent = replicas.local_rows(num_independent)
         by_place = 1.0 - tf.cumsum(num_independent, axis=-1)[..., :-1]
-        places = neural_sort(order_by, temperature, hard=True)
+        if training and self.stochastic_sort:
+            order_by += _gumbel_noise(order_by, seed)
+        is_hard = not (training and self.relaxed_sort)
+        places = neural_sort(order_by, temperature, hard=is_hard)
         independent = tf.linalg.matvec(places, by_place, transpose_a=True)
         prior_log_weights = tf.stack([tf.convert_to_tensor(self.prior_log_odds), 0.0])
         prior = self._counts(prior_log_weights, temperature)
@@ -250,9 +263,23 @@ class HypergeometricSelection(PairSelection):
             "initial_log_odds": self.initial_log_odds,
             "learn_prior": self.learn_prior,
             "charge_subset": self.charge_subset,
+            "stochastic_sort": self.stochastic_sort,
+            "relaxed_sort": self.relaxed_sort,
         }
 
     @classmethod
     def from_config(cls, config: dict) -> "HypergeometricSelection":
         temperature = keras.saving.deserialize_keras_object(config["temperature"])
         return cls(**{**config, "temperature": temperature})
+
+
+def _gumbel_noise(local: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Of the shape `[B, d]` and dtype of `local`; apart from the seed's own noise."""
+    seed = tf.random.experimental.stateless_fold_in(seed, _SORT_STREAM)
+    uniform = tf.random.stateless_uniform(
+        replicas.global_shape(local),
+        seed,
+        minval=local.dtype.as_numpy_dtype(1e-30),
+        dtype=local.dtype,
+    )
+    return replicas.local_rows(-tf.math.log(-tf.math.log(uniform)))

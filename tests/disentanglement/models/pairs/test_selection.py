@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from mvhg_tf.disentanglement.models.pairs.selection import HypergeometricSelection
 from mvhg_tf.disentanglement.models.shared.gaussian import Gaussian
+from mvhg_tf.schedules import ExponentialAnnealing
 
 NUM_LATENT = 5
 
@@ -118,3 +119,67 @@ def test_a_fixed_prior_is_not_trained():
     fixed = HypergeometricSelection(NUM_LATENT, learn_prior=False)
     assert len(learned.trainable_variables) == 3
     assert len(fixed.trainable_variables) == 2
+
+
+ORDER_BY = np.log1p(np.array([0.1, 3.0, 1.0, 2.0, 0.5]) ** 2 / 2)
+
+
+def test_a_stochastic_sort_is_a_plackett_luce_draw():
+    num = 20_000
+    selection = with_log_odds(0.0, stochastic_sort=True)
+    means = np.tile([[0.1, 3.0, 1.0, 2.0, 0.5]], [num, 1])
+    independent = np.round(select(selection, means).independent.numpy())
+    alone = independent[independent.sum(1) == 1]
+    rates = np.exp(ORDER_BY) / np.exp(ORDER_BY).sum()
+    assert len(alone) > 1000
+    found = alone.mean(axis=0)
+    # 4.9 standard errors in each of 5 latents: a false alarm once in 1e5.
+    assert (abs(found - rates) < 4.9 * np.sqrt(rates * (1 - rates) / len(alone))).all()
+    # Of two, the second is drawn by the rates that are left.
+    pairs = independent[independent.sum(1) == 2]
+    both = rates[1] * rates[3] * (1 / (1 - rates[1]) + 1 / (1 - rates[3]))
+    error = np.sqrt(both * (1 - both) / len(pairs))
+    assert abs((pairs[:, [1, 3]].sum(1) == 2).mean() - both) < 4.9 * error
+
+
+def test_a_relaxed_sort_is_neural_sorts_relaxed_matrix():
+    temperature = ExponentialAnnealing(0.7, 0.7, 10)
+    relaxed, hard = (
+        with_log_odds(0.7, relaxed_sort=is_relaxed, temperature=temperature)
+        for is_relaxed in (True, False)
+    )
+    means = np.tile([[0.1, 3.0, 1.0, 2.0, 0.5]], [50, 1])
+    found = select(relaxed, means).independent.numpy()
+    k = np.round(select(hard, means).independent.numpy().sum(1)).astype(int)
+    distances = np.abs(ORDER_BY[:, None] - ORDER_BY).sum(1)
+    logits = (6 - 2 * np.arange(1, 6))[:, None] * ORDER_BY - distances
+    rows = np.exp(logits / 0.7)
+    rows /= rows.sum(1, keepdims=True)
+    expected = np.array([rows[:n].sum(0) for n in k])
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert len(set(k)) > 2
+
+
+@pytest.mark.parametrize("option", ["stochastic_sort", "relaxed_sort"])
+def test_outside_training_the_sort_is_exact(option):
+    means = np.random.RandomState(0).normal(size=[40, 5])
+    found, plain = (
+        select(with_log_odds(0.7, **options), means, training=False).independent
+        for options in ({option: True}, {})
+    )
+    np.testing.assert_allclose(found, plain, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, 1e3])
+def test_gradients_of_a_stochastic_relaxed_sort_are_finite(scale):
+    selection = HypergeometricSelection(
+        NUM_LATENT, stochastic_sort=True, relaxed_sort=True
+    )
+    means = tf.random.stateless_normal([8, NUM_LATENT], [0, 2]) * scale
+    with tf.GradientTape() as tape:
+        tape.watch(means)
+        found = select(selection, means, step=80_000)
+        target = tf.random.stateless_uniform([8, NUM_LATENT], [3, 4])
+        loss = tf.reduce_sum(target * found.independent)
+    for gradient in tape.gradient(loss, [means, *selection.log_weights.weights]):
+        assert np.isfinite(gradient).all()
