@@ -5,6 +5,8 @@ Here each set of k latents has a probability, so that the choice is learned too,
 charged for by what it says, not by the logarithm of all choices.
 """
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import layers
@@ -42,8 +44,8 @@ class _DrawnSelection(PairSelection):
         initial_log_odds: float = -3.0,
         initial_sharpness: float = 2.0,
         learn_prior: bool = True,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(num_latent, **kwargs)
         self.initial_log_odds = initial_log_odds
         self.initial_sharpness = initial_sharpness
@@ -143,7 +145,14 @@ class SubsetSelection(_DrawnSelection):
     the mean of log C(d, k) less the entropy of the subset.
     """
 
-    def _choose(self, log_weights, scores, prior_log_weights, seeds, training):
+    def _choose(
+        self,
+        log_weights: tf.Tensor,
+        scores: tf.Tensor,
+        prior_log_weights: tf.Tensor,
+        seeds: list[tf.Tensor],
+        training: bool,
+    ) -> Selection:
         d = self.num_latent
         counts = self._counts(log_weights)
         log_probs = counts.marginal_log_prob(0)
@@ -201,11 +210,18 @@ class PartitionSelection(_DrawnSelection):
         `learn_prior`.
     """
 
-    def __init__(self, num_latent: int, num_draws: int = 8, **kwargs):
+    def __init__(self, num_latent: int, num_draws: int = 8, **kwargs: Any) -> None:
         super().__init__(num_latent, **kwargs)
         self.num_draws = num_draws
 
-    def _choose(self, log_weights, scores, prior_log_weights, seeds, training):
+    def _choose(
+        self,
+        log_weights: tf.Tensor,
+        scores: tf.Tensor,
+        prior_log_weights: tf.Tensor,
+        seeds: list[tf.Tensor],
+        training: bool,
+    ) -> Selection:
         law = RandomPartition(log_weights, scores)
         prior = RandomPartition(prior_log_weights, tf.zeros([self.num_latent]))
         log_probs = law.sizes_distribution().marginal_log_prob(0)
