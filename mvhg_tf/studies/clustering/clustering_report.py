@@ -64,6 +64,7 @@ def write_report(preset: str, jobs: Sequence[Job], output_directory: str) -> str
     """
     results = ClusteringResults(preset, jobs, output_directory)
     return report_files.write_of_study(
+        preset,
         f"The clustering study, preset {preset}",
         _lead(results),
         (make(results) for make in _SECTIONS),

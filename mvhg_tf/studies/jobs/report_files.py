@@ -54,7 +54,11 @@ summary {{ cursor: pointer; }}
 """
 
 
+_SMOKE = "**A smoke run: it shows that all steps work. Its numbers mean nothing.**"
+
+
 def write_of_study(
+    preset: str,
     title: str,
     lead: str,
     sections: Iterable[Section | None],
@@ -63,6 +67,7 @@ def write_of_study(
     """Writes a study's report into the folder `report` beside its jobs.
 
     Args:
+      preset: of the study; a report of "smoke" begins with what that is.
       title: its headline.
       lead: Markdown under the headline.
       sections: in their order; one that is None or empty is left out.
@@ -75,6 +80,7 @@ def write_of_study(
       UserError: if the report can't be written there.
     """
     kept = [section for section in sections if section is not None and section.parts]
+    lead = f"{_SMOKE}\n\n{lead.strip()}" if preset == "smoke" else lead
     report = Report(title, lead, kept)
     return write(report, os.path.join(output_directory, _FOLDER))
 

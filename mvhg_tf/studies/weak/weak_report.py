@@ -62,6 +62,7 @@ def write_report(preset: str, jobs: Sequence[Job], output_directory: str) -> str
     """
     scores = WeakScores(preset, jobs, output_directory)
     return report_files.write_of_study(
+        preset,
         f"The weakly supervised study, preset {preset}",
         _lead(scores),
         (make(scores) for make in _SECTIONS),

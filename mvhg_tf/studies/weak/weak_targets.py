@@ -136,7 +136,7 @@ def section(scores: WeakScores) -> Section:
             "targets_by_s", ["target", "s", *methods, "margin", "result"], details, 3
         ),
     ]
-    if any(str(row[-1]).startswith("missed") for row in details):
+    if any(row[-1] not in ("", "reached") for row in details):
         parts.append("docs/objective.md reports what was tried where one is missed.")
     return Section("What it is to show", parts)
 
@@ -149,10 +149,14 @@ def _details(
         result = ""
         if finding.margin is not None:
             is_reached = target.is_reached(finding.margin)
-            result = "reached" if is_reached else f"missed by {-finding.margin:.3g}"
+            result = "reached" if is_reached else _miss(finding.margin, "missed by")
         values = [finding.scores[group] for group in scores.groups]
         rows.append([target.name, finding.shared, *values, finding.margin, result])
     return rows
+
+
+def _miss(margin: float, words: str) -> str:
+    return f"{words} {-margin:.3g}" if margin else "a tie, where more is wanted"
 
 
 def _summary(target: Target, of_target: Sequence[Finding]) -> list[Cell]:
@@ -169,7 +173,7 @@ def _summary(target: Target, of_target: Sequence[Finding]) -> list[Cell]:
     )
     result = None
     if len(misses) > target.allowed_misses:
-        result = f"missed, by up to {-min(misses):.3g}"
+        result = _miss(min(misses), "missed, by up to")
     elif len(margins) == len(of_target):
         result = "reached"
         if seeds < SEEDS_WANTED:

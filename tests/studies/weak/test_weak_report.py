@@ -191,6 +191,7 @@ def test_convergence_is_of_shared_latents_by_estimator(part_finished):
 def test_a_torn_result_counts_as_missing(tmp_path):
     write_counts(tmp_path, "hgvae_s1_seed0", '{"k_hat": 6', preset="smoke")
     text = report_of(tmp_path, "smoke")
+    assert "Its numbers mean nothing" in text
     assert "0 of 6 jobs are finished and 1 are started" in text
     [row] = rows_of(tmp_path, "k_hat", method="HGVAE")
     assert set(row.values()) == {"HGVAE", ""}
@@ -265,6 +266,7 @@ MSE = {"labelvae": (36.0, 25.0), "adavae": (30.0, 20.0)}
         ((29.0, 19.0), ["2 of 2 s", 3, "reached"]),
         ((29.0, 21.5), ["1 of 2 s", 3, "reached"]),  # one may be missed
         ((30.0, 21.5), ["0 of 2 s", 3, "missed, by up to 1.5"]),  # equal is not below
+        ((30.0, 20.0), ["0 of 2 s", 3, "a tie, where more is wanted"]),
         ((29.0, None), ["1 of 2 s, 1 not measured", 3, None]),
         ((None, None), [None, None, None]),
     ],
