@@ -266,3 +266,45 @@ class TestDataset:
         with pytest.raises(UserError, match="data of DSprites are missing"):
             visualize.visualize_dataset_with_gin("dsprites_full", str(tmp_path))
         assert not list(tmp_path.iterdir())
+
+
+def test_one_latent_and_one_factor_are_drawn(tmp_path):
+    images = (
+        np.full([4, 16, 16, 1], 60, np.uint8)
+        * np.arange(4, dtype=np.uint8)[:, None, None, None]
+    )
+    np.savez(tmp_path / "own.npz", images=images, factors=np.arange(4)[:, None])
+    module = tf.Module()
+    shape = [None, 16, 16, 1]
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, "images")])
+    def gaussian_encoder(images):
+        mean = tf.reduce_mean(images, axis=[1, 2])
+        return {"mean": mean, "logvar": tf.zeros_like(mean)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 1], name="latent_vectors")])
+    def decoder(latent_vectors):
+        return {"images": latent_vectors[:, None, None] * tf.ones([1, 16, 16, 1])}
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, "images")])
+    def reconstructions(images):
+        return decoder(gaussian_encoder(images)["mean"])
+
+    signatures = {
+        "gaussian_encoder": gaussian_encoder,
+        "decoder": decoder,
+        "reconstructions": reconstructions,
+    }
+    tf.saved_model.save(module, str(tmp_path / "m" / "tfhub"), signatures=signatures)
+    (tmp_path / "m" / "results" / "gin").mkdir(parents=True)
+    (tmp_path / "m" / "results" / "gin" / "train.gin").write_text(
+        "dataset.name = 'npz'\n"
+        f"npz.path = '{tmp_path / 'own.npz'}'\n"
+        "npz.factor_names = ['grey']\n"
+        "encoder.num_latent = 1\n"
+        "reconstruction_loss.activation = 'logits'\n"
+    )
+    visualize.visualize_model_with_gin(
+        str(tmp_path / "m"), str(tmp_path / "v"), gin_bindings=FEW
+    )
+    assert names(tmp_path / "v") == FOLDERS | {"run.json"}
