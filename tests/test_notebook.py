@@ -1,4 +1,4 @@
-"""The notebook's code runs, and prints what its reader sees."""
+"""The notebooks' code runs, and prints what its reader sees."""
 
 import contextlib
 import io
@@ -11,14 +11,19 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-NOTEBOOK = Path(__file__).parent.parent / "docs" / "distribution.ipynb"
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "docs").glob("*.ipynb"))
 NUMBER = re.compile(r" *-?\d+(?:\.\d*)?")  # NumPy pads numbers with spaces
 
 
+def test_each_part_has_one():
+    assert [path.stem for path in NOTEBOOKS] == ["clustering", "distribution", "pairs"]
+
+
 @pytest.mark.slow
-def test_it_prints_and_draws_what_is_stored(monkeypatch):
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_prints_and_draws_what_is_stored(monkeypatch, notebook):
     monkeypatch.setattr(plt, "show", lambda: None)
-    cells = json.loads(NOTEBOOK.read_text("utf-8"))["cells"]
+    cells = json.loads(notebook.read_text("utf-8"))["cells"]
     names = {"__name__": "__notebook__"}
     with matplotlib.rc_context({"backend": "agg"}):
         for cell in (cell for cell in cells if cell["cell_type"] == "code"):
