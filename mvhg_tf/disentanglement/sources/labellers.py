@@ -16,7 +16,7 @@ from mvhg_tf.runs.errors import UserError
 from mvhg_tf.runs.limits import PositiveInt, Probability
 
 Labels: TypeAlias = tuple[np.ndarray, Sequence[int]]
-Labeller = Callable[[np.ndarray, object, np.random.RandomState], Labels]
+Labeller = Callable[[np.ndarray, GroundTruthData, np.random.RandomState], Labels]
 
 
 @gin.configurable("labeller", allowlist=["labeller_fn"])
