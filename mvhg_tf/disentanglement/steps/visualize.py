@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Annotated, Any
 
 import gin
+from PIL import Image, ImageDraw
 
 from mvhg_tf.disentanglement import compat  # noqa: F401
 from mvhg_tf.disentanglement.data import named_data
@@ -37,6 +38,7 @@ from disentanglement_lib.visualize import (  # isort: skip
     visualize_util,
 )
 
+_LINE = 14  # pixels of a line of text
 _NUM_CODES = 64  # that the library's animations can start from
 
 
@@ -125,8 +127,8 @@ def visualize_dataset(
     Args:
       dataset_name: one of `named_data.names()`.
       output_path: its folder `dataset_name` gets `variations_of_factor<i>.png` (16
-        images that differ in that factor alone) and `animation<i>.gif` (a panel a
-        factor, which runs through its values).
+        images that differ in that factor alone, under its name) and
+        `animation<i>.gif` (a panel a factor, which runs through its values).
       overwrite: whether earlier pictures there may be replaced.
       num_animations: the images that animations start from.
       num_frames: of each animation.
@@ -150,9 +152,22 @@ def visualize_dataset(
         library_dataset.visualize_dataset(
             dataset_name, unfinished, num_animations, num_frames, fps
         )
+        dataset = named_data.get_named_ground_truth_data(dataset_name)
+        for i, name in enumerate(pair_figures.factor_names(dataset)):
+            file = f"variations_of_factor{i}.png"
+            _write_above(os.path.join(unfinished, dataset_name, file), name)
 
 
 visualize_dataset_with_gin = gin_config.with_gin(visualize_dataset)
+
+
+def _write_above(path: str, text: str) -> None:
+    """Puts a line of text above a picture."""
+    with Image.open(path) as picture:
+        named = Image.new("RGB", (picture.width, picture.height + _LINE), "white")
+        named.paste(picture, (0, _LINE))
+    ImageDraw.Draw(named).text((2, 1), text, fill="black")
+    named.save(path)
 
 
 @contextlib.contextmanager

@@ -223,7 +223,10 @@ class TestDataset:
         files = [f"variations_of_factor{i}.png" for i in range(7)]
         assert names(folder) == {*files, "animation0.gif", "run.json"}
         for i, file in enumerate(files):
-            images = tiles(pixels(folder / file)).reshape(16, -1).round(3)
+            picture = pixels(folder / file)
+            name, drawn = picture[:-256], picture[-256:]
+            assert (name < 1.0).any()
+            images = tiles(drawn).reshape(16, -1).round(3)
             # One factor varies, and no other: no more images than it has values.
             distinct = len(np.unique(images, axis=0))
             assert 1 < distinct <= Arm3D().factors_num_values[i]
