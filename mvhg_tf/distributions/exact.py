@@ -48,7 +48,8 @@ def entropy(urn: Urn) -> tf.Tensor:
     With log-weights under the tilt, whose powers cancel.
     """
     urn, possible = normalizer.only_possible(urn)
-    value = _cross_entropy(urn, urn)
+    value = _cross_entropy(urn, normalizer.mean(urn))
+    value -= normalizer.mean_log_choose(urn, urn.group_sizes)
     return tf.where(possible, _at_least_zero(value), np.nan)
 
 
@@ -57,27 +58,43 @@ def kl_divergence(urn_p: Urn, urn_q: Urn) -> tf.Tensor:
 
     Infinite where p has counts that q has not, and so where `n` differs.
     """
+    same_sizes = _are_same(urn_p.group_sizes, urn_q.group_sizes)
     shape = ps.broadcast_shape(urn_p.batch_shape(), urn_q.batch_shape())
     urn_p, urn_q = urn_p.broadcast(shape), urn_q.broadcast(shape)
     apart = support.beyond(urn_p, urn_q)
     (urn_p, possible_p), (urn_q, possible_q) = map(
         normalizer.only_possible, (urn_p, urn_q)
     )
-    value = _cross_entropy(urn_p, urn_q) - _cross_entropy(urn_p, urn_p)
+    mean = normalizer.mean(urn_p)
+    value = _cross_entropy(urn_q, mean) - _cross_entropy(urn_p, mean)
+    if not same_sizes:
+        value -= normalizer.mean_log_choose(urn_p, urn_q.group_sizes)
+        value += normalizer.mean_log_choose(urn_p, urn_p.group_sizes)
     value = tf.where(~apart, _at_least_zero(value), np.inf)
     return tf.where(possible_p & possible_q, value, np.nan)
 
 
-def _cross_entropy(urn_p: Urn, urn_q: Urn) -> tf.Tensor:
-    """`-E_p[log q(x)]`, where q has all the counts that p has."""
-    at = normalizer.mass(urn_q)
+def _are_same(first: tf.Tensor, second: tf.Tensor) -> bool:
+    """Whether two tensors are known to be equal."""
+    values = tf.get_static_value(first), tf.get_static_value(second)
+    known = values[0] is not None and values[1] is not None
+    return first is second or (known and np.array_equal(*values))
+
+
+def _cross_entropy(urn: Urn, mean: tf.Tensor) -> tf.Tensor:
+    """`-E[log q(x)]` less `-sum_i E[log C(m_i, x_i)]`, of counts of that mean.
+
+    Args:
+      urn: of q, which has all the counts that x may be.
+      mean: E[x], `[B..., c]`.
+    """
+    at = normalizer.mass(urn)
     present = at.logits > -np.inf
     logits = tf.where(present, at.logits, 0.0)
     # -sum_i E[x_i log p_i + (m_i - x_i) log(1 - p_i)]
-    linear = urn_q.group_sizes * tf.math.softplus(logits)
-    linear = tf.where(present, linear - logits * normalizer.mean(urn_p), 0.0)
-    ways = normalizer.mean_log_choose(urn_p, urn_q.group_sizes)
-    return at.log_mass + tf.reduce_sum(linear, axis=-1) - ways
+    linear = urn.group_sizes * tf.math.softplus(logits)
+    linear = tf.where(present, linear - logits * mean, 0.0)
+    return at.log_mass + tf.reduce_sum(linear, axis=-1)
 
 
 def _at_least_zero(value: tf.Tensor) -> tf.Tensor:

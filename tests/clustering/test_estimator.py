@@ -191,6 +191,7 @@ def test_samples_have_the_clusters_they_say():
     np.testing.assert_allclose(shares, clusterer.weights_, atol=0.11)
 
 
+@pytest.mark.slow
 def test_scores_bound_the_likelihood_closely():
     """A linear VaDE is a mixture of normal distributions, whose likelihood is exact."""
     clusterer, x, _ = _fitted_blobs(epochs=30, learning_rate=1e-3)

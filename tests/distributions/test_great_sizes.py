@@ -186,6 +186,7 @@ class TestGreatTotals:
         mean, variance = law.mean().numpy(), law.variance().numpy()[17]
         assert abs(draws[17] - mean[17]) < 6 * np.sqrt(variance) + 1
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("groups", [300, 700])
     def test_blocks_of_groups_have_the_law(self, groups):
         """Few draws of many groups go by blocks; their moments are the law's."""

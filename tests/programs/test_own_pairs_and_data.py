@@ -108,6 +108,7 @@ def scores(folder) -> dict:
 PAIRS = ["dataset.name = 'pairs'", "pairs.path = 'p.npz'"]
 
 
+@pytest.mark.slow
 def test_hgvae_trains_on_pairs_that_nobody_knows_the_factors_of(run):
     images = save_pairs()
     run("dlib_train", "--model_dir=m", *flags(NETWORKS + HGVAE + PAIRS))

@@ -229,9 +229,10 @@ def test_the_program_takes_the_library_s_files(run_program, models, tmp_path):
     ]
     code, out, _ = run_program("dlib_udr", *flags)
     assert code == 0
-    assert sorted(line.split()[1] for line in out.splitlines()) == sorted(
-        2 * [str(model) for model in models]
-    )
+    ranked = [
+        line.split()[1] for line in out.splitlines() if str(models[0])[:-1] in line
+    ]
+    assert sorted(ranked) == sorted(2 * [str(model) for model in models])
     for kind in ("udr", "udr_spearman"):
         folder = tmp_path / "scores" / kind / "results"
         results = json.loads((folder / "json" / "evaluation_results.json").read_text())

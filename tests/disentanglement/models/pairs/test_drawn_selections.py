@@ -145,6 +145,7 @@ def value_and_gradients(selection, loss_of, num):
     return lambda seed: [x.numpy() for x in call(tf.constant([7, seed]))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients_of_draws_are_exact_in_the_mean_for_linear_losses(kind):
     cost = np.array([0.3, -1.0, 2.0, 0.7], np.float32)
@@ -167,6 +168,7 @@ def test_the_divergence_of_subsets_is_exact_with_its_gradient():
     np.testing.assert_allclose(found, exact, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_divergence_of_partitions_is_unbiased_with_its_gradient():
     call = value_and_gradients(
         made(PartitionSelection, num_draws=16), lambda found: found.divergence, 60

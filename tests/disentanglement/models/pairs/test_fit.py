@@ -95,6 +95,7 @@ def test_what_is_told_is_the_mean_over_an_epoch():
     assert again == found
 
 
+@pytest.mark.slow
 def test_keras_callbacks_see_held_out_losses(tmp_path):
     model = make_model()
     history = model.fit(
