@@ -179,7 +179,11 @@ def test_the_names_are_those_of_all_that_is_registered():
     assert OBJECTS.keys() == {name for _, name in named}
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(
+    "order",
+    ["Keras first"]
+    + [pytest.param(o, marks=pytest.mark.slow) for o in ORDERS if o != "Keras first"],
+)
 def test_what_was_saved_is_loaded_in_a_fresh_process(order, tmp_path):
     names = OBJECTS if order == "mvhg_tf first" else ["VaDE", "GroupVAE"]
     objects = {}

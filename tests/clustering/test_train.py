@@ -201,6 +201,7 @@ def test_a_start_in_the_folder_that_would_be_replaced_is_left_there(
     assert results_of(tmp_path / "run")["num_test"] == 40
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_costs_only_its_epochs(
     finished, source, tmp_path, monkeypatch, capsys
 ):

@@ -215,6 +215,7 @@ def test_separated_clusters_are_found_with_their_proportions(prior):
     np.testing.assert_allclose(found, expected, atol=0.03)
 
 
+@pytest.mark.slow
 def test_training_moves_the_proportions_to_those_of_the_data():
     x, _ = _separated()
     for prior in ("categorical", "hypergeometric"):

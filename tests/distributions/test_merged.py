@@ -129,6 +129,7 @@ class TestMerged:
             merged().mode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statistic", ["entropy", "kl_divergence"])
 def test_gradients_of_two_groups_are_the_exact_methods(statistic):
     log_weights = tf.constant([[0.5, -1.0], [3.0, 0.0], [-2.0, 4.0]])

@@ -97,6 +97,7 @@ class TestMonteCarlo:
         error = estimates.std(axis=0, ddof=1) / np.sqrt(len(estimates))
         assert np.all(np.abs(estimates.mean(axis=0) - wanted) < 5.0 * error + 1e-9)
 
+    @pytest.mark.slow
     def test_entropy_and_its_gradient(self):
         parameters = self.batch(CASES["three groups"])
         with tf.GradientTape() as tape:

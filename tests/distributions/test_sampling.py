@@ -166,6 +166,7 @@ class TestShapes:
         filled = dist.sample_filled(20, seed=[1, 2]).numpy()
         np.testing.assert_array_equal(filled, np.arange(6) <= counts[..., np.newaxis])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("groups", [2, 3])
     def test_shapes_unknown_in_the_graph(self, groups):
         @tf.function(

@@ -283,10 +283,9 @@ class TestCompiled:
         compiled = tf.function(gradient, jit_compile=True)(log_weights, temperature)
         np.testing.assert_allclose(eager, compiled, rtol=1e-8, atol=1e-9)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("method", ["exact", "merged"])
-    @pytest.mark.parametrize(
-        "own_sizes", [pytest.param(False, marks=pytest.mark.slow), True]
-    )
+    @pytest.mark.parametrize("own_sizes", [False, True])
     def test_urns_one_by_one_have_the_gradient_of_the_batch(
         self, own_sizes, method, monkeypatch
     ):

@@ -71,6 +71,7 @@ def test_two_devices_end_with_the_weights_of_one(trained, model):
     check_same_weights(trained / "mirrored" / model, trained / "none" / model)
 
 
+@pytest.mark.slow
 def test_two_devices_share_batches_from_files_and_their_total_correlation(tmp_path):
     from_files = "dataset.name = 'dummy_data'"
     finish(start(tmp_path, "beta_tc_vae", "none,mirrored", from_files))

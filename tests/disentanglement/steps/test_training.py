@@ -275,9 +275,10 @@ def test_a_step_that_xla_compiled_is_the_plain_one(tmp_path, without_noise):
             np.testing.assert_allclose(curve(compiled)[name][step], value, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "precision",
-    [pytest.param("mixed_bfloat16", marks=pytest.mark.slow), "mixed_float16"],
+    ["mixed_bfloat16", "mixed_float16"],
 )
 def test_mixed_precision_is_near_float32_and_keeps_float32_weights(
     plain, tmp_path, precision

@@ -41,6 +41,7 @@ def pairs(num=24):
     return tf.data.Dataset.from_tensor_slices((IMAGES[0][:num], IMAGES[1][:num]))
 
 
+@pytest.mark.slow
 def test_it_ends_with_the_weights_of_the_training_loop():
     rows = np.arange(24)
     listed = ListedPairs(

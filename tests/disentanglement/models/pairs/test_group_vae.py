@@ -178,6 +178,7 @@ def test_label_beyond_the_latents_or_none_shares_everything():
     np.testing.assert_array_equal(selection.independent, np.zeros((2, 3)))
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss_and_repeats_exactly():
     def train():
         model = make_model()

@@ -76,6 +76,7 @@ def test_divergence_is_the_enumerated_kl_to_the_prior(charge_subset):
     np.testing.assert_allclose(divergence, (p * np.log(p / q)).sum(), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_mean_estimator_is_exact_for_what_is_linear_in_the_counts():
     """E[sum_i cost_i independent_i] has a closed gradient; every draw gives it."""
     selection = with_log_odds(0.4)
