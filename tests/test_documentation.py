@@ -15,9 +15,11 @@ without a fence is a shell block, or one of `FORMULAS`.
 
 import ast
 import contextlib
+import importlib
 import io
 import os
 import re
+import runpy
 import stat
 import subprocess
 import sys
@@ -121,8 +123,33 @@ def test_the_site_builds_without_a_warning(tmp_path):
         assert not re.search(r'<(?:script|link)[^>]*(?:src|href)="(?:https?:)?//', html)
     assert "<math " in (tmp_path / "explanation/mathematics/index.html").read_text()
     reference = (tmp_path / "reference/distributions/index.html").read_text("utf-8")
+    urn = 'id="mvhg_tf.MultivariateFisherNoncentralHypergeometric.'
     for name in ("sample_one_hot", "fit_mean", "marginal_log_prob", "support_size"):
-        assert f"MultivariateFisherNoncentralHypergeometric.{name}" in reference
+        assert urn + name in reference
+    assert 'id="mvhg_tf.distributions' not in reference
+    assert "<strong>24" not in reference  # a power, 2**24, and not bold
+
+
+@pytest.mark.parametrize(
+    "package", ["mvhg_tf", "mvhg_tf.clustering", "mvhg_tf.disentanglement"]
+)
+def test_the_reference_has_all_public_names(package):
+    pages = (ROOT / "docs/reference").glob("*.md")
+    shown = re.findall(
+        "^::: (.*)$", "\n".join(p.read_text("utf-8") for p in pages), re.M
+    )
+    names = set(importlib.import_module(package).__all__) - {"__version__"}
+    assert names
+    assert {f"{package}.{name}" for name in names} <= set(shown)
+
+
+def test_the_picture_of_the_home_page_is_drawn():
+    script = runpy.run_path(ROOT / "docs/figures/draw_urn.py")
+    probabilities = script["draw"]().axes[2].containers
+    for bars, size in zip(probabilities, script["SIZES"], strict=True):
+        heights = [bar.get_height() for bar in bars]
+        assert len(heights) == size + 1
+        assert sum(heights) == pytest.approx(1.0)
 
 
 # Python blocks

@@ -12,26 +12,35 @@ if TYPE_CHECKING:
         LabelSelection,
     )
     from mvhg_tf.disentanglement.steps.export import export_saved_model
-    from mvhg_tf.disentanglement.steps.trained_model import load_model
+    from mvhg_tf.disentanglement.steps.trained_model import (
+        PairResult,
+        TrainedModel,
+        load_model,
+    )
 
 __all__ = [
     "ArgmaxSelection",
     "GroupVAE",
     "HypergeometricSelection",
     "LabelSelection",
+    "PairResult",
+    "TrainedModel",
     "export_saved_model",
     "load_model",
     "register_data_set",
 ]
 
 _SELECTIONS = "mvhg_tf.disentanglement.models.pairs.selection"
+_TRAINED_MODEL = "mvhg_tf.disentanglement.steps.trained_model"
 _HOMES = {
     "ArgmaxSelection": _SELECTIONS,
     "GroupVAE": "mvhg_tf.disentanglement.models.pairs.group_vae",
     "HypergeometricSelection": _SELECTIONS,
     "LabelSelection": _SELECTIONS,
+    "PairResult": _TRAINED_MODEL,
+    "TrainedModel": _TRAINED_MODEL,
     "export_saved_model": "mvhg_tf.disentanglement.steps.export",
-    "load_model": "mvhg_tf.disentanglement.steps.trained_model",
+    "load_model": _TRAINED_MODEL,
     "register_data_set": "mvhg_tf.disentanglement.data.named_data",
 }
 

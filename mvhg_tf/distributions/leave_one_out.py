@@ -63,8 +63,8 @@ def leave_one_out_loss(
 
     #### References
 
-    [1]: W. Kool, H. van Hoof and M. Welling. Buy 4 REINFORCE Samples, Get a Baseline
-         for Free! _ICLR workshop on deep RL meets structured prediction_, 2019.
+    * W. Kool, H. van Hoof and M. Welling. Buy 4 REINFORCE Samples, Get a Baseline
+      for Free! _ICLR workshop on deep RL meets structured prediction_, 2019.
     """
     if num_draws < _LEAST_DRAWS:
         raise ValueError(

@@ -130,22 +130,22 @@ class MultivariateFisherNoncentralHypergeometric(
     * Sizes that would need rows of more than 2^28 numbers raise a `ValueError`.
     * `method="merged"` depends on the order of the groups and is not Fisher's
       distribution (see `__init__`).
-    * Counts of float32 are exact up to 2**24, of float16 up to 2**11, of bfloat16 up
-      to 2**8. Only they have the dtype of the distribution: all is computed in
+    * Counts of float32 are exact up to `2**24`, of float16 up to `2**11`, of bfloat16
+      up to `2**8`. Only they have the dtype of the distribution: all is computed in
       float64, except the relaxation of `"gumbel_softmax"`, in float32 at least.
 
     #### References
 
-    [1]: R. A. Fisher. The Logic of Inductive Inference. _Journal of the Royal
-         Statistical Society_ 98(1), 1935.
-    [2]: A. Fog. Sampling Methods for Wallenius' and Fisher's Noncentral
-         Hypergeometric Distributions. _Communications in Statistics - Simulation
-         and Computation_ 37(2), 2008.
-    [3]: T. M. Sutter, L. Manduchi, A. Ryser and J. E. Vogt. Learning Group
-         Importance using the Differentiable Hypergeometric Distribution. _ICLR_,
-         2023.
-    [4]: K. Ahmed, Z. Zeng, M. Niepert and G. Van den Broeck. SIMPLE: A Gradient
-         Estimator for k-Subset Sampling. _ICLR_, 2023.
+    * R. A. Fisher. The Logic of Inductive Inference. _Journal of the Royal
+      Statistical Society_ 98(1), 1935.
+    * A. Fog. Sampling Methods for Wallenius' and Fisher's Noncentral
+      Hypergeometric Distributions. _Communications in Statistics - Simulation
+      and Computation_ 37(2), 2008.
+    * T. M. Sutter, L. Manduchi, A. Ryser and J. E. Vogt. Learning Group
+      Importance using the Differentiable Hypergeometric Distribution. _ICLR_,
+      2023.
+    * K. Ahmed, Z. Zeng, M. Niepert and G. Van den Broeck. SIMPLE: A Gradient
+      Estimator for k-Subset Sampling. _ICLR_, 2023.
     """
 
     def __init__(

@@ -73,11 +73,11 @@ class FisherNoncentralHypergeometric(
 
     #### References
 
-    [1]: R. A. Fisher. The Logic of Inductive Inference. _Journal of the Royal
-         Statistical Society_ 98(1), 1935.
-    [2]: A. Fog. Calculation Methods for Wallenius' Noncentral Hypergeometric
-         Distribution. _Communications in Statistics - Simulation and Computation_
-         37(2), 2008.
+    * R. A. Fisher. The Logic of Inductive Inference. _Journal of the Royal
+      Statistical Society_ 98(1), 1935.
+    * A. Fog. Calculation Methods for Wallenius' Noncentral Hypergeometric
+      Distribution. _Communications in Statistics - Simulation and Computation_
+      37(2), 2008.
     """
 
     def __init__(

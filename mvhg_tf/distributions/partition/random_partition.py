@@ -126,12 +126,12 @@ class RandomPartition(
 
     #### References
 
-    [1]: T. M. Sutter, A. Ryser, J. Liebeskind and J. E. Vogt. Differentiable Random
-         Partition Models. _NeurIPS_, 2023.
-    [2]: A. Grover, E. Wang, A. Zweig and S. Ermon. Stochastic Optimization of Sorting
-         Networks via Continuous Relaxations. _ICLR_, 2019.
-    [3]: L. Liu, C. Dong, X. Liu, B. Yu and J. Gao. Bridging Discrete and
-         Backpropagation: Straight-Through and Beyond. _NeurIPS_, 2023.
+    * T. M. Sutter, A. Ryser, J. Liebeskind and J. E. Vogt. Differentiable Random
+      Partition Models. _NeurIPS_, 2023.
+    * A. Grover, E. Wang, A. Zweig and S. Ermon. Stochastic Optimization of Sorting
+      Networks via Continuous Relaxations. _ICLR_, 2019.
+    * L. Liu, C. Dong, X. Liu, B. Yu and J. Gao. Bridging Discrete and
+      Backpropagation: Straight-Through and Beyond. _NeurIPS_, 2023.
     """
 
     def __init__(
