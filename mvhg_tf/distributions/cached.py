@@ -38,6 +38,8 @@ def cached(function: Callable[P, R], keep_events: bool = False) -> Callable[P, R
     def variant(key: tuple[object, ...]) -> Callable[..., Any]:
         return tf.function(function, autograph=False, reduce_retracing=True)
 
+    # AutoGraph has nothing to convert, and would take most of a tracing.
+    @tf.autograph.experimental.do_not_convert
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         leaves = tf.nest.flatten((args, kwargs))

@@ -168,7 +168,7 @@ class LabelProportionsClassifier(ClassifierMixin, BaseEstimator):
         counts = tf.constant(counts, tf.float32)
         num_classes, places = counts.shape[1], members.shape[1]
 
-        @tf.function
+        @tf.function(autograph=False)
         def step(chosen: tf.Tensor) -> tf.Tensor:
             indices, known = tf.gather(members, chosen), tf.gather(counts, chosen)
             present = indices >= 0

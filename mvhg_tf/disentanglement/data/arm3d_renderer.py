@@ -177,6 +177,7 @@ def _paint_object(
 @tf.function(
     input_signature=[tf.TensorSpec([None, len(FACTOR_SIZES)], tf.int32)],
     jit_compile=True,
+    autograph=False,
 )
 def _render(factors: tf.Tensor) -> tf.Tensor:
     centers = np.arange(IMAGE_SIZE, dtype=np.float32) + 0.5

@@ -61,7 +61,8 @@ class Source:
         They are to be given to `finish`, best in the step that uses them.
         """
         steps = tf.data.Dataset.counter(first_step)
-        return steps.map(self.draw, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+        draw = tf.autograph.experimental.do_not_convert(self.draw)
+        return steps.map(draw, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
     def _seed_of(self, step: tf.Tensor) -> tf.Tensor:
         seed = tf.stack([self._seed, tf.cast(step, tf.int32)])

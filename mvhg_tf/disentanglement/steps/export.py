@@ -1,5 +1,8 @@
 """A trained autoencoder as a SavedModel with disentanglement_lib's signatures."""
 
+from collections.abc import Callable
+from typing import Any
+
 import tensorflow as tf
 
 from mvhg_tf.disentanglement.models.pairs.group_vae import GroupVAE
@@ -42,28 +45,33 @@ def export_saved_model(
         tf.saved_model.save(module, part, signatures=signatures)
 
 
+def _signature(*specs: tf.TensorSpec) -> Callable[..., Any]:
+    """A decorator; AutoGraph, which would take most of the time, has nothing to do."""
+    return tf.function(input_signature=specs, autograph=False)
+
+
 def _signatures(
     model: Autoencoder, observation_shape: tuple[int, int, int]
 ) -> dict[str, tf.types.experimental.GenericFunction]:
     def images(name: str) -> tf.TensorSpec:
         return tf.TensorSpec([None, *observation_shape], tf.float32, name)
 
-    @tf.function(input_signature=[images("images")])
+    @_signature(images("images"))
     def gaussian_encoder(images: tf.Tensor) -> dict[str, tf.Tensor]:
         mean, log_variance = model.encode(images)
         return {"mean": mean, "logvar": log_variance}
 
-    @tf.function(input_signature=[images("images")])
+    @_signature(images("images"))
     def reconstructions(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"images": model.decode(model.encode(images).mean)}
 
     latents = tf.TensorSpec([None, model.num_latent], tf.float32, "latent_vectors")
 
-    @tf.function(input_signature=[latents])
+    @_signature(latents)
     def decoder(latent_vectors: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"images": model.decode(latent_vectors)}
 
-    @tf.function(input_signature=[latents])
+    @_signature(latents)
     def decoded_images(latent_vectors: tf.Tensor) -> dict[str, tf.Tensor]:
         logits = model.decode(latent_vectors)
         return {"images": model.reconstruction_loss.to_pixels(logits)}
@@ -91,7 +99,7 @@ def _losses_signature(
         specs.append(tf.TensorSpec([None], tf.int32, "labels"))
     names = [spec.name for spec in specs]
 
-    @tf.function(input_signature=specs)
+    @_signature(*specs)
     def losses(*values: tf.Tensor) -> dict[str, tf.Tensor]:
         batch = dict(zip(names, values, strict=True))
         step = tf.cast(model.step, tf.int32) + batch.pop("noise")
@@ -127,9 +135,9 @@ def _pair_signature(
 
     if isinstance(model.selection, LabelSelection):
         labels = tf.TensorSpec([None], tf.int32, "labels")
-        return tf.function(aggregated, input_signature=[images_1, images_2, labels])
+        return _signature(images_1, images_2, labels)(aggregated)
 
-    @tf.function(input_signature=[images_1, images_2])
+    @_signature(images_1, images_2)
     def pair(images_1: tf.Tensor, images_2: tf.Tensor) -> dict[str, tf.Tensor]:
         return aggregated(images_1, images_2, labels=None)
 

@@ -122,7 +122,7 @@ def _save_with_representation(
     encoder = model.signatures["gaussian_encoder"]
     images = encoder.structured_input_signature[1]["images"]
 
-    @tf.function(input_signature=[images])
+    @tf.function(input_signature=[images], autograph=False)
     def representation(images: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = encoder(images=images)
         return {"default": transform(outputs["mean"], outputs["logvar"])}

@@ -102,7 +102,7 @@ class Problem:
         ).numpy()
 
 
-@tf.function
+@tf.function(autograph=False)
 def _estimate(
     log_weights: tf.Tensor,
     target: tf.Tensor,

@@ -183,18 +183,20 @@ class WeightLearning:
         self, batches: tf.Tensor, first_step: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Takes a step on each row of `batches` and returns mean losses."""
+        # Only the loop is for AutoGraph.
+        losses_of = tf.autograph.experimental.do_not_convert(self._losses)
         total = tf.zeros(self.log_weights.shape[:-1])
         num_steps = tf.shape(batches)[0]
         for index in tf.range(num_steps):
             observed = tf.gather(self._training, batches[index])
             with tf.GradientTape() as tape:
-                losses = self._losses(observed, first_step + index)
+                losses = losses_of(observed, first_step + index)
                 loss = tf.reduce_sum(losses)
             gradient = tape.gradient(loss, self.log_weights)
             self._optimizer.apply([gradient], [self.log_weights])
             total += losses
         # A step's seed is its number, so a negative one is no step's.
-        validation_loss = self._losses(self._validation, -1 - first_step)
+        validation_loss = losses_of(self._validation, -1 - first_step)
         return total / tf.cast(num_steps, tf.float32), validation_loss
 
     def _losses(self, observed: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
