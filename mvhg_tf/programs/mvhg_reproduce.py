@@ -8,6 +8,7 @@ the jobs that are finished have shown, into the folder `report` beside them.
 
 from __future__ import annotations
 
+import fnmatch
 import types
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -98,6 +99,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         "of the clustering study, instead of the preset's: digits, mnist, "
         "fashion_mnist, an npz file with x and y, or a folder with MNIST's idx files",
     )
+    program.add_text(
+        "only",
+        "only the jobs whose names match a shell pattern such as 'hgvae_s*'; several "
+        "are separated by commas (--list prints the names)",
+    )
     job_flags.add_runner_flags(program)
     program.add_switch(
         "report",
@@ -114,6 +120,8 @@ def _reproduce(flags: types.SimpleNamespace) -> int:
         raise UserError("--list and --report are two things: leave one of them out.")
     output_dir = flags.output_dir or f"{flags.study}_study"
     jobs = chosen.make_jobs(flags.preset, *([flags.data] if flags.data else []))
+    if flags.only:
+        jobs = _matching(jobs, flags.only)
     jobs = job_flags.selected(jobs, flags)
     if flags.list:
         job_flags.list_jobs(jobs, output_dir)
@@ -130,6 +138,20 @@ def _reproduce(flags: types.SimpleNamespace) -> int:
         flags,
         "the same command with --report writes what they have shown",
     )
+
+
+def _matching(jobs: Sequence[Job], patterns: str) -> list[Job]:
+    chosen = [
+        job
+        for job in jobs
+        if any(fnmatch.fnmatchcase(job.name, p) for p in patterns.split(","))
+    ]
+    if not chosen:
+        raise UserError(
+            f"--only={patterns!r} matches no job: give a pattern of names, such as "
+            f"{jobs[0].name!r}; --list prints them."
+        )
+    return chosen
 
 
 if __name__ == "__main__":

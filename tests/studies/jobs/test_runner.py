@@ -126,6 +126,13 @@ def test_shards_part_the_jobs():
     assert sorted(names) == [job.name for job in jobs]
 
 
+def test_only_the_jobs_that_are_asked_for(tmp_path, capsys):
+    flags = ["weak", "--preset=smoke", f"--output_dir={tmp_path}", "--list"]
+    assert mvhg_reproduce.main([*flags, "--only=hgvae_s1*,adavae_s5_seed0"]) == 0
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert names == ["hgvae_s1_seed0", "adavae_s5_seed0"]
+
+
 RUN = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by "pytest &"
@@ -191,6 +198,7 @@ def test_a_backend_that_is_not_installed_is_told(tmp_path, backend, monkeypatch)
         (["weak", "--jobs=0"], "from 1"),
         (["weak", "--preset=huge"], "'huge'"),
         (["weak", "--backend=slurm"], "'slurm'"),
+        (["weak", "--only=nothing*"], "'nothing*' matches no job"),
     ],
 )
 def test_bad_flags_get_one_sentence(flags, said, capsys):
