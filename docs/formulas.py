@@ -1,6 +1,7 @@
 """A hook of mkdocs: formulas become MathML at build time, so pages load no script.
 
-`pymdownx.arithmatex` marks what stands between dollar signs.
+`pymdownx.arithmatex` marks what stands between dollar signs. A number stays on the line
+of its deviation.
 """
 
 import html
@@ -23,4 +24,6 @@ def on_page_content(content: str, **_) -> str:
             formula = convert(html.unescape(inline)) + "</span>"
         return NAME.sub(r'\1<mspace width="0.17em"/>', formula)
 
-    return FORMULA.sub(mathml, content)
+    return FORMULA.sub(mathml, content).replace(
+        " ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"
+    )
