@@ -55,8 +55,9 @@ def _text(found, shape: str, num_seeds: int, epochs: int) -> str:
         "# Benchmark of learning from label proportions\n\n"
         "Written by `bin/benchmark bags`. Accuracy in % on single test samples, which "
         f"training never sees: {shape}. `LabelProportionsClassifier` with its defaults "
-        f"(784-256-128-10 on MNIST) and {epochs} epochs, on bags drawn at random once; "
-        "the usual loss, which compares the mean of the predictions, and the exact "
-        f"log-probability of the counts; {num_seeds} seeds, each with a split, bags "
-        f"and a start of its own. {machine.description()}\n\n{table}"
+        f"(784-256-128-10 on MNIST) and {epochs} epochs, on bags drawn at random once. "
+        "The usual loss compares the mean of the predictions with the proportions of "
+        "the bag. The other is the exact log-probability of the counts. "
+        f"{num_seeds} seeds, each with its own split, bags and initial weights. "
+        f"{machine.description()}\n\n{table}"
     )

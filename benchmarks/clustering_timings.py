@@ -89,8 +89,8 @@ def _text(medians: Mapping[str, float], rounds: int, num_samples: int) -> str:
         "# Benchmark of clustering\n\n"
         "Written by `bin/benchmark clustering`. VaDE with each prior, and a plain Keras"
         " autoencoder of the same layers (784-500-500-2000-10 and back) and batches, "
-        "without the mixture and the noise, all trained by `fit`, measured in one run,"
-        f" in turns; medians of {rounds} epochs of {num_samples} samples of "
+        "without the mixture and the noise. All are trained by `fit`, and took turns "
+        f"in one run. Medians of {rounds} epochs of {num_samples} samples of "
         f"{_NUM_FEATURES} features in batches of {BATCH_SIZE}, {_NUM_CLUSTERS} "
         f"clusters. Machine: {machine.description()}\n\n{table}"
     )

@@ -34,10 +34,10 @@ def other_urns_section(progress) -> str:
         for name in repeated
     ]
     return (
-        f"## {NUM_OTHER_URNS} urns of ever other sizes\n\n"
-        "Eager calls; 3 to 7 groups of 1 to 200 elements. `survival_function` is of "
-        "`FisherNoncentralHypergeometric`. The first calls trace the graphs that serve "
-        f"all others. Memory grew by {new['MB']:.0f} MB from the tenth urn to the "
+        f"## {NUM_OTHER_URNS} urns of different sizes\n\n"
+        "Eager calls; 3 to 7 groups of 1 to 200 elements. `survival_function` is that "
+        "of `FisherNoncentralHypergeometric`. The first calls trace the graphs, which "
+        f"all others use. Memory grew by {new['MB']:.0f} MB from the tenth urn to the "
         f"last.\n\n"
         + markdown_table(
             ("", "median, ms", "largest, ms", "the same urn again, ms"), rows
@@ -97,10 +97,10 @@ def great_totals_section(progress) -> str:
             rows.append((f"{total:.0e}", num_groups, *_great_total(total, num_groups)))
             progress.update()
     return (
-        "## Great totals and many groups\n\n"
+        "## Large totals and many groups\n\n"
         "n drawn from c groups of 3 n / c elements, log-weights of deviation 1, "
-        "float64. Seconds of the second eager call, and in brackets the MB by which "
-        "the peak of the process had grown after it. Each row is a process of its own. "
+        "float64. Seconds of the second eager call. In brackets is the number of MB by "
+        "which the process's peak has grown after it. Each row is its own process. "
         "A dash: not tried, because one array would take more than "
         f"{MOST_BYTES / 1e9:.0f} GB or the call before took more than "
         f"{MOST_SECONDS:.0f} s. SciPy's `nchypergeom_fisher` has two groups: its pmf, "

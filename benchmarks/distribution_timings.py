@@ -56,8 +56,8 @@ def run(authors: Mapping[str, Worker], authors_memory: int | None, rounds: int) 
     versions = {f" PyTorch {worker.version()}." for worker in authors.values()}
     return (
         "# Benchmark of the distribution\n\n"
-        "Written by `bin/benchmark distribution`. What stands in one table was "
-        f"measured in one run, in turns; times are medians of {rounds}. Machine: "
+        "Written by `bin/benchmark distribution`. Each table is from one run, in which "
+        f"its rows took turns. Times are medians of {rounds}. Machine: "
         f"{machine.description()}{''.join(versions)}\n\n" + "\n".join(sections)
     )
 
@@ -264,10 +264,9 @@ def _memory_section(authors_memory, progress) -> str:
     return (
         heading
         + f"B = {MEMORY_BATCH}. The peak of the process's resident memory during the "
-        "step, less that of a process whose step has B = 1, so that what the "
-        "frameworks themselves occupy does not count; medians of 5 steps, after two "
-        "that load, trace and compile. Memory that a framework keeps for its next "
-        "step counts.\n\n"
+        "step, less that of a process whose step has B = 1. So what the frameworks "
+        "themselves occupy does not count. Memory that a framework keeps for its next "
+        "step counts. Medians of 5 steps, after two that load, trace and compile.\n\n"
         + text_tables.markdown_table(("", "MB", "times as little"), rows)
     )
 
@@ -287,7 +286,7 @@ def _draw_section(rounds, progress) -> str:
         f"## {NUM_DRAWS} draws of one urn\n\n"
         "m = (200, 200, 200), n = 180, weights (1, 5, 1). SciPy's "
         "`nchypergeom_fisher.rvs` is called class by class, with all the draws of one "
-        "remaining count in one call, and merges the later classes, so its draws are "
+        "remaining count in one call. It merges the later classes, so its draws are "
         "not exact.\n\n"
         + text_tables.markdown_table(
             ("", "median, ms", "million draws a second", "times as fast as SciPy"), rows

@@ -30,26 +30,29 @@ _NUM_LATENTS = 10
 _CHANGED = """
 ## What was changed
 
-The metrics are disentanglement_lib's own code. What takes long in DCI, and in the
-downstream task of boosted trees, is scikit-learn's `GradientBoostingClassifier`: for a
-factor of K values it grows K trees in each of 100 rounds, one after another, and sorts
-the points anew along each latent in each node of each tree. Here the library is given
-a classifier of the same name (`mvhg_tf.disentanglement.metrics.boosted_trees`), which
+The metrics are disentanglement_lib's own code. In DCI, and in the downstream task of
+boosted trees, most time goes into scikit-learn's `GradientBoostingClassifier`. For a
+factor of K values it grows K trees in each of 100 rounds, one after another. In each
+node of each tree it sorts the points anew along each latent. Here the library gets a
+classifier of the same name (`mvhg_tf.disentanglement.metrics.boosted_trees`), which
 
 - sorts the points once, and takes a node's points out of its parent's, in their order;
-- compares all places where a node could be split by one running sum for each latent;
+- compares all possible splits of a node by one running sum for each latent;
 - grows the trees of a round side by side on the cores (`OMP_NUM_THREADS` at most).
 
-It is the same algorithm: loss, rounds, depth, step, and the search over all splits. The
-trees are scikit-learn's, but where two splits are equally good and one is drawn. So are
-the scores, whose differences on the same points are far less than what other points
-make. Its draws have a seed, so that the same `dlib_evaluate` gives the same scores;
-scikit-learn's, as the library calls it, have none.
+It is the same algorithm: loss, rounds, depth, step, and the search over all splits.
+
+- The trees are scikit-learn's, except that if two splits are equally good, one of them
+  is drawn.
+- On the same points the scores differ far less than between one set of points and
+  another.
+- Its draws have a seed, so that the same `dlib_evaluate` gives the same scores. The
+  library calls scikit-learn's without a seed.
 
 All metrics that grow trees get them: `@dci`, `@dci_validation`, `@unified_scores`,
 `@factorwise_dci` and `predictor.predictor_fn = @gradient_boosting_classifier` in the
 downstream tasks and fairness. Names, parameters and results are the library's. The
-other metrics were left as they are.
+other metrics are unchanged.
 """
 
 
@@ -177,19 +180,19 @@ def _text(
         "# Benchmark of the metrics\n\n"
         "Written by `bin/benchmark metrics`. These are the metrics of the library's "
         f"`{_STUDY}`, by its own gin files, with {num_points} points to train on and "
-        "half as many to test on, measured in one run, "
-        f"{one_run}: disentanglement_lib's code with scikit-learn's boosted trees, and "
-        "with ours, as `dlib_evaluate` runs it. The data has the factors of "
+        "half as many to test on. disentanglement_lib's code runs with scikit-learn's "
+        "boosted trees and with ours, as `dlib_evaluate` runs it, measured in one run, "
+        f"{one_run}. The data has the factors of "
         f"`mpi3d_toy`'s first file ({', '.join(map(str, _FACTOR_SIZES))} values) and "
-        f"{_NUM_LATENTS} latents that are turned into each other, bent and blurred: no "
-        "time goes into images and encoders, which are the same in both. BLAS has one "
+        f"{_NUM_LATENTS} latents that are mixed, bent and blurred. So no time goes "
+        "into images and encoders, which are the same in both. BLAS has one "
         "thread in both. Processor seconds are those of all threads. scikit-learn "
         f"{importlib.metadata.version('scikit-learn')}. Machine: "
         f"{machine_description}\n\n"
         f"{_table_of_times(times)}\n"
         "## Scores of DCI\n\n"
-        f"Over {len(scores)} seeds, which draw other points and other noise, with "
-        f"{seed_points} points; the library's mean and standard deviation, ours, and "
+        f"Over {len(scores)} seeds, each with its own points and noise, with "
+        f"{seed_points} points: the library's mean and standard deviation, ours, and "
         "the largest difference of the two on the same points. The last columns are "
         f"the scores of the run above, with {num_points} points.\n\n"
         f"{_table_of_scores(scores, [calls[-1].scores for calls in times['dci']])}"

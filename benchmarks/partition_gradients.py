@@ -132,11 +132,12 @@ def gradients_section() -> str:
         rows.append(row)
     return (
         "## Bias and deviation of the gradients\n\n"
-        f"Of one partition of {NUM_ELEMENTS} elements into {NUM_GROUPS} groups: the "
-        "norm of the bias; the root of the summed variances of one draw's gradient; "
-        f"both over the norm of the exact gradient, which is found by listing all "
-        f"{NUM_GROUPS**NUM_ELEMENTS} assignments. {DRAWS} draws, so that a bias is "
-        f"known to 1/{round(np.sqrt(DRAWS))} of the deviation. The score function has "
+        f"For one partition of {NUM_ELEMENTS} elements into {NUM_GROUPS} groups. The "
+        "first number is the norm of the bias, the second the root of the summed "
+        "variances of one draw's gradient. Both are relative to the norm of the exact "
+        f"gradient, from all {NUM_GROUPS**NUM_ELEMENTS} assignments. With {DRAWS} "
+        f"draws a bias is known to 1/{round(np.sqrt(DRAWS))} of the deviation. The "
+        "score function has "
         "the mean loss as its baseline.\n\n"
         + text_tables.markdown_table(("estimator", *losses()), rows)
     )
@@ -167,10 +168,11 @@ def bounds_section() -> str:
             rows.append([deviation, kind, *ratios])
     return (
         "## The bounds\n\n"
-        f"Over the exact probability: medians, and 5% to 95%, of {BOUND_ASSIGNMENTS} "
-        f"assignments of {BOUND_ELEMENTS} elements to {NUM_GROUPS} groups, drawn from "
-        "the distribution itself or any; each with scores of its own, normal with the "
-        "deviation.\n\n"
+        "The bounds relative to the exact probability: medians, and 5% to 95%, of "
+        f"{BOUND_ASSIGNMENTS} assignments of {BOUND_ELEMENTS} elements to {NUM_GROUPS} "
+        "groups. The assignments are drawn from the distribution itself, or are "
+        "arbitrary. Each has its own normal scores with the deviation in the first "
+        "column.\n\n"
         + text_tables.markdown_table(
             ("deviation", "assignments", "lower bound", "upper bound"), rows
         )

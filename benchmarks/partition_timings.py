@@ -52,8 +52,8 @@ def run(authors: Mapping[str, Worker], rounds: int) -> str:
     versions = {f" PyTorch {worker.version()}." for worker in authors.values()}
     return (
         "# Benchmark of random partitions\n\n"
-        "Written by `bin/benchmark partition`. What stands in one row was measured in "
-        f"one run, in turns; times are medians of {rounds} in ms. Batches of "
+        "Written by `bin/benchmark partition`. Each row is from one run, in which its "
+        f"entries took turns. Times are medians of {rounds} in ms. Batches of "
         f"B = {BATCH_SIZE} partitions of n elements into K groups, float32, standard "
         "normal scores and log-weights. Machine: "
         f"{machine.description()}{''.join(versions)}\n\n" + "\n".join(sections)

@@ -105,9 +105,9 @@ def _text(medians: Mapping[str, float], rounds: int, is_library: bool) -> str:
     )
     return (
         "# Benchmark of the input pipeline\n\n"
-        "Written by `bin/benchmark pipeline`. All sources were measured in one run, in "
-        f"turns; medians of {rounds}. Batches of {BATCH_SIZE} pairs of 64 x 64 x 3 "
-        "images, the same images for all but arm3d. Stored images come as bytes; the "
+        "Written by `bin/benchmark pipeline`. All sources took turns in one run. "
+        f"Medians of {rounds}. Batches of {BATCH_SIZE} pairs of 64 x 64 x 3 images, "
+        "the same images for all except arm3d. Stored images come as bytes, and the "
         f"training step turns them into float32. {library} Machine: "
         f"{machine.description()}\n\n{table}"
     )

@@ -100,8 +100,8 @@ def _text(medians: Mapping[str, float], rounds: int, steps: int) -> str:
     )
     return (
         "# Benchmark of training\n\n"
-        "Written by `bin/benchmark training`. All models were measured in one run, in "
-        f"turns; medians of {rounds} times {steps} steps. Batches of {BATCH_SIZE} "
+        "Written by `bin/benchmark training`. All models took turns in one run. "
+        f"Medians of {rounds} times {steps} steps. Batches of {BATCH_SIZE} "
         "pairs of 64 x 64 x 3 images from memory, convolutional networks, 10 latents. "
         "The library's models are trained by its own code and Estimator, on "
         "TensorFlow 2.15, with the same images. Machine: "
