@@ -9,10 +9,9 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from keras import layers
 from keras.saving import register_keras_serializable
 
-from mvhg_tf.disentanglement.models.pairs.selection import PairSelection, Selection
+from mvhg_tf.disentanglement.models.pairs.selection import CountSelection, Selection
 from mvhg_tf.disentanglement.models.shared import gaussian, replicas
 from mvhg_tf.disentanglement.models.shared.gaussian import Gaussian
 from mvhg_tf.distributions import (
@@ -22,7 +21,7 @@ from mvhg_tf.distributions import (
 )
 
 
-class _DrawnSelection(PairSelection):
+class _DrawnSelection(CountSelection):
     """Base class: a subclass gives `_choose`.
 
     With gamma the symmetric KL of each latent's two posteriors, log(1 + gamma) goes
@@ -32,39 +31,22 @@ class _DrawnSelection(PairSelection):
 
     Args:
       num_latent: d, the number of latents.
-      initial_log_odds: of an independent against a shared latent, at the start, in
-        the dense layer's bias and in the prior.
       initial_sharpness: of the scores, at the start.
-      learn_prior: whether the prior's log-odds is a trainable weight.
+      **kwargs: as of the base class: `initial_log_odds`, `learn_prior`.
     """
 
     def __init__(
-        self,
-        num_latent: int,
-        initial_log_odds: float = -3.0,
-        initial_sharpness: float = 2.0,
-        learn_prior: bool = True,
-        **kwargs: Any,
+        self, num_latent: int, initial_sharpness: float = 2.0, **kwargs: Any
     ) -> None:
         super().__init__(num_latent, **kwargs)
-        self.initial_log_odds = initial_log_odds
         self.initial_sharpness = initial_sharpness
-        self.learn_prior = learn_prior
-        self.log_weights = layers.Dense(2, name="log_weights", dtype="float32")
-        self.log_weights.build((None, num_latent))
-        self.log_weights.bias.assign([initial_log_odds, 0.0])
-        constant = keras.initializers.Constant
         self.sharpness = self.add_weight(
-            name="sharpness", shape=(), initializer=constant(initial_sharpness)
+            name="sharpness",
+            shape=(),
+            initializer=keras.initializers.Constant(initial_sharpness),
         )
         self.offsets = self.add_weight(
             name="offsets", shape=(num_latent,), initializer="zeros"
-        )
-        self.prior_log_odds = self.add_weight(
-            name="prior_log_odds",
-            shape=(),
-            initializer=constant(initial_log_odds),
-            trainable=learn_prior,
         )
 
     def select(
@@ -82,7 +64,7 @@ class _DrawnSelection(PairSelection):
         chosen = self._choose(
             replicas.pad_to_global(self.log_weights(signal)),
             replicas.pad_to_global(scores),
-            tf.stack([tf.convert_to_tensor(self.prior_log_odds), 0.0]),
+            self.prior_log_weights(),
             tf.unstack(tf.random.split(seed, 2)),
             training,
         )
@@ -112,20 +94,12 @@ class _DrawnSelection(PairSelection):
 
     def scalars(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
         """The prior's log-odds and the scores' sharpness."""
-        del step
-        return {
-            "prior_log_odds": tf.convert_to_tensor(self.prior_log_odds),
-            "sharpness": tf.convert_to_tensor(self.sharpness),
-        }
+        sharpness = tf.convert_to_tensor(self.sharpness)
+        return {**super().scalars(step), "sharpness": sharpness}
 
     def get_config(self) -> dict:
         """The arguments of the constructor."""
-        return {
-            **super().get_config(),
-            "initial_log_odds": self.initial_log_odds,
-            "initial_sharpness": self.initial_sharpness,
-            "learn_prior": self.learn_prior,
-        }
+        return {**super().get_config(), "initial_sharpness": self.initial_sharpness}
 
 
 @register_keras_serializable(package="mvhg_tf")
@@ -167,14 +141,9 @@ class SubsetSelection(_DrawnSelection):
             drawn = _likeliest(scores, log_probs)
         marginals = tf.linalg.matvec(of_all.mean(), number, transpose_a=True)
         independent = tf.stop_gradient(drawn - marginals) + marginals
-        uniform = (
-            tf.math.lgamma(d + 1.0)
-            - tf.math.lgamma(numbers + 1.0)
-            - tf.math.lgamma(d - numbers + 1.0)
-        )
         divergence = counts.kl_divergence(self._counts(prior_log_weights))
         divergence += tf.reduce_sum(
-            tf.exp(log_probs) * (uniform - of_all.entropy()), axis=-1
+            tf.exp(log_probs) * (self.log_subsets() - of_all.entropy()), axis=-1
         )
         return Selection(independent, divergence, log_probs)
 

@@ -128,8 +128,67 @@ class ArgmaxSelection(PairSelection):
         return Selection(independent, tf.zeros_like(independent[:, 0]))
 
 
+class CountSelection(PairSelection):
+    """Base class of those that learn a law of the number of independent latents.
+
+    It has the dense layer to the log weights of independent and shared latents, and the
+    prior's log-odds.
+
+    Args:
+      num_latent: d, the number of latents.
+      initial_log_odds: of an independent against a shared latent, at the start, in
+        the dense layer's bias and in the prior.
+      learn_prior: whether the prior's log-odds is a trainable weight.
+    """
+
+    def __init__(
+        self,
+        num_latent: int,
+        initial_log_odds: float = -3.0,
+        learn_prior: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(num_latent, **kwargs)
+        self.initial_log_odds = initial_log_odds
+        self.learn_prior = learn_prior
+        self.log_weights = layers.Dense(2, name="log_weights", dtype="float32")
+        self.log_weights.build((None, num_latent))
+        self.log_weights.bias.assign([initial_log_odds, 0.0])
+        self.prior_log_odds = self.add_weight(
+            name="prior_log_odds",
+            shape=(),
+            initializer=keras.initializers.Constant(initial_log_odds),
+            trainable=learn_prior,
+        )
+
+    def prior_log_weights(self) -> tf.Tensor:
+        """Of independent and shared latents, `[2]`."""
+        return tf.stack([tf.convert_to_tensor(self.prior_log_odds), 0.0])
+
+    def log_subsets(self) -> tf.Tensor:
+        """log C(d, k) for each k, `[d + 1]`."""
+        d = float(self.num_latent)
+        k = tf.range(d + 1)
+        return tf.math.lgamma(d + 1) - tf.math.lgamma(k + 1) - tf.math.lgamma(d - k + 1)
+
+    scalar_names: tuple[str, ...] = ("prior_log_odds",)
+
+    def scalars(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The prior's log-odds."""
+        del step
+        return {"prior_log_odds": tf.convert_to_tensor(self.prior_log_odds)}
+
+    def get_config(self) -> dict:
+        """The arguments of the constructor."""
+        return {
+            **super().get_config(),
+            "initial_log_odds": self.initial_log_odds,
+            "learn_prior": self.learn_prior,
+        }
+
+
 @register_keras_serializable(package="mvhg_tf")
-class HypergeometricSelection(PairSelection):
+class HypergeometricSelection(CountSelection):
     """HGVAE (section 5.2, C.2.2): the number of independent latents is learned.
 
     gamma, the symmetric KL of each latent's two posteriors `[B, d]`, goes through
@@ -149,15 +208,13 @@ class HypergeometricSelection(PairSelection):
       gradient_estimator: "mean" or "gumbel_softmax", how a draw is differentiated.
       log_divergences: whether log(1 + gamma) is used in place of gamma, which spans
         orders of magnitude.
-      initial_log_odds: of an independent against a shared latent, at the start, in
-        the dense layer's bias and in the prior.
-      learn_prior: whether the prior's log-odds is a trainable weight.
       charge_subset: whether the choice of the subset is charged for; without it the
         objective is no bound of the likelihood.
       stochastic_sort: whether training sorts with Gumbel noise, so that the order is a
         Plackett-Luce draw of these log scores (Grover et al. 2019, section 5).
       relaxed_sort: whether training takes NeuralSort's relaxed matrices in place of
         permutations, so that a latent may be in part independent.
+      **kwargs: as of `CountSelection`: `initial_log_odds`, `learn_prior`.
     """
 
     def __init__(
@@ -166,8 +223,6 @@ class HypergeometricSelection(PairSelection):
         temperature: LearningRateSchedule | None = None,
         gradient_estimator: str = "mean",
         log_divergences: bool = True,
-        initial_log_odds: float = -3.0,
-        learn_prior: bool = True,
         charge_subset: bool = True,
         stochastic_sort: bool = False,
         relaxed_sort: bool = False,
@@ -179,18 +234,7 @@ class HypergeometricSelection(PairSelection):
         self.temperature = temperature or ExponentialAnnealing()
         self.gradient_estimator = gradient_estimator
         self.log_divergences = log_divergences
-        self.initial_log_odds = initial_log_odds
-        self.learn_prior = learn_prior
         self.charge_subset = charge_subset
-        self.log_weights = layers.Dense(2, name="log_weights", dtype="float32")
-        self.log_weights.build((None, num_latent))
-        self.log_weights.bias.assign([initial_log_odds, 0.0])
-        self.prior_log_odds = self.add_weight(
-            name="prior_log_odds",
-            shape=(),
-            initializer=keras.initializers.Constant(initial_log_odds),
-            trainable=learn_prior,
-        )
 
     def select(
         self,
@@ -220,28 +264,19 @@ class HypergeometricSelection(PairSelection):
         is_hard = not (training and self.relaxed_sort)
         places = neural_sort(order_by, temperature, hard=is_hard)
         independent = tf.linalg.matvec(places, by_place, transpose_a=True)
-        prior_log_weights = tf.stack([tf.convert_to_tensor(self.prior_log_odds), 0.0])
-        prior = self._counts(prior_log_weights, temperature)
+        prior = self._counts(self.prior_log_weights(), temperature)
         divergence = counts.kl_divergence(prior)
         if self.charge_subset:
-            divergence += tf.linalg.matvec(tf.exp(log_probs), self._log_subsets())
+            divergence += tf.linalg.matvec(tf.exp(log_probs), self.log_subsets())
         return Selection(
             independent, replicas.local_rows(divergence), replicas.local_rows(log_probs)
         )
 
-    def _log_subsets(self) -> tf.Tensor:
-        """log C(d, k) for each k, `[d + 1]`."""
-        d = float(self.num_latent)
-        k = tf.range(d + 1)
-        return tf.math.lgamma(d + 1) - tf.math.lgamma(k + 1) - tf.math.lgamma(d - k + 1)
-
     scalar_names = ("temperature", "prior_log_odds")
 
     def scalars(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {
-            "temperature": self.temperature(step),
-            "prior_log_odds": tf.convert_to_tensor(self.prior_log_odds),
-        }
+        """The temperature and the prior's log-odds."""
+        return {"temperature": self.temperature(step), **super().scalars(step)}
 
     def _counts(
         self, log_weights: tf.Tensor, temperature: tf.Tensor
@@ -260,8 +295,6 @@ class HypergeometricSelection(PairSelection):
             "temperature": keras.saving.serialize_keras_object(self.temperature),
             "gradient_estimator": self.gradient_estimator,
             "log_divergences": self.log_divergences,
-            "initial_log_odds": self.initial_log_odds,
-            "learn_prior": self.learn_prior,
             "charge_subset": self.charge_subset,
             "stochastic_sort": self.stochastic_sort,
             "relaxed_sort": self.relaxed_sort,
