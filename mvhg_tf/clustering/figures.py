@@ -6,7 +6,7 @@ Each function returns a `matplotlib.figure.Figure`; nothing is shown or written.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
@@ -14,8 +14,7 @@ from matplotlib.figure import Figure
 
 from mvhg_tf.clustering.evaluation import Evaluation, in_class_order
 
-_TRUE_COLOR = "#4477aa"
-_LEARNED_COLOR = "#ee7733"
+_COLORS = {"true": "#4477aa", "learned": "#ee7733", "assigned": "#bbbbbb"}
 _CELL = 0.6  # inches a sample
 
 
@@ -43,61 +42,60 @@ def confusion_figure(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
 
 
 def proportions_figure(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
-    """Learned proportions beside the true ones of each class (paper, figure 3).
+    """True, learned and assigned proportions of each class (paper, figure 3).
 
-    Without classes, beside the assigned shares of each cluster.
+    Without classes, the learned and the assigned ones of each cluster.
     """
-    count = len(classes) or len(evaluation.learned_proportions)
-    figure = Figure(figsize=(2.0 + 0.6 * count, 3.6), layout="constrained")
+    learned, assigned = evaluation.learned_proportions, evaluation.assigned_proportions
+    bars = {"learned": learned, "assigned": assigned}
+    if classes:
+        bars = {name: evaluation.by_class(values) for name, values in bars.items()}
+        bars = {"true": evaluation.class_proportions, **bars}
+    names = classes or [str(cluster) for cluster in range(len(learned))]
+    figure = Figure(figsize=(2.6 + 0.6 * len(names), 3.6), layout="constrained")
     axes = figure.subplots()
-    if not classes:
-        assigned, learned = (
-            evaluation.assigned_proportions,
-            (evaluation.learned_proportions),
-        )
-        draw_proportions(
-            axes, assigned, learned, [str(k) for k in range(count)], name="assigned"
-        )
-        axes.set_xlabel("cluster")
-        return figure
-    draw_proportions(
-        axes,
-        evaluation.class_proportions,
-        evaluation.by_class(evaluation.learned_proportions),
-        classes,
-    )
-    axes.set_title(f"Total variation {evaluation.total_variation:.3f}")
+    draw_proportions(axes, bars, names)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
+    axes.set_xlabel("class" if classes else "cluster")
+    if classes:
+        axes.set_title(f"Total variation {evaluation.total_variation:.3f}")
     return figure
 
 
 def draw_proportions(
     axes: matplotlib.axes.Axes,
-    true: np.ndarray,
-    learned: np.ndarray,
-    classes: Sequence[str],
-    spread: np.ndarray | float = 0.0,
-    name: str = "true",
+    bars: Mapping[str, np.ndarray],
+    names: Sequence[str],
+    spreads: Mapping[str, np.ndarray] | None = None,
 ) -> None:
-    """Two bars for each class.
+    """Bars side by side for each class, or cluster.
 
     Args:
-      axes: to draw into.
-      true: proportions of the classes, `[classes]`.
-      learned: proportions of the clusters named after them, `[classes]`.
-      classes: their names.
-      spread: of the learned ones, drawn as error bars, `[classes]`; 0 for none.
-      name: of the proportions that the learned ones stand beside.
+      axes: to draw into; a legend is left to the caller.
+      bars: proportions `[N]`; "true", "learned" by the prior, or "assigned".
+      names: of the N classes or clusters.
+      spreads: of some of the bars, drawn as error bars, `[N]`.
     """
-    places = np.arange(len(classes))
-    axes.bar(places - 0.2, true, 0.4, color=_TRUE_COLOR, label=name)
-    axes.bar(places + 0.2, learned, 0.4, color=_LEARNED_COLOR, label="learned")
-    if np.any(spread):
-        axes.errorbar(places + 0.2, learned, spread, fmt="none", color="black")
-    axes.set_xticks(places, classes)
-    axes.set_xlabel("class")
+    places = np.arange(len(names))
+    width = 0.8 / len(bars)
+    for index, (name, values) in enumerate(bars.items()):
+        axes.bar(
+            places + width * (index + 0.5 - len(bars) / 2),
+            values,
+            width,
+            yerr=(spreads or {}).get(name),
+            color=_COLORS[name],
+            label=name,
+        )
+    axes.set_xticks(places, names)
     axes.set_ylabel("proportion")
-    axes.set_ylim(0, 1.25 * max(np.max(true), np.max(learned + spread)))
-    axes.legend(loc="upper right", ncols=2, frameon=False)
+
+
+def are_pictures(sample_shape: tuple[int, ...]) -> bool:
+    """Whether samples can be drawn: `[h, w]`, or `[h, w, C]` of 1 or 3 channels."""
+    return len(sample_shape) == 2 or (
+        len(sample_shape) == 3 and sample_shape[2] in (1, 3)
+    )
 
 
 def samples_figure(
@@ -106,12 +104,11 @@ def samples_figure(
     """Samples of each cluster in a row.
 
     Args:
-      samples: `[K, n, ...]`; `[h, w]` and `[h, w, 3]` are drawn as images, others as
-        one line of their features.
+      samples: pictures, of a shape that `are_pictures` takes, `[K, n, ...]`.
       class_of_cluster: `[K]`, as of `Evaluation`.
       classes: their names.
     """
-    images = np.clip(_as_images(samples), 0.0, 1.0)
+    images = np.clip(samples, 0.0, 1.0)
     order = in_class_order(class_of_cluster)
     size = (_CELL * images.shape[1] + 1.4, _CELL * images.shape[0] + 0.4)
     figure = Figure(figsize=size, layout="constrained")
@@ -181,12 +178,3 @@ def embedding_figure(
         handles, names, loc="outside right", markerscale=3, frameon=False, ncols=columns
     )
     return figure
-
-
-def _as_images(samples: np.ndarray) -> np.ndarray:
-    shape = samples.shape[2:]
-    if len(shape) == 3 and shape[-1] == 1:
-        return samples[..., 0]
-    if len(shape) == 2 or (len(shape) == 3 and shape[-1] == 3):
-        return samples
-    return samples.reshape(*samples.shape[:2], 1, -1)

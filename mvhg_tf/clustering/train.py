@@ -252,7 +252,7 @@ def _write_pictures(
         pictures["confusion"] = figures.confusion_figure(evaluation, classes)
     if data.is_table:
         _write_features(model, data, output_directory)
-    else:
+    elif figures.are_pictures(data.sample_shape):
         samples = _samples(model, data.sample_shape)
         pictures["samples"] = figures.samples_figure(samples, names, classes)
     for name, figure in pictures.items():

@@ -38,6 +38,7 @@ from mvhg_tf.studies.jobs.report_parts import (
     Table,
     spread_of,
 )
+from mvhg_tf.studies.legends import legend_below
 
 _TITLES = {
     "uniform": "balanced",
@@ -82,8 +83,7 @@ Hypergeometric Distribution", ICLR 2023). Trained by `gin_configs/{config}`, wit
 labels; all scores are of a test part. The runs of a version and a seed share their
 split, their pretraining and their start, and differ in the prior alone.
 
-{results.study.progress_sentence()} Numbers with ± are the mean and the sample standard
-deviation over the {len(results.preset.seeds)} seeds, or over those that are in.
+{results.study.progress_sentence()} {results.study.spread_sentence()}
 """
 
 
@@ -150,20 +150,24 @@ def _proportions(results: ClusteringResults) -> Section:
             _TITLES[version],
             prior,
             results.spread(version, prior, "total_variation"),
-            spread_of(results.weights_distances(version, prior)),
+            *(
+                spread_of(results.distances(version, prior, key))
+                for key in ("weights", "assigned_proportions")
+            ),
         ]
         for version in results.versions
         for prior in PRIORS
     ]
     parts: list[Part] = [
         "Half the sum of the differences between learned and true proportions of the "
-        "classes (total variation): of the proportions that the prior expects, and of "
-        "its weights, scaled to the sum 1. A hypergeometric prior's weights exaggerate "
+        "classes (total variation): of the proportions that the prior expects, of its "
+        "weights, scaled to the sum 1, and of the shares of the training part that are "
+        "assigned to the clusters. A hypergeometric prior's weights exaggerate "
         "imbalance; the shares that it expects of a batch are the mean of the "
         "distribution. The uniform prior learns neither.",
         Table(
             "total_variation",
-            ["version", "prior", "of proportions", "of weights"],
+            ["version", "prior", "of proportions", "of weights", "of assigned shares"],
             rows,
             3,
         ),
@@ -174,9 +178,10 @@ def _proportions(results: ClusteringResults) -> Section:
             Chart(
                 "figure_3",
                 figure,
-                "True proportions of the classes, and those that the hypergeometric "
-                "prior learned for the clusters named after them (the paper's Figure "
-                "3); means over the seeds, bars are one standard deviation.",
+                "True proportions of the classes, those that the hypergeometric prior "
+                "learned for the clusters named after them (the paper's Figure 3), "
+                "and the shares that are assigned to these clusters"
+                f"{results.study.bars}.",
             )
         )
     return Section("Figure 3: learned and true proportions", parts)
@@ -192,19 +197,23 @@ def _figure_3(results: ClusteringResults) -> Figure | None:
             shown[version] = known
     if not shown:
         return None
-    figure = Figure(figsize=(4.6 * len(shown), 3.6), layout="constrained")
+    figure = Figure(figsize=(5 * len(shown), 3.6), layout="constrained")
     axes = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     for axis, (version, known) in zip(axes, shown.items(), strict=True):
-        learned = np.array([by_class(x, "learned_proportions") for x in known])
-        true = np.mean([result["class_proportions"] for result in known], axis=0)
-        figures.draw_proportions(
-            axis,
-            true,
-            learned.mean(axis=0),
-            known[0]["classes"],
-            learned.std(axis=0, ddof=1) if len(known) > 1 else 0.0,
-        )
-        axis.set_title(_TITLES[version])
+        runs = {
+            "true": np.array([result["class_proportions"] for result in known]),
+            "learned": np.array([by_class(x, "learned_proportions") for x in known]),
+            "assigned": np.array([by_class(x, "assigned_proportions") for x in known]),
+        }
+        means = {name: values.mean(axis=0) for name, values in runs.items()}
+        spreads = {}
+        if len(known) > 1:
+            spreads = {
+                name: runs[name].std(axis=0, ddof=1) for name in ("learned", "assigned")
+            }
+        figures.draw_proportions(axis, means, known[0]["classes"], spreads)
+        axis.set(title=_TITLES[version], xlabel="class")
+    legend_below(figure, axes[0])
     return figure
 
 

@@ -77,14 +77,14 @@ class ClusteringResults:
             if ours is not None and theirs is not None
         ]
 
-    def weights_distances(self, version: str, run: str) -> Iterator[float]:
-        """The total variation of a prior's weights to the true proportions."""
+    def distances(self, version: str, run: str, key: str) -> Iterator[float]:
+        """The total variation to the true proportions, of values of the clusters."""
         for job in self.jobs(version):
             result = self.study.of(job, run)
             if result:
                 true = np.array(result["class_proportions"])
-                weights = by_class(result, "weights")
-                yield float(0.5 * (np.abs(weights - true).sum() + 1 - weights.sum()))
+                values = by_class(result, key)
+                yield float(0.5 * (np.abs(values - true).sum() + 1 - values.sum()))
 
 
 def by_class(result: Mapping, key: str) -> np.ndarray:

@@ -39,10 +39,11 @@ def draw_figure(rows: Sequence[dict]) -> Figure:
     axes = figure.subplots(2, 2)
     for axis_row, urn in zip(axes, _values(rows, "urn"), strict=True):
         chosen = [row for row in rows if row["urn"] == urn]
-        ten = len(_values(chosen, "loss")) > 4
+        losses = len(_values(chosen, "loss"))
+        many = losses > 4
         for axis, key in zip(axis_row, ("bias", "error"), strict=True):
-            _plot(axis, chosen, key, "0.6" if ten else None)
-            axis.set_title(urn)
+            _plot(axis, chosen, key, "0.6" if many else None)
+            axis.set_title(f"{urn}, {losses} losses in grey" if many else urn)
     for axis in axes[:, 0]:
         axis.set_ylabel("relative bias")
     for axis in axes[:, 1]:

@@ -99,6 +99,28 @@ class StudyResults:
             "started; what is not measured yet is left empty."
         )
 
+    @property
+    def num_seeds(self) -> int:
+        """Of the jobs that are finished or started."""
+        pairs = zip(self.jobs, self.states, strict=True)
+        return len({job.settings["seed"] for job, state in pairs if state != "to do"})
+
+    def spread_sentence(self) -> str:
+        """What the numbers are taken over, for the head of the report."""
+        if self.num_seeds == 1:
+            return "Each number is of one seed."
+        return (
+            "Numbers with ± are the mean and the sample standard deviation over "
+            f"{self.num_seeds} seeds, or over those that are in."
+        )
+
+    @property
+    def bars(self) -> str:
+        """What a figure's caption says of its error bars: one seed has none."""
+        if self.num_seeds == 1:
+            return ""
+        return "; means over the seeds, bars are one standard deviation"
+
     def versions(self, *names: str) -> dict[str, str]:
         """The versions that made the results.
 

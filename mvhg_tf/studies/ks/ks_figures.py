@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mvhg_tf.studies.ks.ks_experiment import Comparison, Sweep, select
+from mvhg_tf.studies.legends import legend_below
 
 # One row of each figure; a comparison with the exact cdf has no draws to show.
 _SHOWN = (
@@ -57,7 +58,7 @@ def _figure_1(
         row[0].set_title(f"class 2, {comparison}")
         _plot_tests(row[1:], sweep, select(rows, comparison))
     axes[0, 0].legend(title=_LABELS[sweep.parameter], ncols=2, fontsize=8)
-    axes[0, 1].legend()
+    legend_below(figure, axes[0, 2])
     return figure
 
 
@@ -78,7 +79,7 @@ def _ablation_figure(sweep: Sweep, rows: Sequence[dict]) -> Figure:
     for row, comparison in zip(axes, _SHOWN, strict=True):
         _plot_tests(row, sweep, select(rows, comparison))
         row[0].set_title(str(comparison), loc="left")
-    axes[0, 0].legend()
+    legend_below(figure, axes[0, 1])
     return figure
 
 
@@ -125,7 +126,7 @@ def _plot_tests(axes: Sequence[Axes], sweep: Sweep, rows: Sequence[dict]) -> Non
             )
     axes[0].set(yscale="log", ylim=_DISTANCE_LIMITS, ylabel="KS distance")
     axes[1].set(ylim=(-0.03, 1.03), ylabel="corrected p-value")
-    axes[1].axhline(0.05, color="black", ls=":", lw=1)
+    axes[1].axhline(0.05, color="black", ls=":", lw=1, label="p = 0.05")
     for axis in axes:
         axis.set_xlabel(_LABELS[sweep.parameter])
         axis.set_xticks(sweep.values)

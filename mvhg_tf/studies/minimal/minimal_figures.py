@@ -9,6 +9,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from mvhg_tf.studies.legends import legend_below
 from mvhg_tf.studies.minimal.weight_learning import OMEGA_2, Learner, true_log_weights
 
 _COLORS = matplotlib.colormaps["viridis"](np.linspace(0, 0.95, len(OMEGA_2)))
@@ -75,7 +76,9 @@ def _weights_figure(
                 xlabel="step",
                 ylabel=rf"$\log\,\omega_{group + 1}$",
             )
-    axes[0, 1].legend(**_LEGEND, loc="lower right")
+    axes[0, 1].legend(
+        **_LEGEND | {"title": r"$\omega_2$ (dotted: the truth)"}, loc="lower right"
+    )
     return figure
 
 
@@ -90,5 +93,5 @@ def _recovery_figure(errors: Mapping[str, Sequence[float]]) -> Figure:
         ylabel="largest error of the centred log-weights",
         xticks=OMEGA_2,
     )
-    axis.legend()
+    legend_below(figure, axis)
     return figure

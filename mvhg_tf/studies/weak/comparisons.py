@@ -21,13 +21,16 @@ from mvhg_tf.studies.weak.weak_study import (
 
 # By group: what is compared, what it is in HGVAE, and what in the group.
 _CHANGES = {
-    "hgvae_dlib": ("pairs", "exactly k differ", "the library's: 1 or k are redrawn"),
+    "hgvae_dlib": (
+        "pairs",
+        "exactly s are shared",
+        "the library's: 7 - s or 1 are redrawn",
+    ),
     "hgvae_uncharged": ("choice of the subset", "costs log C(d, k)", "free"),
     "hgvae_gumbel": ("gradient", "mean", "gumbel_softmax"),
 }
 _SCORES = (
-    ("k", COUNTS, "k"),
-    ("k̂", COUNTS, "k_hat"),
+    ("ŝ", COUNTS, "s_hat"),
     ("MSE, latent space", COUNTS, "mse_latent_space"),
     ("MSE, factor space", COUNTS, "mse_factor_space"),
     ("I", COUNTS, "independent_accuracy"),
@@ -54,7 +57,7 @@ def ablation(scores: WeakScores) -> Section | None:
     )
     columns = (
         ("loss", "train", "loss"),
-        ("k̂", COUNTS, "k_hat"),
+        ("ŝ", COUNTS, "s_hat"),
         ("MSE, latent space", COUNTS, "mse_latent_space"),
         ("MSE, factor space", COUNTS, "mse_factor_space"),
     )
@@ -108,13 +111,14 @@ def section(scores: WeakScores) -> Section | None:
             groups = ("hgvae", comparison.group)
             for group, variant in zip(groups, variants, strict=True):
                 rows.append([what, shared, variant, *_scores_of(scores, group, shared)])
-    header = ["compared", "s", "variant", *(name for name, _, _ in _SCORES)]
+    scored = (name for name, _, _ in _SCORES)
+    header = ["compared", "s", "variant", "mean s of the pairs", *scored]
     return Section(
         "HGVAE with one thing changed",
         [
             "The same seed in each pair of rows. In the library's pairs a factor that "
-            "is redrawn may keep its value, so fewer than k may differ: the errors "
-            "are of each pair's own k, whose mean is given.",
+            "is redrawn may keep its value, so more than s may be shared: the errors "
+            "are of each pair's own s, whose mean is given.",
             Table("comparisons", header, rows),
             *_agreement(scores),
             *_convergence(scores),
@@ -124,7 +128,9 @@ def section(scores: WeakScores) -> Section | None:
 
 def _scores_of(scores: WeakScores, group: str, shared: int) -> list[Cell]:
     job = scores.first(group, shared)
-    return [scores.number(job, step, key) for _, step, key in _SCORES]
+    k = scores.number(job, COUNTS, "k")
+    mean_shared = None if k is None else NUM_FACTORS - k
+    return [mean_shared, *(scores.number(job, step, key) for _, step, key in _SCORES)]
 
 
 def _agreement(scores: WeakScores) -> Iterator[str]:
@@ -176,7 +182,7 @@ def _convergence(scores: WeakScores) -> Iterator[str | Chart | Table]:
         for shared in gumbel.shared
     }
     targets = {shared: num_latents - NUM_FACTORS + shared for shared in gumbel.shared}
-    yield "How ŝ = d - k̂ goes in training, mean over the pairs of the batches:"
+    yield "How ŝ goes in training, mean over the pairs of the batches:"
     yield Chart(
         "convergence",
         weak_figures.convergence_figure(panels, targets),
@@ -191,7 +197,15 @@ def _convergence(scores: WeakScores) -> Iterator[str | Chart | Table]:
                 for part in (0.25, 0.5, 0.75, 1.0)
             ]
             rows.append([shared, name, *quarters, targets[shared]])
-    header = ["s", "gradient", "ŝ after 1/4", "1/2", "3/4", "all of it", "s = d - k"]
+    header = [
+        "s",
+        "gradient",
+        "ŝ after 1/4",
+        "1/2",
+        "3/4",
+        "all of it",
+        "s, latent space",
+    ]
     yield Table("convergence", header, rows)
 
 

@@ -40,13 +40,12 @@ def section(scores: WeakScores) -> Section:
                     num_latents,
                 ),
                 "The error of the number of shared latents (the paper's Figure 2), "
-                "and the estimate itself; bars are one standard deviation.",
+                f"and the estimate itself{scores.results.bars}.",
             )
         )
     for key, title in (
         ("mse_latent_space", "MSE of s in latent space:"),
         ("mse_factor_space", "MSE of s in factor space:"),
-        ("k_hat", "Mean number of independent latents, k̂:"),
         ("s_hat", "Mean number of shared latents, ŝ:"),
         ("active_latents", "Latents in use (a posterior of half a nat or more):"),
     ):
@@ -64,8 +63,8 @@ def _count_lines(scores: WeakScores, key: str) -> weak_figures.Lines:
 
 
 def _confusion(scores: WeakScores) -> Iterator[Chart | Table | str]:
-    """Test pairs by k and k_hat: of the models of one k each, and of mixed pairs."""
-    kinds: dict[str, Sequence[int | str]] = {"trained on one k": scores.shared}
+    """Test pairs by s and s_hat: of the models of one s each, and of mixed pairs."""
+    kinds: dict[str, Sequence[int | str]] = {"trained on one s": scores.shared}
     if MIXED in scores.preset.shared:
         kinds["trained on mixed pairs"] = [MIXED]
     tables = {}
@@ -80,8 +79,8 @@ def _confusion(scores: WeakScores) -> Iterator[Chart | Table | str]:
     yield Chart(
         "confusion",
         weak_figures.confusion_figure(tables),
-        "Of the pairs that differ in k factors, the share that is given k̂ independent "
-        "latents, over all seeds; the dots are k̂ = k.",
+        "Of the pairs that share s factors, the share that is given ŝ shared latents. "
+        "On the dots ŝ is right in latent space.",
     )
     yield _confusion_table(tables, num_latents)
 
@@ -94,10 +93,10 @@ def _confusion_table(
         if table is None:
             continue
         shares = 100 * weak_figures.row_shares(table)
-        for k in np.flatnonzero(table.sum(axis=1)):
-            truth = [int(k), num_latents - int(k), NUM_FACTORS - int(k)]
-            rows.append([method, kind, *truth, *map(float, shares[k])])
-    header = ["method", "pairs", "k", "s, latent space", "s, factor space"]
-    header += [f"k̂ = {k}, ŝ = {num_latents - k}" for k in range(num_latents + 1)]
-    folded = "The same in numbers, in percent of the pairs of a k"
+        for s in map(int, np.flatnonzero(table.sum(axis=1))):
+            truth = [s, num_latents - NUM_FACTORS + s]
+            rows.append([method, kind, *truth, *map(float, shares[s])])
+    header = ["method", "pairs", "s, factor space", "s, latent space"]
+    header += [f"ŝ = {s_hat}" for s_hat in range(num_latents + 1)]
+    folded = "The same in numbers, in percent of the pairs of an s"
     return Table("confusion", header, rows, digits=0, folded=folded)

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mvhg_tf.studies.jobs.report_parts import Spread
+from mvhg_tf.studies.legends import legend_below
 
 # A line for each name; the y of a point is a `Spread` over the seeds.
 Lines = Mapping[str, Sequence[Spread | None]]
@@ -28,6 +29,7 @@ _STYLES: dict[str, dict[str, Any]] = {
 }
 _ORDERED_COLORS = ("#88ccee", "#4477aa", "#222255")
 _REFERENCE: dict[str, Any] = {"color": "black", "lw": 1}
+_LATENT_SPACE = "$s$ in latent space"
 
 
 def counts_figure(
@@ -51,27 +53,26 @@ def counts_figure(
     figure = Figure(figsize=(13, 4.2), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     for axis, lines, title in (
-        (left, latent_space, "in latent space, $s = d - k$"),
-        (middle, factor_space, "in factor space, $s = F - k$"),
+        (left, latent_space, "in latent space"),
+        (middle, factor_space, "in factor space"),
     ):
         _plot_spreads(axis, shared, lines)
         axis.set(title=title, ylabel=r"MSE$(s, \hat s)$", ylim=(0, None))
     _plot_spreads(right, shared, s_hat)
     offset = num_latents - num_factors
     ends = np.array([shared[0], shared[-1]])
-    right.plot(ends, ends + offset, **_REFERENCE, ls=":", label="$s = d - k$")
-    right.plot(ends, ends, **_REFERENCE, ls="--", label="$s = F - k$")
+    right.plot(ends, ends + offset, **_REFERENCE, ls=":", label=_LATENT_SPACE)
+    right.plot(ends, ends, **_REFERENCE, ls="--", label="$s$ in factor space")
     right.set(title="the estimate", ylabel=r"mean $\hat s$", ylim=(0, num_latents + 1))
     for axis in (left, middle, right):
-        axis.set_xlabel("number of shared factors")
+        axis.set_xlabel("number of shared factors $s$")
         axis.set_xticks(shared)
-    handles, labels = right.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    legend_below(figure, right)
     return figure
 
 
 def confusion_figure(tables: Mapping[tuple[str, str], np.ndarray | None]) -> Figure:
-    """How many pairs of each k get each k_hat.
+    """How many pairs of each s get each s_hat.
 
     Args:
       tables: of each row and column of panels, counts `[F + 1, d + 1]`.
@@ -89,14 +90,14 @@ def confusion_figure(tables: Mapping[tuple[str, str], np.ndarray | None]) -> Fig
             axis.text(0.5, 0.5, "not measured", ha="center", transform=axis.transAxes)
             continue
         axis.set_axis_on()
-        axis.set_facecolor("#eeeeee")  # of a k without pairs
+        axis.set_facecolor("#eeeeee")  # of an s without pairs
         image = axis.imshow(row_shares(table), vmin=0, vmax=1, cmap="Greens")
-        k, k_hat = (range(size) for size in table.shape)
-        axis.plot(k, k, color="black", lw=0.8, ls=":")
-        axis.set(xticks=k_hat, yticks=k, xlabel=r"$\hat k$", ylabel="$k$")
+        s, s_hat = (np.arange(size) for size in table.shape)
+        axis.plot(s + len(s_hat) - len(s), s, color="black", lw=0.8, ls=":")
+        axis.set(xticks=s_hat, yticks=s, xlabel=r"$\hat s$", ylabel="$s$")
         axis.tick_params(labelsize=7)
     if image is not None:
-        figure.colorbar(image, ax=axes, label="share of the pairs of a k", shrink=0.8)
+        figure.colorbar(image, ax=axes, label="share of the pairs of an s", shrink=0.8)
     return figure
 
 
@@ -106,22 +107,21 @@ def row_shares(table: np.ndarray) -> np.ndarray:
     return np.where(sums > 0, table / np.maximum(sums, 1), np.nan)
 
 
-def metrics_figure(independent: Sequence[int], panels: Mapping[str, Lines]) -> Figure:
-    """The paper's Figure 11: disentanglement against k.
+def metrics_figure(shared: Sequence[int], panels: Mapping[str, Lines]) -> Figure:
+    """The paper's Figure 11: disentanglement against s.
 
     Args:
-      independent: K values of k, the number of factors that differ.
-      panels: of each metric, of each method the values at each k `[K]`.
+      shared: S values of s, the number of shared factors.
+      panels: of each metric, of each method the values at each s `[S]`.
     """
-    figure = Figure(figsize=(3.3 * len(panels), 3.6), layout="constrained")
+    figure = Figure(figsize=(max(5.0, 3.3 * len(panels)), 3.6), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axis, (metric, lines) in zip(axes, panels.items(), strict=True):
-        _plot_spreads(axis, independent, lines)
-        axis.set(title=metric, xlabel="number of independent factors $k$")
+        _plot_spreads(axis, shared, lines)
+        axis.set(title=metric, xlabel="number of shared factors $s$")
         axis.set_ylim(bottom=0)
-        axis.set_xticks(independent)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        axis.set_xticks(shared)
+    legend_below(figure, axes[0])
     return figure
 
 
@@ -157,7 +157,7 @@ def ablation_figure(
     axes[1, 0].set_xlabel(r"final temperature $\tau$")
     axes[1, 1].set_xlabel("learning rate")
     for axis in axes[0]:
-        axis.legend(fontsize=8)
+        axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8)
     return figure
 
 
@@ -173,15 +173,14 @@ def convergence_figure(
     figure = Figure(figsize=(4.2 * len(panels), 3.8), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     for axis, (shared, estimators) in zip(axes, panels.items(), strict=True):
-        line = axis.axhline(targets[shared], **_REFERENCE, ls=":")
-        line.set_label("$s = d - k$")
+        axis.axhline(targets[shared], **_REFERENCE, ls=":", label=_LATENT_SPACE)
         colors = ("#228833", "#aa4499")
         for (name, curves), color in zip(estimators.items(), colors, strict=True):
             for index, (steps, values) in enumerate(curves):
                 label = name if index == 0 else None
                 axis.plot(steps, values, color=color, lw=1.2, alpha=0.8, label=label)
         axis.set(title=f"$s = {shared}$ shared factors", xlabel="step", ylim=(0, None))
-        axis.legend(loc="lower left", fontsize=8)
+    legend_below(figure, axes[0])
     axes[0].set_ylabel(r"mean $\hat s$ of the training batches")
     return figure
 
@@ -194,10 +193,11 @@ def _plot_spreads(axis: Axes, xs: Sequence[int], lines: Lines) -> None:
     for index, (name, spreads) in enumerate(lines.items()):
         shift = 0.08 * (index - (len(lines) - 1) / 2)
         known = [(x, y) for x, y in zip(xs, spreads, strict=True) if y is not None]
+        deviations = [np.nan if y.deviation is None else y.deviation for _, y in known]
         axis.errorbar(
             [x + shift for x, _ in known],
             [y.mean for _, y in known],
-            [np.nan if y.deviation is None else y.deviation for _, y in known],
+            None if np.isnan(deviations).all() else deviations,
             label=name,
             capsize=3,
             lw=1.2,

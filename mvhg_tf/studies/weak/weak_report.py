@@ -29,7 +29,6 @@ from mvhg_tf.studies.weak.weak_scores import LABELS, WeakScores
 from mvhg_tf.studies.weak.weak_study import (
     COUNTS,
     METHODS,
-    NUM_FACTORS,
     num_independent,
 )
 from mvhg_tf.studies.weak.weak_tables import by_shared, shared_label
@@ -71,13 +70,6 @@ def write_report(preset: str, jobs: Sequence[Job], output_directory: str) -> str
 
 
 def _lead(scores: WeakScores) -> str:
-    seeds = len(scores.preset.seeds)
-    spreads = (
-        "Numbers with ± are the mean and the sample standard deviation over "
-        f"{seeds} seeds, or over those that are in"
-        if seeds > 1
-        else "Each number is of one seed"
-    )
     return f"""
 Pairs of images share s of seven factors, the other k = 7 - s differ (section 5.2 and
 appendix C.2 of Sutter et al., "Learning Group Importance using the Differentiable
@@ -85,7 +77,7 @@ Hypergeometric Distribution", ICLR 2023). Three autoencoders are trained on them
 differ in how they find the latents that a pair shares. "Mixed" pairs have a k of their
 own each (k = -1). Trained by {_configs(scores)}.
 
-{scores.results.progress_sentence()} {spreads}.
+{scores.results.progress_sentence()} {scores.results.spread_sentence()}
 """
 
 
@@ -141,22 +133,20 @@ def _disentanglement(scores: WeakScores) -> Section:
     """Figure 11."""
     evaluated = {step.name for job in scores.results.jobs for step in job.steps}
     metrics = [metric for metric in _METRICS if metric[0] in evaluated]
-    shared = sorted(scores.shared, reverse=True)
     panels = {
         name: {
-            LABELS[group]: [scores.spread(group, s, step, key) for s in shared]
+            LABELS[group]: [scores.spread(group, s, step, key) for s in scores.shared]
             for group in scores.groups
         }
         for step, key, name in metrics
     }
-    independent = [NUM_FACTORS - s for s in shared]
     parts: list[Part] = [
         "The paper's Figure 11 has no printed numbers to set beside.",
         Chart(
             "figure_11",
-            weak_figures.metrics_figure(independent, panels),
-            "Disentanglement against the number k of factors that differ (the paper's "
-            "Figure 11); bars are one standard deviation.",
+            weak_figures.metrics_figure(scores.shared, panels),
+            "Disentanglement against the number of shared factors (the paper's "
+            f"Figure 11){scores.results.bars}.",
         ),
     ]
     for step, key, name in metrics:
@@ -167,7 +157,7 @@ def _disentanglement(scores: WeakScores) -> Section:
 def _run_times(scores: WeakScores) -> Section:
     """Table 3."""
     parts: list[Part] = [
-        "Of the training alone, as ratios to LabelVAE's mean at the same k; runs that "
+        "Of the training alone, as ratios to LabelVAE's mean at the same s; runs that "
         "were stopped and went on are left out. *Processor time* is what the training "
         "itself was given, and is the one to read where other jobs or programs ran on "
         "the same cores, as the jobs of this study do with `--jobs`. *Wall time* is "
@@ -179,21 +169,21 @@ def _run_times(scores: WeakScores) -> Section:
 
 
 def _run_time_table(scores: WeakScores, key: str, name: str) -> Table:
-    columns = sorted((num_independent(s), s) for s in scores.preset.shared)
-    labels = [spread_of(scores.seconds("labelvae", s, key)) for _, s in columns]
+    columns = scores.preset.shared
+    labels = [spread_of(scores.seconds("labelvae", s, key)) for s in columns]
     rows: list[list[Cell]] = [["LabelVAE", "measured, seconds", *labels]]
     for group in scores.groups:
         ours = [
             None
             if label is None
             else spread_of(x / label.mean for x in scores.seconds(group, s, key))
-            for label, (_, s) in zip(labels, columns, strict=True)
+            for label, s in zip(labels, columns, strict=True)
         ]
         rows.append([LABELS[group], "measured", *ours])
         if group in METHODS:
-            papers = [_paper_ratio(group, k) for k, _ in columns]
+            papers = [_paper_ratio(group, num_independent(s)) for s in columns]
             rows.append([LABELS[group], "paper, wall time on a GTX 1080", *papers])
-    header = ["method", "source", *(f"k = {k}" for k, _ in columns)]
+    header = ["method", "source", *map(shared_label, columns)]
     return Table(f"table_3_{name}", header, rows)
 
 
@@ -211,7 +201,7 @@ def _settings(scores: WeakScores) -> Section:
         "Each job's operative gin configuration is in its folder, in "
         "`jobs/<job>/model/results/gin/train.gin`, those of its evaluations in "
         "`jobs/<job>/scores/<metric>/results/gin/evaluation.gin`. Here are those of "
-        "the first job of each group; the others differ in k and the seed."
+        "the first job of each group; the others differ in `dynamics.k` and the seed."
     ]
     listings: dict[str, dict[str, Listing]] = {}
     for job in scores.results.jobs:

@@ -83,10 +83,11 @@ class WeakScores:
         return None if job is None else self.results.number(job, step, key)
 
     def confusion(self, jobs: Sequence[Job]) -> np.ndarray | None:
-        """`[F + 1, d + 1]`, test pairs of all the jobs by k and k_hat."""
+        """`[F + 1, d + 1]`, test pairs of all the jobs by s and s_hat."""
         tables = [self.results.of(job, COUNTS).get("confusion") for job in jobs]
         known = [np.asarray(table) for table in tables if table is not None]
-        return np.sum(known, axis=0) if known else None
+        # Their rows are k = F - s, their columns k_hat = d - s_hat.
+        return np.sum(known, axis=0)[::-1, ::-1] if known else None
 
     def num_latents(self) -> int | None:
         """d, as far as a score gives it."""

@@ -71,6 +71,7 @@ def result_of(prior, seed):
         "class_of_cluster": [1, 0],
         "class_proportions": [0.25, 0.75],
         "learned_proportions": [0.65, 0.35],
+        "assigned_proportions": [0.8, 0.2],
         "weights": [0.5, 0.5],
         "classes": ["a", "b"],
         "at_start": {"accuracy": 0.7, "nmi": 0.6, "ari": 0.5},
@@ -82,8 +83,15 @@ def result_of(prior, seed):
 @pytest.fixture
 def made_up(tmp_path):
     """The folder of a study whose 60 % version isn't done yet."""
+    return write_jobs(tmp_path, seeds=(0, 1))
+
+
+def write_jobs(tmp_path, seeds):
     for job in make_jobs("smoke"):
-        if job.settings["version"] == "subsampled_60":
+        if (
+            job.settings["version"] == "subsampled_60"
+            or job.settings["seed"] not in seeds
+        ):
             continue
         folder = tmp_path / "jobs" / job.name
         for step in job.steps:
@@ -139,10 +147,22 @@ def test_the_report_says_what_is_reached(made_up):
     assert "data.version = (of the job)" in page
 
 
-def test_the_weights_distance_is_of_classes(made_up):
+def test_distances_are_of_classes(made_up):
     rows = rows_of(report_of(made_up) / "total_variation.csv")
     assert float(rows[0]["of weights"]) == pytest.approx(0.25)
+    assert float(rows[0]["of assigned shares"]) == pytest.approx(0.05)
     assert (made_up / "report" / "figure_3.png").is_file()
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_one_seed_has_no_spread(tmp_path, seeds):
+    folder = report_of(write_jobs(tmp_path, seeds))
+    page = (folder / "report.md").read_text()
+    several = len(seeds) > 1
+    assert ("Each number is of one seed." in page) is not several
+    assert ("bars are one standard deviation" in page) is several
+    row = rows_of(folder / "table_2.csv")[0]
+    assert (row["hypergeometric (deviation)"] != "") is several
 
 
 def test_the_papers_table_is_whole():

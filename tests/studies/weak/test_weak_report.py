@@ -4,15 +4,17 @@ import csv
 import json
 import math
 import os
+import re
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from mvhg_tf.programs import mvhg_reproduce
 from mvhg_tf.studies.jobs.job import Progress
 from mvhg_tf.studies.jobs.report_parts import Spread
 from mvhg_tf.studies.weak import comparisons, weak_figures, weak_paper, weak_targets
-from mvhg_tf.studies.weak.weak_scores import WeakScores, read_scalars
+from mvhg_tf.studies.weak.weak_scores import LABELS, WeakScores, read_scalars
 from mvhg_tf.studies.weak.weak_study import COUNTS, make_jobs
 
 
@@ -22,7 +24,9 @@ def counts(k, k_hats, **others):
     np.add.at(table, (k, k_hats), 1)
     errors = np.square(np.subtract(k_hats, k))
     return {
+        "k": np.mean(k),
         "k_hat": np.mean(k_hats),
+        "s_hat": 10 - np.mean(k_hats),
         "mse_latent_space": np.mean(errors),
         "confusion": table.tolist(),
         "unconverged_fits": 0,
@@ -148,26 +152,24 @@ def test_paper_stands_beside_ours(part_finished):
 
 
 def test_confusion_is_over_seeds_and_all_s(part_finished):
-    of_2, of_4, _ = rows_of(part_finished, "confusion", method="HGVAE")
-    assert (of_2["k"], of_2["s, latent space"], of_2["s, factor space"]) == (
-        *("2", "8", "5"),
-    )
-    assert float(of_2["k̂ = 1, ŝ = 9"]) == 100.0
-    shares = [float(of_4[f"k̂ = {k}, ŝ = {10 - k}"]) for k in range(11)]
+    _, of_3, of_5 = rows_of(part_finished, "confusion", method="HGVAE")
+    assert (of_5["s, latent space"], of_5["s, factor space"]) == ("8", "5")
+    assert float(of_5["ŝ = 9"]) == 100.0
+    shares = [float(of_3[f"ŝ = {10 - k}"]) for k in range(11)]
     np.testing.assert_allclose(shares, np.eye(11)[[3, *[4] * 7, 5]].mean(0) * 100)
 
 
 def test_run_times_are_ratios_of_runs_at_one_go(part_finished):
     table = "table_3_processor"
     seconds, label, paper = rows_of(part_finished, table, method="LabelVAE")
-    assert (seconds["k = 6"], label["k = 6"], label["k = 6 (count)"]) == (
+    assert (seconds["s = 1"], label["s = 1"], label["s = 1 (count)"]) == (
         *("20.0", "1.0", "2"),
     )
-    assert float(label["k = 6 (deviation)"]) == pytest.approx(math.sqrt(0.5))
-    assert (paper["k = 6"], paper["k = 7"]) == ("1.0", "")
+    assert float(label["s = 1 (deviation)"]) == pytest.approx(math.sqrt(0.5))
+    assert (paper["s = 1"], paper["s = 0"]) == ("1.0", "")
     ours, of_paper = rows_of(part_finished, table, method="HGVAE")
-    assert (ours["k = 6"], ours["k = 2"]) == ("2.5", "")
-    assert float(of_paper["k = 6"]) == pytest.approx(22241.0 / 21761.1)
+    assert (ours["s = 1"], ours["s = 5"]) == ("2.5", "")
+    assert float(of_paper["s = 1"]) == pytest.approx(22241.0 / 21761.1)
     [wall] = rows_of(part_finished, "table_3_wall", method="HGVAE", source="measured")
     assert set(wall.values()) == {"HGVAE", "measured", ""}
 
@@ -183,7 +185,7 @@ def test_ablation_stands_at_its_place(part_finished):
 
 def test_convergence_is_of_shared_latents_by_estimator(part_finished):
     mean, gumbel = rows_of(part_finished, "convergence", s="3")
-    parts = ("ŝ after 1/4", "1/2", "3/4", "all of it", "s = d - k")
+    parts = ("ŝ after 1/4", "1/2", "3/4", "all of it", "s, latent space")
     assert [mean[part] for part in parts] == ["9.0", "8.0", "7.0", "6.0", "6"]
     assert [gumbel[part] for part in parts] == ["1.0", "2.0", "3.0", "4.0", "6"]
 
@@ -193,7 +195,7 @@ def test_a_torn_result_counts_as_missing(tmp_path):
     text = report_of(tmp_path, "smoke")
     assert "Its numbers mean nothing" in text
     assert "0 of 6 jobs are finished and 1 are started" in text
-    [row] = rows_of(tmp_path, "k_hat", method="HGVAE")
+    [row] = rows_of(tmp_path, "s_hat", method="HGVAE")
     assert set(row.values()) == {"HGVAE", ""}
 
 
@@ -318,6 +320,33 @@ def test_lines_of_a_figure_are_the_means_that_are_known():
     [axis] = figure.axes
     drawn = {c.get_label(): c.lines[0].get_ydata().tolist() for c in axis.containers}
     assert drawn == {"HGVAE": [3.0, 5.0], "AdaVAE": []}
+
+
+def test_a_legend_is_whole_and_names_every_line():
+    groups = list(LABELS.values())
+    lines = {group: [Spread(3.0), Spread(5.0)] for group in groups}
+    for figure, names in (
+        (weak_figures.metrics_figure((2, 4), {"MIG": lines}), groups),
+        (
+            weak_figures.counts_figure((2, 4), lines, lines, lines, 7, 10),
+            ["$s$ in latent space", "$s$ in factor space", *groups],
+        ),
+    ):
+        FigureCanvasAgg(figure).draw()
+        [legend] = figure.legends
+        assert sorted(x.get_text() for x in legend.get_texts()) == sorted(names)
+        box, page = legend.get_window_extent(), figure.bbox
+        assert page.x0 <= box.x0 and box.x1 <= page.x1
+        assert not any(box.overlaps(axis.get_window_extent()) for axis in figure.axes)
+
+
+def test_one_seed_has_no_bars(tmp_path):
+    for name in ("labelvae_s1_seed0", "hgvae_s1_seed0"):
+        write_counts(tmp_path, name, counts(6, [1, 2]), preset="smoke")
+    text = report_of(tmp_path, "smoke")
+    assert "Each number is of one seed" in text
+    measured = re.sub(r"^.*\| paper.*$", "", text, flags=re.MULTILINE)
+    assert "±" not in measured and "deviation" not in measured
 
 
 def test_rows_of_counts_are_shares():
