@@ -1,12 +1,18 @@
+import importlib
 import json
 import os
+import shlex
 import sys
+import textwrap
+import types
 from pathlib import Path
 
 import gin
 import pytest
 
+from mvhg_tf.programs import PROGRAMS
 from mvhg_tf.programs import __main__ as programs
+from mvhg_tf.programs.flags.command_line import Program
 
 # Before any test imports TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -151,6 +157,26 @@ def run_program(monkeypatch, capfd):
         return code, written.out, written.err
 
     return run
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """Reads indented commands as their programs do: a list of names and flags."""
+
+    def parse(text: str) -> list[tuple[str, types.SimpleNamespace]]:
+        found = []
+        with monkeypatch.context() as patch:
+            patch.setattr(Program, "run", Program.parse)
+            for command in textwrap.dedent(text).replace("\\\n", " ").splitlines():
+                path, *arguments = shlex.split(command)
+                name = os.path.basename(path)
+                if arguments[:2] == ["-m", "mvhg_tf.programs"]:
+                    _, _, name, *arguments = arguments
+                module = importlib.import_module(f"mvhg_tf.programs.{PROGRAMS[name]}")
+                found.append((name, module.main(arguments)))
+        return found
+
+    return parse
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,12 @@
 """`dlib_aggregate_results`."""
 
+import json
+import shlex
 import types
 from collections.abc import Sequence
 
 from mvhg_tf.programs.flags.command_line import Program
+from mvhg_tf.programs.flags.ending import print_end
 from mvhg_tf.runs.console import quiet_imports
 
 _PATTERN = "output/*/metrics/*/*/results/aggregate/evaluation.json"
@@ -34,6 +37,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _aggregate(flags: types.SimpleNamespace) -> None:
     with quiet_imports():
         from mvhg_tf.disentanglement.steps import aggregate_results
-    aggregate_results.aggregate_results_to_json(
+    num = aggregate_results.aggregate_results_to_json(
         flags.result_file_pattern, flags.output_path
+    )
+    read = (
+        f"import pandas; print(pandas.read_json({json.dumps(flags.output_path)})"
+        '.filter(like="_results.").T)'
+    )
+    print_end(
+        f"The table of {num} results is in {flags.output_path}.",
+        f"python -c {shlex.quote(read)}",
     )

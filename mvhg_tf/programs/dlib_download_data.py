@@ -1,14 +1,19 @@
 """`dlib_download_data`."""
 
 import os
+import shlex
 import types
 from collections.abc import Sequence
 
 from mvhg_tf.disentanglement.installation import data_folder
 from mvhg_tf.programs.flags.command_line import Program
+from mvhg_tf.programs.flags.ending import command, print_end
 from mvhg_tf.runs import console
 from mvhg_tf.runs.console import quiet_imports
 from mvhg_tf.runs.errors import RunInterrupted, UserError
+
+# The values of dataset.name for which a download has another name.
+_NAMES_OF_DATA = {"dsprites": "dsprites_full", "scream": "scream_dsprites"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,6 +52,7 @@ def _download(flags: types.SimpleNamespace) -> None:
     if not flags.dataset:
         raise UserError("--dataset is missing: give a name that --list prints.")
     names = [downloads.find(name).name for name in dict.fromkeys(flags.dataset)]
+    found = []
     for name in names:
         try:
             with console.signals_as_keyboard_interrupt():
@@ -57,13 +63,18 @@ def _download(flags: types.SimpleNamespace) -> None:
             raise RunInterrupted(
                 "stopped; the same command goes on from here."
             ) from error
-        print(f"{name} is in {folder}{' already' if was_there else ''}.")
-    _tell_the_loaders(flags.directory)
+        found.append(f"{name} is in {folder}{' already' if was_there else ''}.")
+    draw = {"name": _NAMES_OF_DATA.get(names[-1], names[-1])}
+    print_end(
+        "\n".join(found),
+        *_exports(flags.directory),
+        command("dlib_visualize_dataset", draw),
+    )
 
 
-def _tell_the_loaders(directory: str | None) -> None:
-    """Says how the loaders find the data, unless they look there anyway."""
-    if directory is not None:
-        path = os.path.abspath(directory)
-        if path != os.path.abspath(data_folder()):
-            print(f"For the loaders: export DISENTANGLEMENT_LIB_DATA={path}")
+def _exports(directory: str | None) -> list[str]:
+    """The command that lets the loaders find the data, where one is needed."""
+    path = os.path.abspath(directory or data_folder())
+    if path == os.path.abspath(data_folder()):
+        return []
+    return [f"export DISENTANGLEMENT_LIB_DATA={shlex.quote(path)}"]

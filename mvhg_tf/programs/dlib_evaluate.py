@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from tqdm import tqdm
 
 from mvhg_tf.programs.flags.command_line import Program
-from mvhg_tf.programs.flags.score_table import print_scores
+from mvhg_tf.programs.flags.ending import command, print_end, sibling
+from mvhg_tf.programs.flags.score_table import print_scores, results_path
 from mvhg_tf.runs import gin_files
 from mvhg_tf.runs.console import quiet_imports
 from mvhg_tf.runs.errors import UserError
@@ -34,10 +35,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _evaluate(flags: types.SimpleNamespace) -> None:
-    for folder in score(flags.input_dir, flags):
-        if flags.gin_evaluation_config_glob is not None:
+    folders = score(flags.input_dir, flags)
+    is_many = flags.gin_evaluation_config_glob is not None
+    for folder in folders:
+        if is_many:
             print(f"{os.path.basename(folder)}:")
         print_scores(folder, "evaluation")
+    parent = flags.output_dir if is_many else os.path.dirname(flags.output_dir)
+    where = (
+        f"{flags.output_dir}, in a folder for each metric"
+        if is_many
+        else results_path(flags.output_dir, "evaluation")
+    )
+    print_end(
+        f"The scores are in {where}.",
+        command(
+            "dlib_aggregate_results",
+            {
+                "result_file_pattern": os.path.join(
+                    parent, "*", "results", "aggregate", "evaluation.json"
+                ),
+                "output_path": sibling(flags.output_dir, ".json"),
+            },
+        ),
+    )
 
 
 def add_pattern(program: Program) -> None:

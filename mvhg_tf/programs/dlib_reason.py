@@ -1,11 +1,12 @@
 """`dlib_reason`."""
 
 import json
-import os
 import types
 from collections.abc import Sequence
 
 from mvhg_tf.programs.flags.command_line import Program
+from mvhg_tf.programs.flags.ending import print_end
+from mvhg_tf.programs.flags.score_table import results_path, score_table
 from mvhg_tf.runs.console import quiet_imports
 
 
@@ -33,13 +34,18 @@ def _reason(flags: types.SimpleNamespace) -> None:
         flags.gin_config,
         flags.gin_bindings,
     )
-    path = os.path.join(
-        flags.output_dir, "results", "json", "abstract_reasoning_results.json"
-    )
+    path = results_path(flags.output_dir, "abstract_reasoning")
     with open(path, encoding="utf-8") as file:
         scores = json.load(file)
     print(
-        f"The test accuracy is {scores['best.test.accuracy']:.3f} after "
-        f"{scores['best.test.global_step']} steps, the best of validation (chance: "
-        f"0.167); all scores are in {path}."
+        score_table(
+            {
+                "test accuracy": scores["best.test.accuracy"],
+                "validation accuracy": scores["best.val.accuracy"],
+                "chance": 1 / 6,
+                "steps, at the best validation": scores["best.test.global_step"],
+            }
+        ),
+        end="\n\n",
     )
+    print_end(f"All scores are in {path}.")

@@ -9,6 +9,7 @@ import types
 from collections.abc import Sequence
 
 from mvhg_tf.programs.flags.command_line import Program
+from mvhg_tf.programs.flags.ending import command, print_end, sibling
 from mvhg_tf.programs.flags.score_table import print_scores
 from mvhg_tf.runs import determinism
 from mvhg_tf.runs.console import quiet_imports
@@ -61,4 +62,21 @@ def _train(flags: types.SimpleNamespace) -> None:
         determinism.enable()
     training.train_with_gin(flags.model_dir, flags.overwrite, files, flags.gin_bindings)
     print_scores(flags.model_dir, "train")
-    print(f"The trained model is in {flags.model_dir}.")
+    print_end(
+        f"The trained model is in {flags.model_dir}.",
+        *(
+            command(
+                program,
+                {
+                    "model_dir": flags.model_dir,
+                    "output_dir": sibling(flags.model_dir, suffix),
+                    "gin_config": files,
+                    "import": getattr(flags, "import"),
+                },
+            )
+            for program, suffix, files in (
+                ("dlib_visualize_model", "_pictures", []),
+                ("dlib_postprocess", "_mean", ["postprocess_mean.gin"]),
+            )
+        ),
+    )

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from mvhg_tf.programs.dlib_evaluate import add_pattern, score
 from mvhg_tf.programs.flags.command_line import Program
+from mvhg_tf.programs.flags.ending import command, print_end, sibling
+from mvhg_tf.programs.flags.score_table import results_path
 
 _EXAMPLE = """\
 dlib_udr --model_dirs='output/*/model' --output_dir=ranking \\
@@ -43,18 +45,37 @@ def _rank(flags: types.SimpleNamespace) -> None:
     model_dirs = []
     for path in map(os.path.expanduser, given):
         model_dirs += sorted(glob.glob(path)) or [path]
-    for folder in score(model_dirs, flags):
-        _print_ranking(folder)
+    best = [_print_ranking(folder) for folder in score(model_dirs, flags)]
+    print_end(
+        f"The scores are in {flags.output_dir}.",
+        *(
+            command(
+                "dlib_visualize_model",
+                {
+                    "model_dir": model_dir,
+                    "output_dir": sibling(model_dir, "_pictures"),
+                    "import": getattr(flags, "import"),
+                },
+            )
+            for model_dir in dict.fromkeys(best)
+            if model_dir is not None
+        ),
+    )
 
 
-def _print_ranking(folder: str) -> None:
-    path = os.path.join(folder, "results", "json", "evaluation_results.json")
+def _print_ranking(folder: str) -> str | None:
+    """Prints what an evaluation found, and returns the folder of the best model."""
+    path = results_path(folder, "evaluation")
     with open(path, encoding="utf-8") as file:
         results = json.load(file)
     if "model_scores" not in results:
-        print(f"The metric of {folder} ranks no models; what it gave is in {path}.")
-        return
-    ranking = zip(results["model_scores"], results["model_dirs"], strict=True)
-    for model_score, model_dir in sorted(ranking, key=lambda item: -item[0]):
+        print(f"The metric of {folder} ranks no models; its results are in {path}.\n")
+        return None
+    ranking = sorted(
+        zip(results["model_scores"], results["model_dirs"], strict=True),
+        key=lambda item: -item[0],
+    )
+    for model_score, model_dir in ranking:
         print(f"{model_score:.4f}  {model_dir}")
-    print(f"The scores are in {path}.")
+    print()
+    return ranking[0][1]

@@ -4,6 +4,7 @@ import types
 from collections.abc import Sequence
 
 from mvhg_tf.programs.flags.command_line import Program
+from mvhg_tf.programs.flags.ending import list_folders, print_end
 from mvhg_tf.runs.console import quiet_imports
 
 
@@ -31,3 +32,5 @@ def _visualize(flags: types.SimpleNamespace) -> None:
         flags.gin_config,
         flags.gin_bindings,
     )
+    print(list_folders(flags.output_dir), end="\n\n")
+    print_end(f"The pictures are in {flags.output_dir}.")

@@ -45,7 +45,8 @@ def _run(flags: types.SimpleNamespace) -> None:
     experiment_flags.prepare_output_dir(flags.output_dir, RESULTS, flags.overwrite)
     with quiet_imports():
         from mvhg_tf.studies.estimators import estimators_report
-    print(estimators_report.run(flags.output_dir, flags.num_draws, flags.seed))
+    summary = estimators_report.run(flags.output_dir, flags.num_draws, flags.seed)
+    experiment_flags.print_results(summary, flags.output_dir, RESULTS)
 
 
 if __name__ == "__main__":

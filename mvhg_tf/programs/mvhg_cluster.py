@@ -8,11 +8,14 @@ The same command on its unfinished folder goes on where it was stopped.
 
 from __future__ import annotations
 
+import json
+import os
 import types
 from collections.abc import Sequence
 
 from mvhg_tf.programs.flags.command_line import Program
-from mvhg_tf.runs import determinism
+from mvhg_tf.programs.flags.ending import command, print_end, sibling
+from mvhg_tf.runs import determinism, gin_files
 from mvhg_tf.runs.console import quiet_imports
 
 
@@ -61,7 +64,36 @@ def _cluster(flags: types.SimpleNamespace) -> None:
         bindings,
         start=flags.start or "",
     )
-    print(f"{summary}\n\nAll results are in {flags.output_dir}.")
+    print(summary, end="\n\n")
+    print_end(
+        f"All results are in {flags.output_dir}, pictures of them in its figures.",
+        _with_another_prior(flags, os.path.join(flags.output_dir, train.RESULTS)),
+    )
+
+
+def _with_another_prior(flags: types.SimpleNamespace, results: str) -> str:
+    """The command that trains with another prior, from the same start.
+
+    Args:
+      flags: of this run.
+      results: the path of its results.
+    """
+    with open(results, encoding="utf-8") as file:
+        used = json.load(file)["config"]
+    other = "uniform" if "@categorical_prior" in used else "categorical"
+    kept = [text for text in flags.gin_bindings if "_prior" not in text]
+    start = os.path.join(flags.output_dir, "start.npz")
+    return command(
+        "mvhg_cluster",
+        {
+            "output_dir": sibling(flags.output_dir, f"_{other}"),
+            "data": flags.data,
+            "start": flags.start or start,
+            "gin_config": [gin_files.short_name(path) for path in flags.gin_config],
+            "gin_bindings": [*kept, f"vade.prior = @{other}_prior()"],
+            "import": getattr(flags, "import"),
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -49,8 +49,8 @@ def _run(flags: types.SimpleNamespace) -> None:
     experiment_flags.prepare_output_dir(flags.output_dir, RESULTS, flags.overwrite)
     with quiet_imports():
         from mvhg_tf.studies.ks import ks_report
-    print(ks_report.run(flags.output_dir, flags.num_draws, flags.seed))
-    print(f"The figures and ks_test.csv are in {flags.output_dir}.")
+    summary = ks_report.run(flags.output_dir, flags.num_draws, flags.seed)
+    experiment_flags.print_results(summary, flags.output_dir, RESULTS)
 
 
 if __name__ == "__main__":

@@ -63,18 +63,16 @@ def _run(flags: types.SimpleNamespace) -> None:
     experiment_flags.prepare_output_dir(flags.output_dir, RESULTS, flags.overwrite)
     with quiet_imports():
         from mvhg_tf.studies.minimal import minimal_report
-    print(
-        minimal_report.run(
-            flags.output_dir,
-            flags.num_samples,
-            num_training,
-            flags.num_epochs,
-            flags.batch_size,
-            RECORDS_PER_EPOCH,
-            flags.seed,
-        )
+    summary = minimal_report.run(
+        flags.output_dir,
+        flags.num_samples,
+        num_training,
+        flags.num_epochs,
+        flags.batch_size,
+        RECORDS_PER_EPOCH,
+        flags.seed,
     )
-    print(f"The figures and tables are in {flags.output_dir}.")
+    experiment_flags.print_results(summary, flags.output_dir, RESULTS)
 
 
 if __name__ == "__main__":

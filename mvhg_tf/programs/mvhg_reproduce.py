@@ -16,6 +16,7 @@ from typing import NamedTuple
 from mvhg_tf.disentanglement.installation import check_library
 from mvhg_tf.programs.flags import job_flags
 from mvhg_tf.programs.flags.command_line import Program, choice
+from mvhg_tf.programs.flags.ending import command
 from mvhg_tf.runs.console import quiet_imports
 from mvhg_tf.runs.errors import UserError
 from mvhg_tf.studies.clustering import clustering_study
@@ -132,12 +133,9 @@ def _reproduce(flags: types.SimpleNamespace) -> int:
         return 0
     if chosen.needs_library:
         check_library()
-    return job_flags.do_jobs(
-        jobs,
-        output_dir,
-        flags,
-        "the same command with --report writes what they have shown",
-    )
+    same = {"preset": flags.preset, "data": flags.data, "output_dir": output_dir}
+    report = command("mvhg_reproduce", same, flags.study, "--report")
+    return job_flags.do_jobs(jobs, output_dir, flags, output_dir, report)
 
 
 def _matching(jobs: Sequence[Job], patterns: str) -> list[Job]:

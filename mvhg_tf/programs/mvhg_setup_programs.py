@@ -19,6 +19,7 @@ from pathlib import Path
 
 from mvhg_tf.programs import PROGRAMS
 from mvhg_tf.programs.flags.command_line import Program
+from mvhg_tf.programs.flags.ending import print_end
 from mvhg_tf.runs.errors import UserError
 
 _NAMES = {name for name in PROGRAMS if name.startswith("dlib_")}
@@ -76,7 +77,10 @@ def _set_up(flags: types.SimpleNamespace) -> int:
             f"runs by: python -m mvhg_tf.programs {path.name}",
             file=sys.stderr,
         )
-    return 1 if foreign else 0
+    if foreign:
+        return 1
+    print_end("The dlib_ programs here are mvhg_tf's.", "dlib_train --help")
+    return 0
 
 
 def _scripts_of(name: str) -> list[Path]:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 
 from mvhg_tf.programs.flags.command_line import Program
+from mvhg_tf.programs.flags.ending import command, print_end
 from mvhg_tf.runs.console import quiet_imports
 
 # (metric, key of its results, name, what it means)
@@ -64,6 +65,16 @@ def _show(directory: str) -> None:
     print(f"\n{score_table(os.path.join(directory, 'scores'))}\n\nFigures:")
     for path in paths:
         print(f"  {path}")
+    print()
+    model = os.path.join(directory, "model")
+    print_end(
+        f"The trained model is in {model}.",
+        command(
+            "dlib_visualize_model",
+            {"model_dir": model, "output_dir": os.path.join(directory, "pictures")},
+        ),
+        command("dlib_train", {"model_dir": "hgvae", "gin_config": "hgvae_arm3d.gin"}),
+    )
 
 
 def score_table(scores_dir: str) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import logging
 import os
 import signal
 import tempfile
@@ -14,13 +15,17 @@ from mvhg_tf.runs.errors import Terminated, UserError
 
 @contextlib.contextmanager
 def quiet_imports() -> Iterator[None]:
-    """Keeps off the terminal what TensorFlow's C++ code prints when it is imported.
+    """Keeps off the terminal what TensorFlow prints when it is imported, and warnings.
 
     TensorFlow 2.21 reports its CPU and GPU support before it reads
-    TF_CPP_MIN_LOG_LEVEL. If the import fails, all that was printed is shown, but for a
-    UserError, which says all.
+    TF_CPP_MIN_LOG_LEVEL. If the import fails, all that was printed is shown, unless the
+    error is a UserError, which says all. Where the user has set TF_CPP_MIN_LOG_LEVEL to
+    less than 3, nothing is kept off.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") < "3":
+        yield
+        return
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as said:
         os.dup2(said.fileno(), 2)

@@ -43,6 +43,12 @@ def find(path: str) -> str:
     return ours if not os.path.exists(path) and os.path.isfile(ours) else path
 
 
+def short_name(path: str) -> str:
+    """The shortest text for which `find` returns a path."""
+    name = os.path.relpath(path, FOLDER)
+    return path if name.startswith(os.pardir) or find(name) != path else name
+
+
 def find_all(pattern: str) -> list[str]:
     """The sorted paths of the gin files that match a pattern.
 

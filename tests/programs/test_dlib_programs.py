@@ -251,7 +251,9 @@ def test_results_are_aggregated(run_program, tmp_path):
         f"--result_file_pattern={tmp_path}/*.json",
         f"--output_path={tmp_path}/table/all.json",
     ]
-    assert run_program("dlib_aggregate_results", *arguments) == (0, "", "")
+    code, out, err = run_program("dlib_aggregate_results", *arguments)
+    path = f"{tmp_path}/table/all.json"
+    assert (code, err) == (0, "") and f"2 results is in {path}.\n" in out
     table = json.loads((tmp_path / "table" / "all.json").read_text())
     assert table["score"] == {"0": 0.25, "1": 0.5}
     (tmp_path / "b.json").write_text("")
@@ -272,7 +274,7 @@ def test_the_librarys_defaults(run_program, tmp_path, monkeypatch):
     scores = tmp_path / "output/0/metrics/mean/mig/results/aggregate/evaluation.json"
     scores.parent.mkdir(parents=True)
     scores.write_text('{"score": 1}')
-    assert run_program("dlib_aggregate_results") == (0, "", "")
+    assert run_program("dlib_aggregate_results")[0] == 0
     assert json.loads((tmp_path / "results.json").read_text())["score"] == {"0": 1}
     dsprites = importlib.import_module("disentanglement_lib.data.ground_truth.dsprites")
     monkeypatch.setattr(dsprites, "DSPRITES_PATH", str(tmp_path / "no.npz"))
@@ -293,10 +295,11 @@ def test_a_model_and_a_data_set_are_drawn(run_program, trained_model, tmp_path):
         ("dlib_visualize_model", model),
         ("dlib_visualize_dataset", data),
     ]:
-        assert run_program(name, *arguments) == (0, "", "")
+        code, out, err = run_program(name, *arguments)
+        assert (code, err) == (0, "") and f"The pictures are in {tmp_path}/" in out
         written = run_program(name, *arguments)
         assert_one_sentence(written, "finished run of this very command")
-    assert run_program(name, *arguments, "--overwrite") == (0, "", "")
+    assert run_program(name, *arguments, "--overwrite")[0] == 0
     assert (tmp_path / "model" / "sampled" / "samples.jpg").exists()
     assert (tmp_path / "arm3d" / "variations_of_factor6.png").exists()
 

@@ -13,7 +13,7 @@ from mvhg_tf.runs.errors import UserError
 from mvhg_tf.runs.whole import write_json
 
 
-def aggregate_results_to_json(result_file_pattern: str, output_path: str) -> None:
+def aggregate_results_to_json(result_file_pattern: str, output_path: str) -> int:
     """Gathers JSON files in one, a row each.
 
     Args:
@@ -23,6 +23,9 @@ def aggregate_results_to_json(result_file_pattern: str, output_path: str) -> Non
         ...) to the value, null where a file has no such value. Rows are in the order
         of their paths, which are the last column, `path`. The file is written whole
         or not at all; one that is there already is replaced, and is no result itself.
+
+    Returns:
+      The number of rows.
 
     Raises:
       UserError: if no file matches, one of them can't be read or holds no object, or
@@ -45,6 +48,7 @@ def aggregate_results_to_json(result_file_pattern: str, output_path: str) -> Non
         for name in [*names, "path"]
     }
     _write(output_path, table)
+    return len(rows)
 
 
 def _load(path: str) -> dict:

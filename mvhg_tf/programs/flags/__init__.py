@@ -1,1 +1,1 @@
-"""What the programs share: one command line, and the flags of several."""
+"""What the programs share: one command line, common flags, and what they print."""

@@ -106,7 +106,7 @@ class Program:
       purpose: one sentence for `--help`.
       body: the work, given the flags' values by name; returns the exit code, or None
         for 0. It imports TensorFlow itself, because that takes seconds.
-      example: a command, for the end of `--help`.
+      examples: commands, for the end of `--help`.
       stopped: what the program says where Ctrl-C ends it outside of a run.
     """
 
@@ -115,13 +115,13 @@ class Program:
         name: str,
         purpose: str,
         body: Callable[[types.SimpleNamespace], int | None],
-        example: str,
+        examples: str,
         stopped: str = "stopped; nothing was left half-done.",
     ):
         self.name = name
         self._purpose = purpose
         self._body = body
-        self._example = example
+        self._examples = examples
         self._stopped = stopped
         self._flags: list[_Flag] = []
         self._word: _Flag | None = None
@@ -289,7 +289,9 @@ class Program:
                 subsequent_indent=" " * column,
                 break_on_hyphens=False,
             )
-        return "\n".join([*lines, "", "Example:", textwrap.indent(self._example, "  ")])
+        return "\n".join(
+            [*lines, "", "Examples:", textwrap.indent(self._examples, "  ")]
+        )
 
     def _report(self, sentence: str, code: int) -> int:
         if os.environ.get(TRACEBACK_VARIABLE):

@@ -6,6 +6,8 @@ import os
 from collections.abc import Sequence
 
 from mvhg_tf.programs.flags.command_line import Program, integer
+from mvhg_tf.programs.flags.ending import print_end
+from mvhg_tf.programs.flags.report_text import print_markdown
 from mvhg_tf.runs.errors import UserError
 
 STOPPED = "stopped; the same command begins anew."
@@ -49,3 +51,9 @@ def prepare_output_dir(path: str, results: Sequence[str], overwrite: bool) -> No
         )
     for name in earlier:
         os.remove(os.path.join(path, name))
+
+
+def print_results(summary: str, output_dir: str, results: Sequence[str]) -> None:
+    """Prints an experiment's summary, and where all that it wrote is."""
+    print_markdown(summary)
+    print_end(f"Written to {output_dir}: {', '.join(results)}.")

@@ -13,12 +13,15 @@ import types
 from collections.abc import Sequence
 
 from mvhg_tf.programs.flags.command_line import Program, choice, integer
+from mvhg_tf.programs.flags.ending import command, print_end
 from mvhg_tf.studies.jobs import runner
 from mvhg_tf.studies.jobs.job import Job, Progress
 from mvhg_tf.studies.library.placed_jobs import check_apart, discard
 
 STOPPED = "stopped; the same command goes on where the jobs were."
 _MOST_NUMBERS = 100_000
+# In a pipeline's folder: of each representation and metric.
+_SCORES = "metrics/*/*/results/aggregate/evaluation.json"
 
 
 def add_runner_flags(program: Program) -> None:
@@ -65,9 +68,18 @@ def do_jobs(
     jobs: Sequence[Job],
     output_dir: str,
     flags: types.SimpleNamespace,
-    what_next: str,
+    where: str,
+    *next_commands: str,
 ) -> int:
-    """Does the jobs as the runner's flags say; returns the program's exit code."""
+    """Does the jobs as the runner's flags say; returns the program's exit code.
+
+    Args:
+      jobs: which jobs.
+      output_dir: their folder.
+      flags: of `add_runner_flags`.
+      where: the folder to name at the end.
+      *next_commands: what to type next, once all jobs are finished.
+    """
     failed = runner.run(
         jobs,
         output_dir,
@@ -83,7 +95,7 @@ def do_jobs(
         )
         return 1
     many = f"All {len(jobs)} jobs are" if len(jobs) > 1 else "The job is"
-    print(f"{many} finished; {what_next}.")
+    print_end(f"{many} finished: see {where}.", *next_commands)
     return 0
 
 
@@ -107,15 +119,15 @@ def do_pipelines(
         return 0
     if flags.overwrite:
         discard(jobs, output_dir)
-    return do_jobs(jobs, output_dir, flags, _where(jobs, output_dir))
-
-
-def _where(jobs: Sequence[Job], output_dir: str) -> str:
-    """Says which folder the jobs are in."""
-    folders = [job.folder(output_dir) for job in jobs]
-    if len(folders) == 1:
-        return f"it is in {folders[0]}"
-    return f"they are in {os.path.commonpath(folders) or os.curdir}"
+    where = os.path.commonpath([job.folder(output_dir) for job in jobs]) or os.curdir
+    scores = os.path.join(re.sub(r"\{\w+\}", "*", output_dir), _SCORES)
+    gather = {
+        "result_file_pattern": scores,
+        "output_path": os.path.join(where, "results.json"),
+    }
+    return do_jobs(
+        jobs, output_dir, flags, where, command("dlib_aggregate_results", gather)
+    )
 
 
 def numbers(text: str) -> list[int] | None:

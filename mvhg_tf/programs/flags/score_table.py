@@ -8,20 +8,24 @@ _WIDTH = 80
 _NOT_SCORES = ("elapsed_time", "uuid")
 
 
-def print_scores(output_dir: str, step_name: str) -> None:
-    """Prints what a step has written to its results, and where that is.
+def results_path(output_dir: str, step_name: str) -> str:
+    """The file of a step's results.
 
     Args:
       output_dir: the folder of the step.
       step_name: such as "evaluation".
     """
-    path = os.path.join(output_dir, "results", "json", f"{step_name}_results.json")
+    return os.path.join(output_dir, "results", "json", f"{step_name}_results.json")
+
+
+def print_scores(output_dir: str, step_name: str) -> None:
+    """Prints what a step has written to its results, and an empty line."""
+    path = results_path(output_dir, step_name)
     if not os.path.isfile(path):
         return  # of several machines, the chief alone has results
     with open(path, encoding="utf-8") as file:
         results = json.load(file)
-    print(score_table(results))
-    print(f"The scores are in {path}.")
+    print(score_table(results), end="\n\n")
 
 
 def score_table(results: dict[str, object]) -> str:

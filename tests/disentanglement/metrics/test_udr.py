@@ -1,6 +1,7 @@
 """The ranking, against the paper's formula written anew and the library's cases."""
 
 import json
+import re
 import shutil
 
 import gin
@@ -229,9 +230,7 @@ def test_the_program_takes_the_library_s_files(run_program, models, tmp_path):
     ]
     code, out, _ = run_program("dlib_udr", *flags)
     assert code == 0
-    ranked = [
-        line.split()[1] for line in out.splitlines() if str(models[0])[:-1] in line
-    ]
+    ranked = re.findall(r"^\d\.\d{4}  (.+)$", out, re.M)
     assert sorted(ranked) == sorted(2 * [str(model) for model in models])
     for kind in ("udr", "udr_spearman"):
         folder = tmp_path / "scores" / kind / "results"

@@ -136,7 +136,8 @@ def test_weakly_supervised_seeds_follow_the_pipeline_s(
     ]
     code, out, error = run_program(WEAKLY, *flags)
     assert (code, error) == (0, "--eval_seed has no effect, as in the library.\n")
-    assert out == f"All 3 jobs are finished; they are in {tmp_path}/out.\n"
+    assert out.startswith(f"All 3 jobs are finished: see {tmp_path}/out.\n\nNext:\n")
+    assert f"={tmp_path}/out/*/metrics/*/*/results/aggregate/" in out.replace("'", "")
     assert [job.settings["pipeline_seed"] for job in done] == [3, 5, 6]
     assert done[1].folder("out/{pipeline_seed}") == "out/5"
     train, _, mean, mig = done[1].steps
@@ -183,7 +184,9 @@ def test_a_trained_model_is_scored(
 @pytest.mark.usefixtures("done")
 def test_one_job_says_its_folder(run_program):
     _, out, _ = run_program("dlib_reproduce", "--model_num=7")
-    assert out == "The job is finished; it is in output/unsupervised_study_v1/7.\n"
+    assert out.startswith(
+        "The job is finished: see output/unsupervised_study_v1/7.\n\nNext:\n"
+    )
 
 
 def test_a_study_is_listed_and_printed(run_program, tmp_path, monkeypatch):

@@ -234,11 +234,11 @@ class TestWhatTheLoadersFind:
     def test_files(self, download, server, folder, name):
         place = folder / catalogue.DATA_SETS[name].folder
         code, said = download(f"--dataset={name}")
-        assert (code, said) == (0, f"{name} is in {place}.\n")
+        assert code == 0 and said.startswith(f"{name} is in {place}.\n")
         assert files_in(folder) == [f"{place.name}/{file}" for file in FILES[name]]
         asked = len(server.requests)
         code, said = download(f"--dataset={name}")
-        assert (code, said) == (0, f"{name} is in {place} already.\n")
+        assert code == 0 and said.startswith(f"{name} is in {place} already.\n")
         assert len(server.requests) == asked
 
     @pytest.mark.parametrize(
