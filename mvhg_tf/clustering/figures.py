@@ -23,7 +23,7 @@ def confusion_figure(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
     order = in_class_order(evaluation.class_of_cluster)
     counts = evaluation.confusion[:, order]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    width = 2.0 + 0.5 * counts.shape[1]
+    width = max(4.0, 2.0 + 0.5 * counts.shape[1])  # the title's, at least
     figure = Figure(figsize=(width, 1.5 + 0.45 * len(classes)), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
@@ -162,19 +162,27 @@ def embedding_figure(
     figure.suptitle(f"Embeddings of the test part, {method}")
     colors = matplotlib.colormaps["tab10" if len(classes) <= 10 else "turbo"]
     scale = 1 if len(classes) <= 10 else 1 / (len(classes) - 1)
+    area = float(np.clip(4000 / len(points), 5, 30))  # of a point; few are larger
     for axis, (title, values) in zip(axes, panels, strict=True):
         for label in (-1, *range(len(classes))):
             chosen = points[values == label]
             color = "lightgray" if label < 0 else colors(label * scale)
             name = "none" if label < 0 else classes[label]
             if len(chosen):
-                axis.scatter(*chosen.T, s=5, color=color, label=name, linewidths=0)
+                axis.scatter(*chosen.T, s=area, color=color, label=name, linewidths=0)
         axis.set_title(title)
         axis.set_xticks([])
         axis.set_yticks([])
-    handles, names = axes[0].get_legend_handles_labels()
-    columns = math.ceil(len(names) / 20)
+    named = {}
+    for axis in axes:
+        handles, labels_of_panel = axis.get_legend_handles_labels()
+        named |= dict(zip(labels_of_panel, handles, strict=True))
     figure.legend(
-        handles, names, loc="outside right", markerscale=3, frameon=False, ncols=columns
+        named.values(),
+        named,
+        loc="outside right",
+        markerscale=2,
+        frameon=False,
+        ncols=math.ceil(len(named) / 20),
     )
     return figure

@@ -55,6 +55,17 @@ def test_the_legend_is_whole_and_hides_no_bar(classes):
     assert not box.overlaps(figure.axes[0].get_window_extent())
 
 
+def test_the_embedding_says_how_it_was_drawn_and_names_all_colours():
+    points, classes = np.arange(8.0).reshape(4, 2), ["a", "b"]
+    clusters = np.array([0, 0, 1, 2])  # the third is named after no class
+    figure = figures.embedding_figure(
+        points, np.array([0, 0, 1, 1]), clusters, np.array([0, 1, -1]), classes, "PCA"
+    )
+    assert figure.get_suptitle().endswith("PCA")
+    [legend] = figure.legends
+    assert {text.get_text() for text in legend.get_texts()} == {"a", "b", "none"}
+
+
 def test_rows_of_numbers_are_no_pictures():
     for shape in ((8, 8), (8, 8, 1), (8, 8, 3)):
         assert figures.are_pictures(shape)
