@@ -89,6 +89,7 @@ def draw_proportions(
         )
     axes.set_xticks(places, names)
     axes.set_ylabel("proportion")
+    axes.set_ylim(bottom=0)
 
 
 def are_pictures(sample_shape: tuple[int, ...]) -> bool:

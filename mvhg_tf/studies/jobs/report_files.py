@@ -127,6 +127,7 @@ def write(report: Report, folder: str) -> str:
 
 def _as_html(title: str, text: str, pictures: dict[str, bytes]) -> str:
     body = markdown.markdown(text, extensions=["tables", "sane_lists", "md_in_html"])
+    body = body.replace(" ± ", "&nbsp;±&nbsp;")  # in one line
     for name, picture in pictures.items():
         data = base64.b64encode(picture).decode("ascii")
         body = body.replace(f'src="{name}"', f'src="data:image/png;base64,{data}"')

@@ -59,7 +59,7 @@ def test_page_shows_cells_and_listings_as_they_are(tmp_path):
     path = report_files.write(make_report(), str(tmp_path))
     page = Path(path).read_text(encoding="utf-8")
     cells = re.findall(r"<td[^>]*>(.*?)</td>", page)
-    assert cells == ["a|b", "0.50 ± 0.25", "3", "&lt;c&gt;", "0.33", ""]
+    assert cells == ["a|b", "0.50&nbsp;±&nbsp;0.25", "3", "&lt;c&gt;", "0.33", ""]
     listing = re.search(r"<details>.*?</details>", page, re.DOTALL)[0]
     assert "<summary>settings &lt;x&gt;</summary>" in listing
     assert "a = 1\n\nb = &#x27;&lt;tag&gt;&#x27; &amp; *not emphasis*" in listing
