@@ -294,7 +294,7 @@ def test_what_works_without_the_library(repository):
     "command",
     [
         ["dlib_train", "--model_dir=m", "--gin_config=hgvae_arm3d.gin"],
-        ["dlib_reproduce", "--list"],
+        pytest.param(["dlib_reproduce", "--list"], marks=pytest.mark.slow),
         ["mvhg_reproduce", "weak", "--preset=smoke", "--output_dir=w"],
     ],
     ids=lambda command: command[0],

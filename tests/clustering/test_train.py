@@ -252,7 +252,13 @@ def test_a_loss_that_is_no_number_keeps_the_checkpoint(source, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "path", sorted(GIN_CONFIGS.glob("clustering_*.gin")), ids=lambda p: p.stem
+    "path",
+    [
+        pytest.param(
+            path, id=path.stem, marks=[pytest.mark.slow] * path.stem.endswith("_paper")
+        )
+        for path in sorted(GIN_CONFIGS.glob("clustering_*.gin"))
+    ],
 )
 def test_the_gin_files_run(path, source, tmp_path):
     lines = [*BINDINGS, f"data.source = {source!r}"]

@@ -199,7 +199,14 @@ def test_every_parameter_gets_a_gradient():
         assert all(np.any(gradient) for gradient in gradients)
 
 
-@pytest.mark.parametrize("prior", ["uniform", "categorical", "hypergeometric"])
+@pytest.mark.parametrize(
+    "prior",
+    [
+        pytest.param("uniform", marks=pytest.mark.slow),
+        pytest.param("categorical", marks=pytest.mark.slow),
+        "hypergeometric",
+    ],
+)
 def test_separated_clusters_are_found_with_their_proportions(prior):
     x, labels = _separated()
     model = _model(4, prior=prior, likelihood=Gaussian(0.05))

@@ -211,11 +211,11 @@ class TestOtherUrns:
         names = ("log_prob", "entropy", "draw", "mean_vjp")
         counted = {name: counting(getattr(law, name)) for name in names}
         monkeypatch.setitem(LAWS, "exact", dataclasses.replace(law, **counted))
-        for index in range(10):  # Two traces of each: of one shape, and of any.
+        for index in range(3):  # Two traces of each: of one shape, and of any.
             self.use(index)
         assert traced
         traced.clear()
-        for index in range(10, 20):
+        for index in range(3, 9):
             self.use(index)
         assert not traced
 
@@ -248,8 +248,15 @@ class TestGraph:
         few, many = (len(self.ops(self.graph(c, estimator))) for c in (5, 50))
         assert few == many
 
-    @pytest.mark.parametrize("groups", [2, 5])
-    @pytest.mark.parametrize("estimator", ["mean", "gumbel_softmax"])
+    @pytest.mark.parametrize(
+        ("groups", "estimator"),
+        [
+            (2, "mean"),
+            (5, "gumbel_softmax"),
+            pytest.param(2, "gumbel_softmax", marks=pytest.mark.slow),
+            pytest.param(5, "mean", marks=pytest.mark.slow),
+        ],
+    )
     def test_every_op_has_a_gpu_kernel(self, groups, estimator):
         ops = set(self.ops(self.graph(groups, estimator)))
         graph = self.graph(groups, estimator)

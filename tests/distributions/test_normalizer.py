@@ -128,8 +128,15 @@ class TestDerivatives:
             self.TOTAL_COUNT, self.SIZES, log_weights
         ).log_prob(self.COUNTS)
 
-    @pytest.mark.parametrize("groups", [2, 4])
-    @pytest.mark.parametrize("jit_compile", [False, True])
+    @pytest.mark.parametrize(
+        ("groups", "jit_compile"),
+        [
+            (2, False),
+            (4, True),
+            pytest.param(2, True, marks=pytest.mark.slow),
+            pytest.param(4, False, marks=pytest.mark.slow),
+        ],
+    )
     def test_gradient_is_the_residual_and_hessian_minus_the_covariance(
         self, groups, jit_compile
     ):
@@ -242,7 +249,9 @@ class TestAgainstEnumeration:
         np.testing.assert_allclose(dist.marginal_log_prob(0), row, atol=1e-10)
 
     @pytest.mark.parametrize("method", ["exact", "merged"])
-    @pytest.mark.parametrize("total_count", [10, 14])
+    @pytest.mark.parametrize(
+        "total_count", [10, pytest.param(14, marks=pytest.mark.slow)]
+    )
     def test_kl_divergence_of_other_sizes(self, method, total_count):
         """Against the sum over the support, of fewer drawn than left and of more."""
         weights = np.array([1.0, 1.5, 2.5])

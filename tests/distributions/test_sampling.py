@@ -88,9 +88,24 @@ class TestSeeds:
         compiled = tf.function(draw, jit_compile=True)(seed)
         np.testing.assert_array_equal(eager, compiled)
 
-    @pytest.mark.parametrize("method", ["exact", "merged"])
-    @pytest.mark.parametrize("groups", [2, 4])
-    @pytest.mark.parametrize("num_draws", [1, 300])
+    @pytest.mark.parametrize(
+        ("num_draws", "groups", "method"),
+        [
+            (1, 2, "exact"),
+            (300, 4, "exact"),
+            (300, 2, "merged"),
+            *(
+                pytest.param(*values, marks=pytest.mark.slow)
+                for values in [
+                    (1, 2, "merged"),
+                    (1, 4, "exact"),
+                    (1, 4, "merged"),
+                    (300, 2, "exact"),
+                    (300, 4, "merged"),
+                ]
+            ),
+        ],
+    )
     def test_same_draw_eagerly_in_a_graph_and_compiled(self, method, groups, num_draws):
         log_weights = tf.constant(np.random.RandomState(0).randn(5, groups), tf.float32)
 

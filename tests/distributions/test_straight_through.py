@@ -209,7 +209,7 @@ class TestFinite:
         ("method", "name"),
         [*(("exact", name) for name in URNS), ("merged", "zero weight")],
     )
-    @pytest.mark.parametrize("groups", [2, 3])
+    @pytest.mark.parametrize("groups", [pytest.param(2, marks=pytest.mark.slow), 3])
     def test_at_all_temperatures_and_edges(self, name, groups, method):
         total_count, log_weights = self.URNS[name]
         sizes = [5.0, 6.0, 7.0] if groups == 3 else [9.0, 9.0]
@@ -260,8 +260,15 @@ class TestFinite:
 
 
 class TestCompiled:
-    @pytest.mark.parametrize("estimator", ["mean", "gumbel_softmax"])
-    @pytest.mark.parametrize("groups", [2, 4])
+    @pytest.mark.parametrize(
+        ("groups", "estimator"),
+        [
+            (2, "mean"),
+            (4, "gumbel_softmax"),
+            pytest.param(2, "gumbel_softmax", marks=pytest.mark.slow),
+            pytest.param(4, "mean", marks=pytest.mark.slow),
+        ],
+    )
     def test_same_gradient_eagerly_and_compiled(self, estimator, groups):
         log_weights = tf.constant(np.random.RandomState(0).randn(3, groups))
 

@@ -299,23 +299,25 @@ def test_a_home_folder_in_a_path(run_program, tmp_path, monkeypatch, command):
     assert code == 2 and f"{tmp_path}/no.npz" in err
 
 
-def test_a_home_folder_of_all_data(repository, tmp_path):
+@pytest.mark.parametrize(
+    "name", ["mpi3d_toy", pytest.param("dsprites_full", marks=pytest.mark.slow)]
+)
+def test_a_home_folder_of_all_data(repository, tmp_path, name):
     """In a process of its own: the library reads the variable when it is imported."""
     environment = {"HOME": str(tmp_path), "DISENTANGLEMENT_LIB_DATA": "~/data"}
-    for name in ("mpi3d_toy", "dsprites_full"):
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "mvhg_tf.programs",
-                "dlib_visualize_dataset",
-                f"--name={name}",
-                f"--path={tmp_path}/pictures",
-            ],
-            cwd=repository,
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 2
-        assert f" {tmp_path}/data/" in done.stderr and done.stderr.count("\n") == 1
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "mvhg_tf.programs",
+            "dlib_visualize_dataset",
+            f"--name={name}",
+            f"--path={tmp_path}/pictures",
+        ],
+        cwd=repository,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert f" {tmp_path}/data/" in done.stderr and done.stderr.count("\n") == 1

@@ -77,13 +77,13 @@ def check_training(builder, make_source):
 @pytest.mark.parametrize(
     ("name", "bindings"),
     [
-        ("group_vae_labels", []),
         ("group_vae_argmax", []),
         ("group_vae_hypergeometric", ["hgvae.objective = 'paper'"]),
+        pytest.param("group_vae_labels", [], marks=pytest.mark.slow),
         ("group_vae_hypergeometric", ["hgvae.gradient_estimator = 'gumbel_softmax'"]),
         pytest.param("mlvae_labels", [], marks=pytest.mark.slow),
         pytest.param("mlvae_argmax", [], marks=pytest.mark.slow),
-        ("mlvae_hypergeometric", []),
+        pytest.param("mlvae_hypergeometric", [], marks=pytest.mark.slow),
         ("group_vae_subset", []),
         ("group_vae_partition", []),
     ],
@@ -98,10 +98,10 @@ def test_every_operation_of_training_on_pairs_has_a_gpu_kernel(name, bindings):
 @pytest.mark.parametrize(
     "builder",
     [
-        image_models.vae(4.0),
+        pytest.param(image_models.vae(4.0), marks=pytest.mark.slow),
         image_models.annealed_vae(1000, 25, 100_000),
         image_models.factor_vae(10.0),
-        image_models.dip_vae(5.0, 10.0, "i"),
+        pytest.param(image_models.dip_vae(5.0, 10.0, "i"), marks=pytest.mark.slow),
         image_models.dip_vae(5.0, 10.0, "ii"),
         image_models.beta_tc_vae(6.0),
     ],
@@ -115,9 +115,10 @@ def test_every_operation_of_training_on_images_has_a_gpu_kernel(builder):
 @pytest.mark.parametrize(
     ("name", "loss_fn"),
     [
-        ("s2_vae", "xent"),
-        ("s2_vae", "l2"),
-        ("s2_vae", "cov"),
+        *(
+            pytest.param("s2_vae", loss, marks=pytest.mark.slow)
+            for loss in ("xent", "l2", "cov")
+        ),
         ("s2_vae", "embed"),
         ("s2_mine_vae", "xent"),
     ],

@@ -189,6 +189,7 @@ def test_the_same_seed_gives_the_same_curve_and_another_does_not(trained, tmp_pa
     assert other["loss"] != curve(trained)["loss"]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_ends_like_one_that_was_not(
     trained, tmp_path, monkeypatch
 ):
@@ -332,7 +333,10 @@ def test_labels_reach_labelvae(tmp_path):
 
 @pytest.mark.parametrize(
     ("steps", "lost"),
-    [(400, "The loss became nan"), (1, "The weight .* became NaN or")],
+    [
+        pytest.param(400, "The loss became nan", marks=pytest.mark.slow),
+        (1, "The weight .* became NaN or"),
+    ],
 )
 def test_what_is_not_finite_is_told_and_stops_the_run(tmp_path, steps, lost):
     with pytest.raises(UserError, match=f"{lost}.* between steps [01] and .*lower the"):
@@ -344,6 +348,7 @@ def test_what_is_not_finite_is_told_and_stops_the_run(tmp_path, steps, lost):
         )
 
 
+@pytest.mark.slow
 def test_gradients_that_never_become_finite_are_told_in_half_precision(
     tmp_path, monkeypatch
 ):
