@@ -94,7 +94,7 @@ def pairs_figure(
         truth = "" if pairs.k is None else f"k = {pairs.k[column]}\n"
         axis.set_title(f"{truth}$\\hat{{k}}$ = {outputs.k_hat[column]}")
         _mark_latents(axes[-1, column], ~outputs.shared[column])
-        axes[-1, column].set_xlabel(names[column], fontsize=7, labelpad=14)
+        axes[-1, column].set_xlabel(names[column], fontsize=6.5, labelpad=14)
     axes[-1, 0].text(
         -0.1,
         -0.14,

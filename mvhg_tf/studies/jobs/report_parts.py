@@ -82,6 +82,7 @@ class Table:
         table = text_tables.markdown_table(
             self.header, [[self._shown(cell) for cell in row] for row in self.rows]
         )
+        table += f"\n[{self.name}.csv]({self.name}.csv)\n"
         return _folded(self.folded, table) if self.folded else table
 
     def as_records(self) -> list[dict[str, Cell]]:

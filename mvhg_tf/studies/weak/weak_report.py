@@ -198,9 +198,9 @@ def _paper_ratio(group: str, k: int) -> Spread | None:
 
 def _settings(scores: WeakScores) -> Section:
     parts: list[Part] = [
-        "Each job's operative gin configuration is in its folder, in "
-        "`jobs/<job>/model/results/gin/train.gin`, those of its evaluations in "
-        "`jobs/<job>/scores/<metric>/results/gin/evaluation.gin`. Here are those of "
+        "Each job's operative gin configuration is in its folder in [jobs](../jobs): "
+        "`<job>/model/results/gin/train.gin`, those of its evaluations in "
+        "`<job>/scores/<metric>/results/gin/evaluation.gin`. Here are those of "
         "the first job of each group; the others differ in `dynamics.k` and the seed."
     ]
     listings: dict[str, dict[str, Listing]] = {}

@@ -138,8 +138,8 @@ def section(scores: WeakScores) -> Section:
     ]
     if any(row[-1] not in ("", "reached") for row in details):
         parts.append(
-            'The page "Which objective counts" of the documentation, docs/objective.md '
-            "in a clone, reports what was tried where one is missed."
+            'The documentation\'s page "Which objective counts" reports what was tried '
+            "where one is missed."
         )
     return Section("What it is to show", parts)
 

@@ -53,6 +53,9 @@ def test_page_is_one_file_with_its_pictures(tmp_path):
     shown = imread(io.BytesIO(base64.b64decode(data)))
     np.testing.assert_array_equal(shown, imread(tmp_path / "lines.png"))
     assert "http" not in page
+    for link in re.findall(r'href="([^"]*)"', page):
+        assert (tmp_path / link).is_file()
+    assert '<a href="scores.csv">' in page
 
 
 def test_page_shows_cells_and_listings_as_they_are(tmp_path):
