@@ -337,6 +337,7 @@ class TestReason:
             reason_with_gin(None, str(tmp_path / "run"), gin_bindings=bindings)
         assert not (tmp_path / "run" / "results").exists()
 
+    @pytest.mark.slow
     def test_a_network_learns(self, tmp_path):
         """Well above chance, 1/6, of 512 matrices (standard error 0.02)."""
         bindings = [

@@ -80,7 +80,11 @@ def check_training(builder, make_source):
         ("group_vae_argmax", []),
         ("group_vae_hypergeometric", ["hgvae.objective = 'paper'"]),
         pytest.param("group_vae_labels", [], marks=pytest.mark.slow),
-        ("group_vae_hypergeometric", ["hgvae.gradient_estimator = 'gumbel_softmax'"]),
+        pytest.param(
+            "group_vae_hypergeometric",
+            ["hgvae.gradient_estimator = 'gumbel_softmax'"],
+            marks=pytest.mark.slow,
+        ),
         pytest.param("mlvae_labels", [], marks=pytest.mark.slow),
         pytest.param("mlvae_argmax", [], marks=pytest.mark.slow),
         pytest.param("mlvae_hypergeometric", [], marks=pytest.mark.slow),

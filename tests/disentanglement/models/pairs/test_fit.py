@@ -56,8 +56,15 @@ def test_it_ends_with_the_weights_of_the_training_loop():
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("names", [None, ("images_1", "images_2")])
-@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        (np.uint8, ("images_1", "images_2")),
+        (np.float32, None),
+        pytest.param(np.uint8, None, marks=pytest.mark.slow),
+        pytest.param(np.float32, ("images_1", "images_2"), marks=pytest.mark.slow),
+    ],
+)
 def test_pairs_come_as_tuples_or_by_name_as_bytes_or_floats(names, kind):
     images = IMAGES if kind == np.uint8 else np.float32(IMAGES / 255)
     batch = dict(zip(names, images, strict=True)) if names else tuple(images)

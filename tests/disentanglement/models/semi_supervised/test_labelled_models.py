@@ -312,6 +312,7 @@ def train(folder, *bindings):
     return json.loads(path.read_text())
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_as_one_that_was_never_stopped(tmp_path, monkeypatch):
     whole = train(tmp_path / "whole")
     loop = training.training_loop.run_training_loop

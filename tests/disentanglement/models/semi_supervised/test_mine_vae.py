@@ -115,6 +115,7 @@ def information_of_a_noisy_sign(variance):
     return entropy - stats.norm.entropy(0, width)
 
 
+@pytest.mark.slow
 def test_trained_networks_tell_the_mutual_information():
     # Label 0 is latent 0 and noise, label 1 and latent 1 tell nothing.
     truth = information_of_a_noisy_sign(0.2)
