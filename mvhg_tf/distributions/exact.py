@@ -48,7 +48,7 @@ def entropy(urn: Urn) -> tf.Tensor:
     With log-weights under the tilt, whose powers cancel.
     """
     urn, possible = normalizer.only_possible(urn)
-    value = _cross_entropy(urn, normalizer.mean(urn))
+    value = _cross_entropy(urn, *normalizer.mass_and_mean(urn))
     value -= normalizer.mean_log_choose(urn, urn.group_sizes)
     return tf.where(possible, _at_least_zero(value), np.nan)
 
@@ -65,8 +65,9 @@ def kl_divergence(urn_p: Urn, urn_q: Urn) -> tf.Tensor:
     (urn_p, possible_p), (urn_q, possible_q) = map(
         normalizer.only_possible, (urn_p, urn_q)
     )
-    mean = normalizer.mean(urn_p)
-    value = _cross_entropy(urn_q, mean) - _cross_entropy(urn_p, mean)
+    at, mean = normalizer.mass_and_mean(urn_p)
+    value = _cross_entropy(urn_q, normalizer.mass(urn_q), mean)
+    value -= _cross_entropy(urn_p, at, mean)
     if not same_sizes:
         value -= normalizer.mean_log_choose(urn_p, urn_q.group_sizes)
         value += normalizer.mean_log_choose(urn_p, urn_p.group_sizes)
@@ -81,14 +82,14 @@ def _are_same(first: tf.Tensor, second: tf.Tensor) -> bool:
     return first is second or (known and np.array_equal(*values))
 
 
-def _cross_entropy(urn: Urn, mean: tf.Tensor) -> tf.Tensor:
+def _cross_entropy(urn: Urn, at: normalizer.Mass, mean: tf.Tensor) -> tf.Tensor:
     """`-E[log q(x)]` less `-sum_i E[log C(m_i, x_i)]`, of counts of that mean.
 
     Args:
       urn: of q, which has all the counts that x may be.
+      at: its mass.
       mean: E[x], `[B..., c]`.
     """
-    at = normalizer.mass(urn)
     present = at.logits > -np.inf
     logits = tf.where(present, at.logits, 0.0)
     # -sum_i E[x_i log p_i + (m_i - x_i) log(1 - p_i)]

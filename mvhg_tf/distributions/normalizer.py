@@ -61,6 +61,10 @@ class Pair(NamedTuple):
         """P(x_1 = x), `[B..., R]`."""
         return tf.nn.softmax(self.log_row)
 
+    def mass(self) -> "Mass":
+        """P(S = n)."""
+        return Mass(tf.reduce_logsumexp(self.log_row, axis=-1), self.logits)
+
 
 def pair(urn: Urn, with_tails: bool = False) -> Pair:
     """The row of x_1 of urns of two groups.
@@ -101,10 +105,25 @@ def mass(urn: Urn) -> Mass:
     if tf.get_static_value(urn.num_groups) == 1:
         return _mass_of_one(urn)
     if urn.is_pair:
-        at = pair(urn)
-        return Mass(tf.reduce_logsumexp(at.log_row, axis=-1), at.logits)
+        return pair(urn).mass()
     few, turned = urn.fewer()
     return _mass(contour(few), turned)
+
+
+def mass_and_mean(urn: Urn) -> tuple[Mass, tf.Tensor]:
+    """`mass` and `mean` from one row or contour.
+
+    Args:
+      urn: the urns, from which `n` elements can be drawn.
+    """
+    if tf.get_static_value(urn.num_groups) == 1:
+        return _mass_of_one(urn), mean(urn)
+    if urn.is_pair:
+        at = pair(urn)
+        return at.mass(), _mean_of_pair(urn, at)
+    few, turned = urn.fewer()
+    around = contour(few)
+    return _mass(around, turned), _mean(urn, few, turned, around)
 
 
 def _mass_of_one(urn: Urn) -> Mass:
@@ -164,10 +183,7 @@ def mean(urn: Urn) -> tf.Tensor:
       float64 `[B..., c]`; NaN where `n` elements can't be drawn.
     """
     if urn.is_pair:
-        at = pair(urn)
-        first = tf.reduce_sum(at.probs() * at.counts, axis=-1)
-        value = tf.stack([first, urn.total_count - first], axis=-1)
-        return _where_possible(urn, value, 1)
+        return _mean_of_pair(urn, pair(urn))
     few, turned = urn.fewer()
     return _mean(urn, few, turned, contour(few))
 
@@ -181,13 +197,8 @@ def log_normalizer_and_mean(urn: Urn) -> tuple[tf.Tensor, tf.Tensor]:
     Returns:
       float64 `[B...]` and `[B..., c]`, as from `log_normalizer` and `mean`.
     """
-    num_groups = tf.get_static_value(urn.num_groups)
-    if num_groups is not None and num_groups <= 2:
-        return log_normalizer(urn), mean(urn)
-    few, turned = urn.fewer()
-    around = contour(few)
-    value = _log_normalizer(urn.broadcast(), _mass(around, turned))
-    return value, _mean(urn, few, turned, around)
+    at, average = mass_and_mean(urn)
+    return _log_normalizer(urn.broadcast(), at), average
 
 
 def covariance_product(urn: Urn, vector: tf.Tensor) -> tf.Tensor:
@@ -370,6 +381,12 @@ def _bernoulli_variance(around: Contour) -> tf.Tensor:
         scale * (cos * square_re + sin * square_im),
         scale * (sin * square_re - cos * square_im),
     )
+
+
+def _mean_of_pair(urn: Urn, at: Pair) -> tf.Tensor:
+    first = tf.reduce_sum(at.probs() * at.counts, axis=-1)
+    value = tf.stack([first, urn.total_count - first], axis=-1)
+    return _where_possible(urn, value, 1)
 
 
 def _mean(urn: Urn, few: Urn, turned: tf.Tensor, around: Contour) -> tf.Tensor:
