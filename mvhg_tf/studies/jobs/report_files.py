@@ -44,6 +44,7 @@ th {{ border-bottom: 2px solid #888; vertical-align: bottom; }}
 tbody tr:nth-child(even) {{ background: #f6f6f6; }}
 img {{ max-width: 100%; display: block; margin: 1rem 0 .3rem; }}
 pre {{ background: #f6f6f6; padding: .7rem; overflow-x: auto; font-size: .8rem; }}
+p code {{ overflow-wrap: anywhere; }}
 summary {{ cursor: pointer; }}
 </style>
 </head>
