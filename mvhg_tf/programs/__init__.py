@@ -1,13 +1,13 @@
-"""The programs, one a module of the program's name.
+"""The programs: one module for each, named after it.
 
-`dlib_*` have disentanglement_lib's names and flags. `flags` is what they share. A
-program imports what does its work once its flags are right, because TensorFlow takes
-seconds.
+`dlib_*` have disentanglement_lib's names and flags. `flags` holds what the programs
+share. A program imports its working modules only after its flags have been read,
+because importing TensorFlow takes seconds.
 
 `python -m mvhg_tf.programs NAME [flags]` runs a program without its script.
 """
 
-# By the programs' names, the modules of this package whose `main` they are.
+# From a program's name to the module of this package that has its `main`.
 PROGRAMS = {
     "dlib_aggregate_results": "dlib_aggregate_results",
     "dlib_download_data": "dlib_download_data",

@@ -12,7 +12,7 @@ def main() -> int:
     name = sys.argv[0] if sys.argv else ""
     if name not in PROGRAMS:
         print(
-            f"mvhg_tf.programs: {name!r} is no program of ours; give one of "
+            f"mvhg_tf.programs: {name!r} is not a program of mvhg_tf; give one of "
             f"{', '.join(PROGRAMS)}.",
             file=sys.stderr,
         )

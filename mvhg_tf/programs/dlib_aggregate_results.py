@@ -19,16 +19,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program on the arguments `argv` and returns its exit code."""
     program = Program(
         "dlib_aggregate_results",
-        "Gathers the results of many runs in one JSON file, a row each.",
+        "Collects the results of many runs in one JSON table, with one row for each "
+        "run.",
         _aggregate,
         _EXAMPLE,
     )
     program.add_text(
-        "result_file_pattern", "pattern of the JSON files", default=_PATTERN
+        "result_file_pattern", "pattern of the JSON files to collect", default=_PATTERN
     )
     program.add_text(
         "output_path",
-        "file for the table; one that is there is replaced",
+        "file for the table; an existing file is replaced",
         default="results.json",
     )
     return program.run(argv)

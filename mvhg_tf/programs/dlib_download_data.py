@@ -20,25 +20,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program on the arguments `argv` and returns its exit code."""
     program = Program(
         "dlib_download_data",
-        "Downloads data sets to where dataset.name finds them.",
+        "Downloads data sets to the folder in which dataset.name looks for them.",
         _download,
         "dlib_download_data --dataset=mpi3d_toy --directory=~/data",
     )
     program.add_list("dataset", "name of a data set")
-    program.add_switch("list", "print the names: size, license, source")
+    program.add_switch("list", "list the data sets with their size, license and source")
     program.add_text(
         "directory",
-        "folder of all data (default: that which DISENTANGLEMENT_LIB_DATA names, or "
-        "else the working directory)",
+        "folder for all data (default: the folder named by DISENTANGLEMENT_LIB_DATA, "
+        "or else the working directory)",
     )
     program.add_text(
         "base_url",
-        "address of a mirror, a folder of the files that --list names (default: where "
-        "each is published)",
+        "address of a mirror that holds the files that --list names (default: the "
+        "address at which each file was published)",
         str,
     )
     program.add_switch(
-        "overwrite", "replace what is there, once there is something new"
+        "overwrite", "replace existing files, once the new ones are complete"
     )
     return program.run(argv)
 
@@ -61,7 +61,7 @@ def _download(flags: types.SimpleNamespace) -> None:
                 )
         except KeyboardInterrupt as error:
             raise RunInterrupted(
-                "stopped; the same command goes on from here."
+                "stopped; the same command continues from here."
             ) from error
         found.append(f"{name} is in {folder}{' already' if was_there else ''}.")
     draw = {"name": _NAMES_OF_DATA.get(names[-1], names[-1])}

@@ -1,4 +1,4 @@
-"""`dlib_evaluate`: one metric, or all that the files of a pattern configure."""
+"""`dlib_evaluate`: one metric, or one for each gin file that matches a pattern."""
 
 import os
 import types
@@ -23,11 +23,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program on the arguments `argv` and returns its exit code."""
     program = Program(
         "dlib_evaluate",
-        "Computes scores of a representation.",
+        "Scores a representation with one metric or several.",
         _evaluate,
         _EXAMPLE,
     )
-    program.add_text("input_dir", "folder of the representation", required=True)
+    program.add_text(
+        "input_dir",
+        "folder of the representation, made by dlib_postprocess",
+        required=True,
+    )
     program.add_output_dir("folder for the scores", required=True)
     add_pattern(program)
     program.add_gin()
@@ -62,16 +66,16 @@ def _evaluate(flags: types.SimpleNamespace) -> None:
 
 
 def add_pattern(program: Program) -> None:
-    """Adds the flag that `score` takes a pattern of gin files from."""
+    """Adds the flag for the pattern of gin files, which `score` reads."""
     program.add_text(
         "gin_evaluation_config_glob",
-        "pattern of gin files, such as 'metrics/*.gin'; each is one evaluation, in a "
-        "folder of its name",
+        "pattern of gin files, such as 'metrics/*.gin'; each file is one evaluation, "
+        "in a subfolder of that name",
     )
 
 
 def score(model_dir: str | Sequence[str], flags: types.SimpleNamespace) -> list[str]:
-    """Does what the flags ask for.
+    """Runs the evaluations that the flags ask for.
 
     Args:
       model_dir: as `evaluate_with_gin` takes it.
@@ -99,7 +103,7 @@ def _score_all(
     model_dir: str | Sequence[str],
     flags: types.SimpleNamespace,
 ) -> list[str]:
-    """Evaluates every metric; those that are finished already count as done."""
+    """Evaluates every metric, except those that are finished already."""
     files = gin_files.find_all(flags.gin_evaluation_config_glob)
     if not files:
         raise UserError(

@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program on the arguments `argv` and returns its exit code."""
     program = Program(
         "dlib_postprocess",
-        "Extracts a representation from a trained model.",
+        "Extracts the representation from a trained model.",
         _postprocess,
         _EXAMPLE,
     )
@@ -52,7 +52,7 @@ def _postprocess(flags: types.SimpleNamespace) -> None:
 
 
 def _metrics_for(representation_dir: str) -> str:
-    """The pattern of those of our gin files that suit the data and the model."""
+    """A pattern that matches our gin files for metrics of such data and models."""
     from mvhg_tf.disentanglement.steps.saved_model import bound_value
 
     name = bound_value(representation_dir, "postprocess", "dataset.name")

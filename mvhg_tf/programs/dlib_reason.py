@@ -14,11 +14,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program on the arguments `argv` and returns its exit code."""
     program = Program(
         "dlib_reason",
-        "Trains a network to solve matrices of images, and scores it.",
+        "Trains a network to solve matrices of images (abstract visual reasoning), and "
+        "scores it.",
         _reason,
         "dlib_reason --output_dir=reasoning --gin_config=reasoning.gin",
     )
-    program.add_text("input_dir", "folder of the representation, if it needs one")
+    program.add_text(
+        "input_dir", "folder of the representation, if the network uses one"
+    )
     program.add_output_dir("folder for the scores", required=True)
     program.add_gin()
     return program.run(argv)

@@ -2,7 +2,7 @@
 
     dlib_reproduce --study=unsupervised_study_v1 --model_num=0-49 --jobs=4
 
-The same command goes on where an earlier one was stopped.
+If it was stopped, the same command resumes it.
 """
 
 from __future__ import annotations
@@ -25,37 +25,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program on the arguments `argv` and returns its exit code."""
     program = Program(
         "dlib_reproduce",
-        "Trains, draws, post-processes and scores the models of a study.",
+        "Trains, visualises, post-processes and scores the models of a study.",
         _reproduce,
         _EXAMPLE,
         job_flags.STOPPED,
     )
     program.add_text(
         "study",
-        "one of disentanglement_lib's",
+        "name of one of disentanglement_lib's studies",
         default="unsupervised_study_v1",
     )
     program.add_text(
         _MODEL_NUM,
-        "which models; a number, several as in 0,5,10-19, or all",
+        "which models: a number, several as in 0,5,10-19, or all",
         job_flags.numbers,
         "0",
     )
     program.add_output_dir(
-        "folder of a model, with {study} and {model_num} put in (default: "
+        "folder for each model; {study} and {model_num} are filled in (default: "
         "output/{study}/{model_num}, or output with --model_dir)"
     )
     program.add_text(
         "model_dir",
-        "folder of a trained model, to score as the study would, without training",
+        "folder of a trained model, to score it as the study would without training",
     )
     program.add_list(
         "gin_bindings",
-        "gin binding of all trainings, as model.training_steps=1000",
+        "gin binding for every training, such as model.training_steps=1000",
         str,
     )
     job_flags.add_pipeline_flags(program)
-    program.add_switch("only_print", "print the models' configurations, and do nothing")
+    program.add_switch(
+        "only_print", "print the models' configurations without running anything"
+    )
     return program.run(argv)
 
 
@@ -66,8 +68,8 @@ def _reproduce(flags: types.SimpleNamespace) -> int:
     if flags.model_dir is not None:
         if flags.gin_bindings:
             raise UserError(
-                "--gin_bindings are of the training, and --model_dir gives a model "
-                "that is trained already: leave one of them out."
+                "--gin_bindings configures the training, but --model_dir names a model "
+                "that is already trained: leave one of them out."
             )
         jobs = [library_study.make_job_of_model(flags.study, flags.model_dir)]
         default = "output"

@@ -1,11 +1,11 @@
-"""`dlib_reproduce_weakly_supervised`: a model from its gin file through to its scores.
+"""`dlib_reproduce_weakly_supervised`: a model, from its gin file to its scores.
 
     dlib_reproduce_weakly_supervised --output_dir='weak/{pipeline_seed}' \
       --pipeline_seed=0-4 --gin_model_config_name=adavae_arm3d.gin \
       --gin_postprocess_config_glob='postprocess_*.gin' \
       --gin_evaluation_config_glob='metrics_quick/*.gin'
 
-The model may be any: whether it is weakly supervised is a matter of its gin file.
+Any model will do: its gin file decides whether it is weakly supervised.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ dlib_reproduce_weakly_supervised --output_dir='weak/{pipeline_seed}' \\
   --pipeline_seed=0-4 --gin_model_config_name=adavae_arm3d.gin \\
   --gin_postprocess_config_glob='postprocess_*.gin' \\
   --gin_evaluation_config_glob='metrics_quick/*.gin'"""
-# The library's program takes these and does nothing with them.
+# The library's program accepts these and ignores them.
 _WITHOUT_EFFECT = (
     "gin_validation_config_glob",
     "eval_seed",
@@ -41,35 +41,37 @@ _WITHOUT_EFFECT = (
     "train_percentage",
     "labeller_fn",
 )
-_NUM_SEEDS = 2**30  # those of a model fit into 31 bits, with room for what derives
+_NUM_SEEDS = 2**30  # seeds of a model fit into 31 bits, with room for derived ones
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program on the arguments `argv` and returns its exit code."""
     program = Program(
         "dlib_reproduce_weakly_supervised",
-        "Trains, draws, post-processes and scores a model.",
+        "Trains, visualises, post-processes and scores a model.",
         _reproduce,
         _EXAMPLE,
         job_flags.STOPPED,
     )
-    program.add_output_dir("folder of a model, with {pipeline_seed} put in", None, True)
+    program.add_output_dir(
+        "folder for each model; {pipeline_seed} is filled in", None, True
+    )
     for name, meaning in {
-        "model_dir": "folder of an earlier run, whose model is scored",
+        "model_dir": "folder of an earlier run whose model to score",
         "gin_model_config_dir": "folder of --gin_model_config_name",
         "gin_model_config_name": "gin file of the model, or name of one of ours",
     }.items():
         program.add_text(name, meaning)
     for name, meaning in {
-        "gin_postprocess_config_glob": "pattern of gin files of representations",
-        "gin_evaluation_config_glob": "pattern of gin files of metrics; unsupervised "
-        "ones are left out",
+        "gin_postprocess_config_glob": "pattern of gin files for representations",
+        "gin_evaluation_config_glob": "pattern of gin files for metrics; unsupervised "
+        "metrics are left out",
     }.items():
         program.add_text(name, meaning, required=True)
-    program.add_list("gin_bindings", "gin binding of the training", str)
+    program.add_list("gin_bindings", "gin binding for the training", str)
     program.add_text(
         _PIPELINE_SEED,
-        "seed of all seeds, or several as in 0,5,10-19",
+        "seed that all others derive from; several as in 0,5,10-19",
         job_flags.numbers,
         "0",
     )
@@ -111,7 +113,7 @@ def _make_job(
         from mvhg_tf.studies.library import library_study
 
     random_state = np.random.RandomState(seed)
-    # Also where nothing is trained, so that the seeds of the scores are the same.
+    # Drawn even if nothing is trained, so that the metrics get the same seeds.
     model_seed = library_study.draw_seed(random_state) % _NUM_SEEDS
     training, model_dir = None, MODEL
     if model_config is None:
@@ -130,19 +132,19 @@ def _make_job(
 
 
 def _model_config(flags: types.SimpleNamespace) -> str | None:
-    """The path of the model's gin file; None where the model is trained already."""
+    """The path of the model's gin file; None if the model is already trained."""
     folder, name = flags.gin_model_config_dir, flags.gin_model_config_name
     if flags.model_dir is not None:
         if folder or name or flags.gin_bindings:
             raise UserError(
-                "--model_dir gives a model that is trained already, and the other "
-                "flags say how to train one: leave either out."
+                "--model_dir names a model that is already trained, but the other "
+                "flags say how to train one: leave one or the other out."
             )
         return None
     if name is None:
         raise UserError(
-            "What to train is missing: give --gin_model_config_name, and its folder "
-            "--gin_model_config_dir, or --model_dir."
+            "No model was given: give --gin_model_config_name (and its folder, "
+            "--gin_model_config_dir), or --model_dir."
         )
     path = gin_files.find(os.path.join(folder or "", name))
     if not os.path.isfile(path):

@@ -1,6 +1,6 @@
-"""`dlib_train` and its kind, of weakly and semi-supervised models: the same program.
+"""`dlib_train`, also under its names for weakly and semi-supervised models.
 
-Which models these are is a matter of the gin configuration.
+The gin configuration decides which model is trained.
 """
 
 import os
@@ -31,19 +31,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = script if script in _EXAMPLES else "dlib_train"
     program = Program(
         name,
-        "Trains a model as gin files and bindings say. The same command goes on with "
-        "an unfinished training.",
+        "Trains the model that gin files and bindings describe. The same command "
+        "resumes an unfinished training.",
         _train,
         _EXAMPLES[name].replace("NAME", name),
     )
     program.add_text("model_dir", "folder for the trained model", required=True)
     program.add_gin()
     program.add_text("gin_model_dir", "folder of the file --gin_file_name")
-    program.add_text("gin_file_name", "name of one more gin file, in --gin_model_dir")
+    program.add_text("gin_file_name", "name of another gin file, in --gin_model_dir")
     program.add_switch(
         "deterministic",
-        "give the same weights, bit for bit, for the same seed on this machine; slower "
-        "on GPUs",
+        "make the weights reproducible bit for bit from the seed, on this machine; "
+        "slower on GPUs",
     )
     return program.run(argv)
 
@@ -52,7 +52,7 @@ def _train(flags: types.SimpleNamespace) -> None:
     files = list(flags.gin_config)
     if (flags.gin_file_name is None) != (flags.gin_model_dir is None):
         raise UserError(
-            "--gin_model_dir and --gin_file_name belong together: give both or none."
+            "--gin_model_dir and --gin_file_name belong together: give both or neither."
         )
     if flags.gin_file_name is not None:
         files.append(os.path.join(flags.gin_model_dir, flags.gin_file_name))

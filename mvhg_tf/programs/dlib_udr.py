@@ -1,4 +1,4 @@
-"""`dlib_udr`: ranks trained models by one another, without labels."""
+"""`dlib_udr`: ranks trained models by how well they agree, without labels."""
 
 import glob
 import json
@@ -24,13 +24,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program on the arguments `argv` and returns its exit code."""
     program = Program(
         "dlib_udr",
-        "Ranks trained models, without labels, by how far each agrees with the others.",
+        "Ranks trained models by how well each agrees with the others; needs no "
+        "labels.",
         _rank,
         _EXAMPLE,
     )
     program.add_list(
         "model_dirs",
-        "folders of the trained models, or patterns of them, with commas between",
+        "folders of the trained models, or patterns, separated by commas",
         str,
         required=True,
     )

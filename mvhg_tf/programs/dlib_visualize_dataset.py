@@ -13,7 +13,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program on the arguments `argv` and returns its exit code."""
     program = Program(
         "dlib_visualize_dataset",
-        "Draws what each factor of a data set does.",
+        "Draws pictures that show what each factor of a data set does.",
         _visualize,
         "dlib_visualize_dataset --name=arm3d --path=pictures",
     )
@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     program.add_text(
         "path",
-        "folder for the pictures, which go into a folder of the data set's name there",
+        "folder for the pictures, which go into a subfolder named after the data set",
         default="dataset_visualizations",
     )
     program.add_gin()

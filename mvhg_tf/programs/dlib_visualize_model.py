@@ -12,7 +12,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program on the arguments `argv` and returns its exit code."""
     program = Program(
         "dlib_visualize_model",
-        "Draws what a trained model has learned.",
+        "Draws pictures that show what a trained model has learned.",
         _visualize,
         "dlib_visualize_model --model_dir=results/hgvae --output_dir=pictures",
     )

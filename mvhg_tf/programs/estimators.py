@@ -1,4 +1,4 @@
-"""Bias and variance of the gradient estimators, against exact gradients.
+"""Bias and variance of the gradient estimators, compared with exact gradients.
 
 Two urns are small enough to enumerate: three groups of 20, 18 of them drawn, with
 four losses; and ten groups of one element, five of them drawn, the setting of
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program on the arguments `argv` and returns its exit code."""
     program = Program(
         "estimators",
-        "Measures bias and variance of the gradient estimators.",
+        "Measures the bias and variance of the gradient estimators.",
         _run,
         "python -m mvhg_tf.programs.estimators --output_dir=estimators",
         experiment_flags.STOPPED,
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     experiment_flags.add_experiment_flags(program)
     program.add_text(
         "num_draws",
-        "draws of each setting and estimator",
+        "draws for each setting and estimator",
         integer(100, 1_000_000),
         40_000,
     )

@@ -3,7 +3,7 @@
     mvhg_cluster --output_dir=clusters
     mvhg_cluster --data=mnist --gin_bindings 'vade.prior = @categorical_prior()'
 
-The same command on its unfinished folder goes on where it was stopped.
+If it was stopped, the same command resumes it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program on the arguments `argv` and returns its exit code."""
     program = Program(
         "mvhg_cluster",
-        "Clusters a data set with VaDE. The same command goes on with an unfinished "
-        "run.",
+        "Clusters a data set with VaDE. The same command resumes an unfinished run.",
         _cluster,
         "mvhg_cluster --output_dir=clusters\n"
         "mvhg_cluster --data=mnist --gin_config=clustering_mnist.gin",
@@ -33,18 +32,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     program.add_text(
         "data",
         "digits, mnist, fashion_mnist, an npz file with x (and y), or a folder with "
-        "MNIST's idx files; short for the binding of data.source",
+        "MNIST's idx files; short for a binding of data.source",
     )
     program.add_text(
         "start",
-        "start.npz of another run on the same data, to train from instead of "
-        "pretraining anew",
+        "start.npz of another run on the same data, to start from instead of "
+        "pretraining again",
     )
     program.add_gin()
     program.add_switch(
         "deterministic",
-        "give the same weights, bit for bit, for the same seed on this machine; slower "
-        "on GPUs",
+        "make the weights reproducible bit for bit from the seed, on this machine; "
+        "slower on GPUs",
     )
     return program.run(argv)
 
@@ -66,7 +65,8 @@ def _cluster(flags: types.SimpleNamespace) -> None:
     )
     print(summary, end="\n\n")
     print_end(
-        f"All results are in {flags.output_dir}, pictures of them in its figures.",
+        f"All results are in {flags.output_dir}; pictures of them are in its folder "
+        "figures.",
         _with_another_prior(flags, os.path.join(flags.output_dir, train.RESULTS)),
     )
 

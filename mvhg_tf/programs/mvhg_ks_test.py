@@ -33,14 +33,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program on the arguments `argv` and returns its exit code."""
     program = Program(
         "mvhg_ks_test",
-        "Compares our draws with Fisher's distribution (the paper's section 5.1).",
+        "Tests our draws against Fisher's distribution (section 5.1 of the paper).",
         _run,
         "mvhg_ks_test --output_dir=ks_test",
         experiment_flags.STOPPED,
     )
     experiment_flags.add_experiment_flags(program)
     program.add_text(
-        "num_draws", "draws of each urn and sampler", integer(100, 10_000_000), 50_000
+        "num_draws", "draws for each urn and sampler", integer(100, 10_000_000), 50_000
     )
     return program.run(argv)
 

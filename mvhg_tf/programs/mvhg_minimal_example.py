@@ -37,16 +37,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program on the arguments `argv` and returns its exit code."""
     program = Program(
         "mvhg_minimal_example",
-        "Learns an urn's weights from draws (the paper's appendix B.5.1).",
+        "Learns an urn's weights from draws (appendix B.5.1 of the paper).",
         _run,
         "mvhg_minimal_example --output_dir=minimal_example",
         experiment_flags.STOPPED,
     )
     experiment_flags.add_experiment_flags(program)
     for name, at_least, default, meaning in (
-        ("num_samples", 50, 1000, "observations of each urn; four fifths train"),
+        (
+            "num_samples",
+            50,
+            1000,
+            "observations of each urn, 4/5 of them for training",
+        ),
         ("num_epochs", 1, 10, "passes over the training observations"),
-        ("batch_size", 1, 1, "observations of a step"),
+        ("batch_size", 1, 1, "observations for each step"),
     ):
         program.add_text(name, meaning, integer(at_least, 1_000_000), default)
     return program.run(argv)
@@ -57,8 +62,9 @@ def _run(flags: types.SimpleNamespace) -> None:
     if flags.batch_size * RECORDS_PER_EPOCH > num_training:
         raise UserError(
             f"--batch_size is {flags.batch_size}, but an epoch of {num_training} "
-            f"training observations needs at least {RECORDS_PER_EPOCH} steps; give at "
-            f"most {num_training // RECORDS_PER_EPOCH}, or a larger --num_samples."
+            f"training observations needs at least {RECORDS_PER_EPOCH} steps; give a "
+            f"--batch_size of at most {num_training // RECORDS_PER_EPOCH}, or a larger "
+            "--num_samples."
         )
     experiment_flags.prepare_output_dir(flags.output_dir, RESULTS, flags.overwrite)
     with quiet_imports():

@@ -2,8 +2,8 @@
 
     mvhg_reproduce weak --preset=cpu --jobs=2 --output_dir=results/weak
 
-The same command goes on where an earlier one was stopped. With --report, it writes what
-the jobs that are finished have shown, into the folder `report` beside them.
+If it was stopped, the same command resumes it. With --report, it writes a report on the
+finished jobs into the folder `report` next to them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mvhg_tf.studies.weak import weak_study
 
 
 class Study(NamedTuple):
-    """What a study gives to this program.
+    """What this program needs to know about a study.
 
     Attributes:
       what: a phrase.
@@ -90,14 +90,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     program.add_word("study", tuple(STUDIES))
     program.add_output_dir(
-        "folder for the jobs; the same one goes on with them (default: STUDY_study)"
+        "folder for the jobs; jobs in it are resumed (default: STUDY_study)"
     )
     program.add_text(
-        "preset", "how large the study is: cpu, paper or smoke", choice(PRESETS), "cpu"
+        "preset", "size of the study: cpu, paper or smoke", choice(PRESETS), "cpu"
     )
     program.add_text(
         "data",
-        "of the clustering study, instead of the preset's: digits, mnist, "
+        "data for the clustering study, instead of the preset's: digits, mnist, "
         "fashion_mnist, an npz file with x and y, or a folder with MNIST's idx files",
     )
     program.add_text(
@@ -108,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     job_flags.add_runner_flags(program)
     program.add_switch(
         "report",
-        "write what the finished jobs have shown into the folder's `report`",
+        "write a report on the finished jobs into the folder's `report`",
     )
     return program.run(argv)
 
@@ -116,9 +116,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _reproduce(flags: types.SimpleNamespace) -> int:
     chosen = STUDIES[flags.study]
     if flags.data and not chosen.takes_data:
-        raise UserError(f"--data is not for the {flags.study} study: leave it out.")
+        raise UserError(
+            f"--data is not a flag of the {flags.study} study: leave it out."
+        )
     if flags.list and flags.report:
-        raise UserError("--list and --report are two things: leave one of them out.")
+        raise UserError("--list and --report can't be combined: leave one of them out.")
     output_dir = flags.output_dir or f"{flags.study}_study"
     jobs = chosen.make_jobs(flags.preset, *([flags.data] if flags.data else []))
     if flags.only:

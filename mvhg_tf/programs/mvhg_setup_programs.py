@@ -1,7 +1,7 @@
-"""`mvhg_setup_programs`: our `dlib_*` programs in place of disentanglement_lib's.
+"""`mvhg_setup_programs`: puts our `dlib_*` programs in place of the library's.
 
-Both packages install scripts of these names, and whichever is installed last leaves
-its own. The library's can't run on TensorFlow 2.
+disentanglement_lib and mvhg_tf install scripts of the same names, and the package
+installed last wins. The library's scripts can't run on TensorFlow 2.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mvhg_tf.runs.errors import UserError
 
 _NAMES = {name for name in PROGRAMS if name.startswith("dlib_")}
 _OURS, _LIBRARY = "mvhg_tf", "disentanglement-lib"
-# The kernel cuts a longer path of an interpreter, or splits it at a space.
+# The kernel truncates a longer interpreter path, or splits it at a space.
 _LONGEST_PATH = 120
 _SCRIPT = """\
 {start}
@@ -41,9 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program on the arguments `argv` and returns its exit code."""
     program = Program(
         "mvhg_setup_programs",
-        "Puts the dlib_ programs of mvhg_tf in place of disentanglement_lib's in this "
-        "environment. To be run once after both were installed, and after a new "
-        "installation of disentanglement_lib.",
+        "Replaces disentanglement_lib's dlib_ programs in this environment by those of "
+        "mvhg_tf. Run it once after installing both packages, and again whenever "
+        "disentanglement_lib is reinstalled.",
         _set_up,
         "mvhg_setup_programs",
     )
@@ -70,16 +70,18 @@ def _set_up(flags: types.SimpleNamespace) -> int:
     for path in changed:
         print(f"{path} is now mvhg_tf's.")
     if kept:
-        print(f"{len(kept)} programs in {kept[0].parent} were mvhg_tf's already.")
+        print(f"{len(kept)} programs in {kept[0].parent} already were mvhg_tf's.")
     for path in foreign:
         print(
-            f"{path} belongs to neither package, so it was left alone; its program "
-            f"runs by: python -m mvhg_tf.programs {path.name}",
+            f"{path} belongs to neither package, so it was left alone; run our program "
+            f"with: python -m mvhg_tf.programs {path.name}",
             file=sys.stderr,
         )
     if foreign:
         return 1
-    print_end("The dlib_ programs here are mvhg_tf's.", "dlib_train --help")
+    print_end(
+        "The dlib_ programs of this environment are mvhg_tf's.", "dlib_train --help"
+    )
     return 0
 
 
@@ -98,7 +100,7 @@ def _scripts_of(name: str) -> list[Path]:
             for path, *_ in csv.reader(record.splitlines())
         ]
         scripts = [path for path in installed if path.name in _NAMES]
-        # Others on the path are a checkout's or another environment's.
+        # Others on the path belong to a checkout or another environment.
         if scripts and str(scripts[0].parent) in folders:
             return scripts
     return []
@@ -128,6 +130,6 @@ def _write(path: Path) -> None:
         with contextlib.suppress(OSError):
             part.unlink()
         raise UserError(
-            f"{path} can't be written ({error.strerror}): run this as who may write "
-            f"to {path.parent}."
+            f"{path} can't be written ({error.strerror}): run this as a user who may "
+            f"write to {path.parent}."
         ) from error

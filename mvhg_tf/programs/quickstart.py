@@ -8,7 +8,7 @@ from mvhg_tf.programs.flags.command_line import Program
 from mvhg_tf.programs.flags.ending import command, print_end
 from mvhg_tf.runs.console import quiet_imports
 
-# (metric, key of its results, name, what it means)
+# (metric, key in its results, name, meaning)
 _SCORES = [
     ("mig", "discrete_mig", "MIG", "0 to 1, higher is better"),
     ("dci", "disentanglement", "DCI disentanglement", "0 to 1, higher is better"),
@@ -36,14 +36,14 @@ _SCORES = [
     (
         "shared_independent_downstream",
         "mse_latent_space",
-        "MSE of the number",
+        "MSE of their number",
         "lower is better",
     ),
     (
         "shared_independent_downstream",
         "active_latents",
         "latents in use",
-        "that carry information on the images",
+        "that carry information about the images",
     ),
 ]
 
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Draws the figures into `<output_dir>/figures`, and prints the scores."""
     program = Program(
         "quickstart",
-        "Draws and prints what bin/quickstart has learned.",
+        "Draws and prints what the model of bin/quickstart has learned.",
         lambda flags: _show(flags.output_dir),
         "python -m mvhg_tf.programs.quickstart --output_dir=quickstart_results",
     )

@@ -1,1 +1,1 @@
-"""What any run needs: its gin configuration, folder, checkpoints, and terminal."""
+"""What every run needs: a gin configuration, a folder, checkpoints and a terminal."""

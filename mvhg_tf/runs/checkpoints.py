@@ -1,4 +1,4 @@
-"""Checkpoints, and going on from the newest one that is whole."""
+"""Checkpoints, and resuming from the newest intact one."""
 
 import glob
 import os
@@ -16,16 +16,16 @@ def open_manager(
 ) -> tf.train.CheckpointManager:
     """A manager that keeps the newest checkpoints, by default two.
 
-    TensorFlow's list of checkpoints is made anew from their names: a process that was
-    killed may have left it damaged, or without its last checkpoint, which would then
-    never be removed. What it was writing or removing goes too.
+    TensorFlow's list of checkpoints is rebuilt from the file names: a killed process
+    may have left it damaged, or without its last checkpoint, which would then never be
+    removed. Half-written and half-removed files are removed too.
     """
     within = glob.escape(directory)
     for folder in glob.glob(os.path.join(within, "ckpt-*_temp")):
         shutil.rmtree(folder)
     for path in glob.glob(os.path.join(within, "checkpoint*")):
         os.remove(path)
-    # Of a checkpoint, the index is written last and removed first.
+    # The index of a checkpoint is written last and removed first.
     for path in glob.glob(os.path.join(within, "ckpt-*.data-*")):
         if not os.path.exists(f"{path.rpartition('.data-')[0]}.index"):
             os.remove(path)
@@ -41,7 +41,7 @@ def _write_list(directory: str, paths: list[str]) -> None:
         directory,
         paths[-1],
         all_model_checkpoint_paths=paths,
-        # The manager never removes what is not younger than this.
+        # The manager never removes a checkpoint older than this.
         all_model_checkpoint_timestamps=[1.0] * len(paths),
         last_preserved_timestamp=0.0,
     )
@@ -52,9 +52,9 @@ def _write_list(directory: str, paths: list[str]) -> None:
 def restore_newest(manager: tf.train.CheckpointManager) -> None:
     """Restores the newest checkpoint that can be read, or nothing if there is none.
 
-    TensorFlow keeps a checksum of each tensor. Where a file turns out to be damaged,
-    that is printed, and the checkpoint before is tried. The files are looked for
-    by their names, as the list of them that TensorFlow keeps may be damaged too.
+    TensorFlow keeps a checksum of each tensor. If a file turns out to be damaged, a
+    line says so and the previous checkpoint is tried. The files are found by their
+    names, because TensorFlow's own list of them may be damaged too.
 
     Args:
       manager: of the checkpoints, numbered by their steps.
@@ -74,23 +74,23 @@ def restore_newest(manager: tf.train.CheckpointManager) -> None:
             ValueError,
             tf.errors.OpError,
         ):
-            # Each kind of damage has its own error; the next checkpoint restores
-            # all that this one may have changed.
+            # Each kind of damage raises its own error. The next checkpoint overwrites
+            # whatever this one may have changed.
             print(
-                f"The checkpoint {path} is damaged, so the one before is used.",
+                f"The checkpoint {path} is damaged, so the previous one is used.",
                 file=sys.stderr,
             )
     if paths:
         raise UserError(
             f"No checkpoint in {manager.directory} can be read: use --overwrite to "
-            "train anew, or choose another folder."
+            "train from the beginning, or choose another folder."
         )
 
 
 def remove_all(directory: str) -> None:
-    """Removes the folder of the checkpoints; what may be left of it has none torn.
+    """Removes the folder of the checkpoints, without leaving a torn one behind.
 
-    Without its index a checkpoint counts as never written.
+    A checkpoint without its index counts as never written.
     """
     for path in _newest_first(directory)[::-1]:
         os.remove(f"{path}.index")

@@ -15,12 +15,12 @@ from mvhg_tf.runs.errors import Terminated, UserError
 
 @contextlib.contextmanager
 def quiet_imports() -> Iterator[None]:
-    """Keeps off the terminal what TensorFlow prints when it is imported, and warnings.
+    """Hides what TensorFlow prints when it is imported, and its warnings.
 
     TensorFlow 2.21 reports its CPU and GPU support before it reads
-    TF_CPP_MIN_LOG_LEVEL. If the import fails, all that was printed is shown, unless the
-    error is a UserError, which says all. Where the user has set TF_CPP_MIN_LOG_LEVEL to
-    less than 3, nothing is kept off.
+    TF_CPP_MIN_LOG_LEVEL. If the import fails, the hidden text is shown, unless the
+    error is a UserError, which says enough. If the user has set TF_CPP_MIN_LOG_LEVEL to
+    less than 3, nothing is hidden.
     """
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") < "3":
         yield
@@ -47,19 +47,19 @@ def _terminate(number: int, frame: object) -> None:
 
 @contextlib.contextmanager
 def signals_as_keyboard_interrupt() -> Iterator[None]:
-    """Turns every error of the block, once a signal came, into a KeyboardInterrupt.
+    """Turns errors that follow a signal in the block into a KeyboardInterrupt.
 
     Python raises KeyboardInterrupt wherever the main thread is. Where TensorFlow's C++
     code has called a Python function, it may take the exception for the function's
     failure, and raise an AttributeError or the like instead. SIGTERM, which would end
     the process at once, raises `Terminated` in the same way.
 
-    The handler that was there is called each time, so a second signal interrupts the
-    block again. Blocks may be nested. Outside of the main thread, and where a signal is
-    ignored, the block runs as it is.
+    The previous handler is called each time, so a second signal interrupts the block
+    again. Blocks may be nested. Outside of the main thread, or if a signal is ignored,
+    the block runs unchanged.
 
     Raises:
-      KeyboardInterrupt: in place of an error after a signal came.
+      KeyboardInterrupt: instead of an error that followed a signal.
     """
     came: list[int] = []
     with _signals_noted(came.append):
@@ -75,7 +75,7 @@ class DeferredSignal:
     """What `deferred_signal` yields.
 
     Attributes:
-      interrupt: what the signal would have raised; None before it comes.
+      interrupt: what the signal would have raised; None until it arrives.
     """
 
     interrupt: KeyboardInterrupt | None = None
@@ -83,7 +83,7 @@ class DeferredSignal:
 
 @contextlib.contextmanager
 def deferred_signal() -> Iterator[DeferredSignal]:
-    """Leaves SIGINT or SIGTERM to the block; a second signal interrupts it."""
+    """Lets the block handle the first SIGINT or SIGTERM; a second one interrupts it."""
     state = DeferredSignal()
 
     def defer(number: int) -> bool:
@@ -101,7 +101,7 @@ def _interrupt_of(number: int) -> KeyboardInterrupt:
 
 @contextlib.contextmanager
 def _signals_noted(note: Callable[[int], bool | None]) -> Iterator[None]:
-    """Calls `note` at a signal, and then, unless it returns True, the handler."""
+    """On a signal, calls `note` and then, unless that returns True, the handler."""
     is_main = threading.current_thread() is threading.main_thread()
     earlier = {}
     for number in (signal.SIGINT, signal.SIGTERM) if is_main else ():

@@ -2,12 +2,12 @@
 
 
 def enable() -> None:
-    """Makes all that this process computes repeatable; call it before anything else.
+    """Makes this process's computations repeatable; call it before anything else.
 
-    TensorFlow takes only kernels that repeat their sums in one order; one that has
-    none such raises. It still computes on all threads: of a CPU its kernels cut their
-    work by the number of threads, not by who is free. OpenMP's and BLAS's threads, of
-    which scikit-learn adds up sums in the order in which they end, are cut to one.
+    TensorFlow then uses only kernels that add in a fixed order; an operation without
+    such a kernel raises. It still uses all threads: its CPU kernels divide work by the
+    number of threads, not by which are free. OpenMP and BLAS are limited to one thread,
+    because scikit-learn adds up their results in the order in which threads finish.
     """
     # Late: the programs answer --help without them.
     import tensorflow as tf

@@ -1,26 +1,27 @@
-"""What the programs report: a mistake, and where the system refused."""
+"""What the programs report: users' mistakes, and failures of the system."""
 
 import re
 
 
 class UserError(ValueError):
-    """A mistake in what the user gave: one sentence that says how to mend it.
+    """A mistake in what the user gave, as one sentence that says how to fix it.
 
-    The message states what was given, what is allowed and what to do. The
-    programs print it alone, without a traceback, and exit with code 2.
+    The message says what was given, what is allowed and what to do. The programs print
+    only the message, without a traceback, and exit with code 2.
     """
 
 
 class Terminated(KeyboardInterrupt):
-    """The interrupt that SIGTERM is; Ctrl-C is a plain KeyboardInterrupt."""
+    """The interrupt that SIGTERM raises; Ctrl-C raises a plain KeyboardInterrupt."""
 
 
 class RunInterrupted(KeyboardInterrupt):
-    """An interrupt that leaves a run which the same command can go on with.
+    """An interrupt of a run that the same command can resume.
 
     Args:
-      sentence: what a program says of it; by default that it goes on from `place`.
-      place: where the same command goes on from, such as "step 350".
+      sentence: what the program prints; by default that the same command continues from
+        `place`.
+      place: where the same command continues from, such as "step 350".
     """
 
     def __init__(self, sentence: str = "", place: str = "here"):
@@ -42,7 +43,7 @@ _GIN_NOTE = re.compile(r"\n  In (?:call to configurable|bindings string)")
 
 
 def sentence_and_code(error: Exception) -> tuple[str, int] | None:
-    """What a program says of an error, and its exit code; None of a defect of ours."""
+    """What a program prints for an error, and its exit code; None for a bug."""
     sentence = _mistake_in(error)
     if sentence is not None:
         return sentence, 2
@@ -51,23 +52,26 @@ def sentence_and_code(error: Exception) -> tuple[str, int] | None:
 
 
 def _system_sentence(error: Exception) -> str | None:
-    """What a program says where a file, the disk or memory failed; else None."""
+    """What a program prints if a file, the disk or memory failed; else None."""
     said = message_of(error)
     if isinstance(error, OSError):
         where = f" {error.filename}" if error.filename else ""
         reason = error.strerror or said
-        return f"The system refused{where} ({reason}): mend that, and run this again."
-    # TensorFlow, which is not imported for this, has one error for both.
+        return (
+            f"Reading or writing{where} failed ({reason}): fix that, and run this "
+            "again."
+        )
+    # TensorFlow has one error for both. It is not imported just for this check.
     if type(error).__name__ == "ResourceExhaustedError":
         return (
-            f"Memory or disk space ran out ({said}): give a smaller size, such as that "
-            "of the batch, or make room, and run this again."
+            f"Memory or disk space ran out ({said}): use a smaller size, such as a "
+            "smaller batch, or free some space, and run this again."
         )
     if isinstance(error, MemoryError):
         reason = f" ({said})" if said else ""
         return (
-            f"Memory ran out{reason}: give a smaller size, such as that of the batch, "
-            "or take a machine with more."
+            f"Memory ran out{reason}: use a smaller size, such as a smaller batch, or "
+            "a machine with more memory."
         )
     return None
 
@@ -75,8 +79,8 @@ def _system_sentence(error: Exception) -> str | None:
 def _mistake_in(error: Exception) -> str | None:
     """The sentence of the `UserError` that an error is or repeats.
 
-    gin adds where the error passed; Keras, and TensorFlow where it traces a function,
-    raise it anew, amid words of their own and maybe as another class.
+    gin adds notes to an error. Keras, and TensorFlow when it traces a function, raise
+    it again with text of their own, possibly as another class.
     """
     mistake = error if isinstance(error, UserError) else None
     earlier = error.__context__
@@ -88,5 +92,5 @@ def _mistake_in(error: Exception) -> str | None:
 
 
 def message_of(error: BaseException) -> str:
-    """The error's message in one line, without gin's notes of where it passed."""
+    """The error's message in one line, without the notes that gin adds."""
     return " ".join(_GIN_NOTE.split(str(error))[0].split())

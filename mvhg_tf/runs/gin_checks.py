@@ -1,4 +1,4 @@
-"""Values that a gin configuration may not have, found before anything is run."""
+"""Finds values that a gin configuration must not have, before anything runs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,6 +31,6 @@ def check(bindings: Mapping[tuple[str, str, str], object]) -> None:
         elif not gin_kinds.fits(value, hint):
             what = "what it makes" if value.evaluate else "this function"
             raise UserError(
-                f"{name} is {value!r}, but {what} is not of the kind that is wanted "
-                f"there: bind it to {limits.told_types(hint)}."
+                f"{name} is {value!r}, but {what} is not of the kind that this "
+                f"parameter takes: bind it to {limits.told_types(hint)}."
             )

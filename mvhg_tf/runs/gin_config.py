@@ -19,7 +19,7 @@ from mvhg_tf.runs.errors import UserError, message_of
 
 Result = TypeVar("Result")
 
-_folders = [""]  # of the gin files that are being read, the innermost one last
+_folders = [""]  # the gin files being read, the innermost one last
 
 
 @gin.config.register_finalize_hook
@@ -70,7 +70,7 @@ gin.config._FILE_READERS.insert(
     0, (_open_gin_file, lambda path: os.path.isfile(_place_of(path)))
 )
 
-# Of parsing, which runs only what the files and bindings say: they are the user's.
+# Parsing runs only the user's own files and bindings.
 PARSE_ERRORS = (
     AttributeError,
     ImportError,
@@ -89,11 +89,11 @@ PARSE_ERRORS = (
 def configured(
     config_files: Sequence[str] | None = None, bindings: Sequence[str] | None = None
 ) -> Iterator[None]:
-    """Runs the block under a gin configuration, and clears it afterwards.
+    """Runs the block with a gin configuration, which is cleared afterwards.
 
     Args:
       config_files: paths of gin files, read in their order.
-      bindings: such as "model.random_seed = 1"; they win over the files.
+      bindings: such as "model.random_seed = 1"; they override the files.
 
     Raises:
       UserError: if a file is missing or does not parse, a name is unknown, a value
@@ -108,9 +108,9 @@ def configured(
 
 
 def configurable(name: str, **arguments: Any) -> Callable:
-    """`gin.configurable`, whose calls are checked as bindings are.
+    """`gin.configurable` that also checks the arguments of calls.
 
-    So what Python code passes is reported by the same sentences.
+    A wrong argument from Python code gets the same message as a wrong binding.
 
     Args:
       name: of the configurable.
@@ -138,7 +138,7 @@ def with_gin(
     run: Callable[..., Result],
     check_bindings: Callable[[Sequence[str]], None] | None = None,
 ) -> Callable[..., Result]:
-    """A configurable run, as a function that also takes its configuration.
+    """Turns a configurable run into a function that also takes its configuration.
 
     Args:
       run: its parameters up to `overwrite` are those that gin does not bind.
@@ -222,7 +222,7 @@ def _modules_found_in(*folders: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet_gin() -> Iterator[None]:
-    """Keeps gin from logging the files that it doesn't find, which raise as well."""
+    """Keeps gin from logging missing files, which raise an error anyway."""
     previous = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
@@ -247,14 +247,14 @@ def _parse_problem(error: Exception) -> str:
     message = message_of(error)
     token = re.search(r"Failed to parse token '(.*?)'", message)
     if token:
-        return f"gives {token[1]}, which is no value (strings need quotes)"
+        return f"gives {token[1]}, which is not a value (strings need quotes)"
     if isinstance(error, UnicodeDecodeError):
         return "is not a text file"
     module = re.search(r"No module named '(.+?)'", message)
     if module:
         return (
-            f"imports {module[1]}, which is not to be found: run this where "
-            f"{module[1]}.py is, put it beside the gin file, or name its folder in "
+            f"imports {module[1]}, which can't be found: run this in the folder of "
+            f"{module[1]}.py, put that file next to the gin file, or add its folder to "
             "PYTHONPATH"
         )
     unopened = re.search(r"Unable to open file: (.*?)\. Searched", message)
@@ -265,7 +265,7 @@ def _parse_problem(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _missing_values_explained() -> Iterator[None]:
-    """Explains gin's errors of values that are bound nowhere."""
+    """Explains gin's errors about values that are not bound anywhere."""
     try:
         yield
     except UserError:
@@ -283,6 +283,6 @@ def _missing_values_explained() -> Iterator[None]:
         owner, names = found[1] or found["name"], found[2] or found["names"]
         missing = [f"{owner}.{name}" for name in re.findall(r"'(.+?)'", names)]
         raise UserError(
-            f"No value is bound to {', '.join(missing)}: bind one in a gin file or by "
-            f"--gin_bindings='{missing[0]} = ...'."
+            f"No value is bound to {', '.join(missing)}: bind one in a gin file or "
+            f"with --gin_bindings='{missing[0]} = ...'."
         ) from error

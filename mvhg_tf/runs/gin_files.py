@@ -1,7 +1,7 @@
 """The gin files that come with mvhg_tf, found by their names.
 
-In an installation they lie in the package; in a checkout `mvhg_tf/gin_configs` is a
-link to the folder `gin_configs` beside the package.
+In an installation they are in the package; in a checkout `mvhg_tf/gin_configs` is a
+link to the folder `gin_configs` next to the package.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ def gin_file_path(name: str) -> str:
     """The path of one of our files, such as "hgvae_arm3d.gin" or "metrics/mig.gin".
 
     Raises:
-      UserError: if there is none of that name.
+      UserError: if there is no file of that name.
     """
     path = FOLDER / name
     if not path.is_file():
         raise UserError(
-            f"There is no {path}: this installation of mvhg_tf is not whole, so "
+            f"There is no {path}: this installation of mvhg_tf is incomplete, so "
             "install it again."
         )
     return str(path)
@@ -36,7 +36,7 @@ def find(path: str) -> str:
 
     Args:
       path: of a file, where `~` is the user's home; if there is no such file, the name
-        of one of ours.
+        of one that comes with mvhg_tf.
     """
     path = os.path.expanduser(path)
     ours = os.path.join(FOLDER, path)
@@ -53,8 +53,8 @@ def find_all(pattern: str) -> list[str]:
     """The sorted paths of the gin files that match a pattern.
 
     Args:
-      pattern: such as "~/metrics/*.gin"; if nothing matches it, one of the names of
-        our files, such as "metrics/*.gin".
+      pattern: such as "~/metrics/*.gin"; if nothing matches it, it is matched against
+        our files.
     """
     pattern = os.path.expanduser(pattern)
     return sorted(glob.glob(pattern) or glob.glob(os.path.join(FOLDER, pattern)))

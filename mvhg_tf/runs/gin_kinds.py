@@ -1,6 +1,7 @@
-"""Whether what a gin binding refers to, `@name` or `@name()`, is of the kind wanted.
+"""Whether a gin reference, `@name` or `@name()`, is of the kind wanted.
 
-Annotations say which. Where there is none, as in disentanglement_lib, all is allowed.
+Annotations say which kind that is. Without one, as in disentanglement_lib, anything is
+allowed.
 """
 
 import collections.abc
@@ -13,7 +14,7 @@ import gin
 
 
 def fits(reference: gin.config.ConfigurableReference, wanted: object) -> bool:
-    """Whether a reference may be bound to a parameter of the annotation `wanted`."""
+    """Whether a reference may be bound to a parameter annotated with `wanted`."""
     if reference.selector.startswith("gin."):  # a macro, or a value that is missing
         return True
     given = _kind_of_function(gin.get_configurable(reference.selector))
@@ -23,7 +24,7 @@ def fits(reference: gin.config.ConfigurableReference, wanted: object) -> bool:
 
 
 def _kind_of_function(function: Callable) -> object:
-    """As a `Callable[[...], ...]`, with Any for what is not annotated."""
+    """A function's type as `Callable[[...], ...]`, Any where it isn't annotated."""
     unwrapped = inspect.unwrap(function)
     is_class = inspect.isclass(unwrapped)
     try:
@@ -73,9 +74,9 @@ def _kind(hint: object) -> object:
 
 
 def _functions_agree(given: tuple, wanted: tuple) -> bool:
-    """Whether the one can be called as the other is: arguments, and what it returns.
+    """Whether one function can stand in for the other, by arguments and return type.
 
-    It may have more arguments, as gin may bind them.
+    It may have more arguments, because gin may bind them.
     """
     if not (given and wanted):
         return True

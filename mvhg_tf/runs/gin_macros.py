@@ -1,7 +1,7 @@
 """Macros of gin files, `NAME = 3` and `%NAME`, replaced by their values.
 
-gin replaces one each time that a function is called. Here it is done once, when all
-files are read, so that whoever asks for a binding sees its value.
+gin replaces a macro each time a function is called. Here it is done once, after all
+files have been read, so that every query of a binding sees its value.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from mvhg_tf.runs.limits import LITERALS
 
 
 def resolve(config: Mapping) -> dict[tuple[str, str, str], object]:
-    """All bindings of a configuration, their macros and literal constants replaced.
+    """All bindings of a configuration, with macros and literal constants replaced.
 
     Args:
       config: as gin gives it to a finalize hook.
@@ -23,7 +23,7 @@ def resolve(config: Mapping) -> dict[tuple[str, str, str], object]:
       The values by scope, selector and parameter, as a hook may return them.
 
     Raises:
-      UserError: if macros stand for each other in a circle.
+      UserError: if macros refer to each other in a circle.
     """
     values = {
         scope: bindings["value"]
@@ -40,10 +40,10 @@ def resolve(config: Mapping) -> dict[tuple[str, str, str], object]:
 def read_bindings(path: str) -> dict[str, object]:
     """The values in one gin file, by names such as "dataset.name".
 
-    What the names belong to need not be known to gin.
+    gin need not know what the names belong to.
 
     Raises:
-      UserError: if macros stand for each other in a circle.
+      UserError: if macros refer to each other in a circle.
       OSError, SyntaxError, ValueError and others: if the file does not parse.
     """
     values, bindings = {}, {}
@@ -84,8 +84,8 @@ def _replaced(
     name = _macro_of(value)
     if name in seen:
         raise UserError(
-            f"The macro {' = %'.join([*seen, name])} never gets a value: bind it to "
-            "one."
+            f"The macro {' = %'.join([*seen, name])} never gets a value: bind it to a "
+            "value."
         )
     if name is None or name not in values:
         return _literal_constant(value)

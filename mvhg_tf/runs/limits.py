@@ -1,4 +1,4 @@
-"""What a parameter may be, as its annotation says, and one check of them all.
+"""Limits on parameters, stated in their annotations and checked in one place.
 
     @checked("anneal")
     def anneal(start: Positive, steps: PositiveInt, shape: Literal["line", "cosine"]):
@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from mvhg_tf.runs.errors import UserError
 
-_TOO_LARGE = 2**63  # for the 64 bits of an integer
+_TOO_LARGE = 2**63  # to fit into a 64-bit integer
 _TYPE_NAMES: dict[object, str] = {
     bool: "True or False",
     dict: "a dictionary",
@@ -29,18 +29,18 @@ _TYPE_NAMES: dict[object, str] = {
 }
 _LISTS = (list, tuple, Sequence)
 _PLURALS = {"an integer": "integers", "a number": "numbers", "a string": "strings"}
-_OTHER = "something fitting made by @name or @name()"
-# Values of other types are left to those that use them.
+_OTHER = "a suitable @name or @name()"
+# Values of other types are checked where they are used.
 LITERALS = (bool, bytes, dict, float, int, list, str, tuple, types.NoneType)
 
 
 @dataclasses.dataclass(frozen=True)
 class Limit:
-    """What a value must be beside its type, for `Annotated`.
+    """What a value must satisfy beyond its type, for `Annotated`.
 
     Attributes:
-      wanted: what comes after "must be".
-      holds: whether a value of the type is so.
+      wanted: the text after "must be".
+      holds: whether a value of the type satisfies it.
     """
 
     wanted: str
@@ -48,12 +48,12 @@ class Limit:
 
 
 def at_least(least: float) -> Limit:
-    """A limit from below."""
+    """A lower limit."""
     return Limit(f"at least {least}", lambda value: value >= least)
 
 
 def between(least: float, most: float) -> Limit:
-    """Limits that a value may equal."""
+    """A lower and an upper limit, both allowed."""
     wanted = f"at least {least} and at most {most}"
     return Limit(wanted, lambda value: least <= value <= most)
 
@@ -80,7 +80,7 @@ Decay = Annotated[float, Limit("at least 0 and below 1", lambda value: 0 <= valu
 
 
 def check(name: str, value: object, hint: object) -> None:
-    """Raises a UserError that names a parameter if its value is not what it may be.
+    """Raises a UserError that names the parameter if its value is not allowed.
 
     Args:
       name: such as "model.batch_size".
@@ -89,15 +89,15 @@ def check(name: str, value: object, hint: object) -> None:
     """
     wanted = _impossible_number(value) or _mismatch(value, hint)
     if wanted:
-        raise UserError(f"{name} is {value!r}, but must be {wanted}: bind it to one.")
+        raise UserError(f"{name} is {value!r}, but must be {wanted}: change it.")
 
 
 def checked(name: str, parameters: Collection[str] | None = None) -> Callable:
-    """A decorator of functions, whose calls are then checked.
+    """Decorates a function so that its arguments are checked.
 
     Args:
-      name: what comes before the parameters' names, and a dot.
-      parameters: to check; all, if not given.
+      name: the text before the dot and the parameters' names.
+      parameters: which to check; by default all.
     """
 
     def decorate(function: Callable) -> Callable:
@@ -120,7 +120,7 @@ def checked(name: str, parameters: Collection[str] | None = None) -> Callable:
 
 
 def check_fields(instance: Any) -> None:
-    """Checks the fields of a dataclass, under the name of the class."""
+    """Checks the fields of a dataclass; messages use the name of the class."""
     for parameter, hint in hints_of(instance.__class__).items():
         if parameter in {field.name for field in dataclasses.fields(instance)}:
             name = f"{type(instance).__name__}.{parameter}"
@@ -129,7 +129,7 @@ def check_fields(instance: Any) -> None:
 
 @functools.cache
 def hints_of(function: Callable) -> Mapping[str, object]:
-    """The annotations of a function's parameters, or of what makes a class."""
+    """The annotations of the parameters of a function or a class's constructor."""
     function = inspect.unwrap(function)
     if inspect.isclass(function):
         function = function.__init__
@@ -153,7 +153,7 @@ def _told(base: object) -> str:
 
 
 def _impossible_number(value: object) -> str | None:
-    """What a number that no computation can do with must be, in lists as well."""
+    """What a NaN, infinite or oversized number must be instead, also within lists."""
     if isinstance(value, list | tuple):
         return next(filter(None, map(_impossible_number, value)), None)
     if isinstance(value, float) and not math.isfinite(value):
@@ -164,7 +164,7 @@ def _impossible_number(value: object) -> str | None:
 
 
 def _mismatch(value: object, hint: object) -> str | None:
-    """What a value must be to fit an annotation; None if it fits, or is no literal."""
+    """What a value must be to fit an annotation; None if it fits or isn't a literal."""
     if not isinstance(value, (*LITERALS, numbers.Real)):
         return None
     unmet = []
@@ -181,7 +181,7 @@ def _mismatch(value: object, hint: object) -> str | None:
 
 
 def _members(hint: object) -> list[tuple[object, tuple[Limit, ...]]]:
-    """The types of which a value may have one, each with its limits."""
+    """The types that a value may have, each with its limits."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return [pair for member in typing.get_args(hint) for pair in _members(member)]
     if typing.get_origin(hint) is Annotated:

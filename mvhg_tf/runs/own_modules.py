@@ -1,4 +1,4 @@
-"""Modules of the user's own, imported before the configuration is read."""
+"""Imports the user's own modules before the configuration is read."""
 
 import importlib
 import sys
@@ -9,7 +9,7 @@ from mvhg_tf.runs.errors import UserError
 
 
 def import_modules(names: Sequence[str]) -> None:
-    """Imports modules, from where Python looks and then from the working directory.
+    """Imports modules from Python's path, and then from the working directory.
 
     Args:
       names: such as "my_data" or "my_package.my_data".
@@ -26,7 +26,7 @@ def import_modules(names: Sequence[str]) -> None:
                 importlib.import_module(name)
         except UserError:
             raise
-        except Exception as error:  # of the user's code, which may raise every kind
+        except Exception as error:  # the user's code may raise any kind of error
             raise UserError(_problem(name, error)) from error
 
 
@@ -34,10 +34,10 @@ def _problem(name: str, error: Exception) -> str:
     missing = isinstance(error, ModuleNotFoundError) and error.name
     if missing and (name == missing or name.startswith(f"{missing}.")):
         return (
-            f"--import names {name}, but there is no module {missing}: run this where "
-            f"{missing}.py is, or name its folder in PYTHONPATH."
+            f"--import names {name}, but there is no module {missing}: run this in the "
+            f"folder of {missing}.py, or add its folder to PYTHONPATH."
         )
     return (
-        f"The module {name} can't be imported ({type(error).__name__}: {error}): mend "
-        "it."
+        f"The module {name} can't be imported ({type(error).__name__}: {error}): fix "
+        "the module."
     )

@@ -1,14 +1,14 @@
-"""One rule for the folders that training, evaluation and the like make.
+"""One rule for the folders that training, evaluation and other steps write.
 
-The same command on the folder of its own unfinished run goes on with it. On a
-finished run, or one of another configuration, it refuses, unless asked to overwrite.
-A folder that no run made is never touched.
+The same command on the folder of its own unfinished run resumes it. On a finished run,
+or a run of another configuration, it refuses unless asked to overwrite. A folder that
+no run created is never touched.
 
-A run's folder holds `run.json`, which says what made it. Overwriting takes away only
-what runs make (`RUN_ENTRIES`), and not before there is something new in its place:
-until the new run has finished, the old one waits in `.replaced`, and comes back if
-the new one ends before it has made anything. A run may be killed at any moment: what
-it was about to move or to take away is found, and dealt with, by the next one.
+A run's folder holds `run.json`, which says what made it. Overwriting removes only what
+runs write (`RUN_ENTRIES`), and only once there is something new: until the new run has
+finished, the old one is kept in `.replaced`. It is restored if the new run ends before
+it has written anything. A run may be killed at any moment: the next one finds what it
+was moving or removing, and cleans up.
 """
 
 import contextlib
@@ -46,14 +46,14 @@ RUN_ENTRIES = (  # patterns
     "variations_of_factor*.png",
 )
 _RECORD = "run.json"
-_RECORD_PART = "run.part.json"  # of a run that was killed while it wrote
+_RECORD_PART = "run.part.json"  # left by a run that was killed while writing
 _LOCK = ".run.lock"
 _REPLACED = ".replaced"
 _MACRO = re.compile(r"([\w/]+/)?\w+ = ")
 
 
 class AlreadyFinished(UserError):
-    """The folder holds a finished run of the very same command."""
+    """The folder holds a finished run of the same command."""
 
 
 @contextlib.contextmanager
@@ -64,29 +64,29 @@ def open_run(
     input_dir: str | Sequence[str] = "",
     may_grow: str | None = None,
 ) -> Iterator[bool]:
-    """Reserves a folder for one run, of the active gin configuration.
+    """Reserves a folder for one run with the active gin configuration.
 
-    When the block ends, the run counts as finished. When it raises, the run stays
-    unfinished, and if it made nothing, the folder is as it was before.
+    When the block ends, the run counts as finished. If it raises, the run stays
+    unfinished; if it wrote nothing, the folder is restored.
 
     Args:
-      directory: the folder, made if there is none.
+      directory: the folder, created if it does not exist.
       step_name: the kind of run, such as "train" or "evaluation".
       overwrite: whether an earlier run there may be replaced.
-      input_dir: the folder that the run reads, or several in their order; with
-        another one it is another run.
-      may_grow: a bound integer, such as "model.training_steps". A run that differs in
-        nothing but its being smaller is gone on with, also if it is finished; its
-        record stays until this one is finished as well.
+      input_dir: the folder that the run reads, or several in order; another input makes
+        it another run.
+      may_grow: a bound integer, such as "model.training_steps". A run that differs only
+        in a smaller value is resumed, even if it is finished; its record stays until
+        this run is finished as well.
 
     Yields:
-      Whether a run is there to go on with.
+      Whether the folder holds a run to resume.
 
     Raises:
       AlreadyFinished: if the folder holds the same run, finished.
-      UserError: if the folder is not free for another reason, or cannot be made.
-      RunInterrupted: in place of a KeyboardInterrupt in the block, if the run has
-        made something to go on with.
+      UserError: if the folder is not free for another reason, or cannot be created.
+      RunInterrupted: instead of a KeyboardInterrupt in the block, if the run has
+        written something to resume from.
     """
     given = [input_dir] if isinstance(input_dir, str) else input_dir
     input_dirs = [os.path.realpath(path) for path in given if path]
@@ -122,29 +122,30 @@ def open_run(
 
 
 def _check_apart(directory: str, input_dirs: Sequence[str]) -> None:
-    """Refuses to write where the run reads: overwriting would move its input."""
+    """Refuses to write into the input folder: overwriting would move the input."""
     if os.path.realpath(directory) in input_dirs:
         raise UserError(
-            f"The results can't go into the folder {directory} that is read: choose "
-            "another one."
+            f"The results can't go into {directory}, which this command reads: choose "
+            "another folder."
         )
 
 
 def _check_ours(directory: str) -> None:
-    """Refuses a folder that holds anything, but not a run."""
+    """Refuses a folder that holds files but no run."""
     if os.path.lexists(directory) and not os.path.isdir(directory):
         raise UserError(f"{directory} is not a folder: choose another one.")
     entries = set(os.listdir(directory)) if os.path.isdir(directory) else set()
     if entries - {_LOCK, _RECORD_PART} and entries.isdisjoint({_RECORD, _REPLACED}):
         raise UserError(
-            f"The folder {directory} holds files that no run of mvhg_tf made, so it is "
-            "left alone (even with --overwrite): choose an empty or a new one."
+            f"The folder {directory} holds files that were not written by mvhg_tf, so "
+            "it is left alone (even with --overwrite): choose an empty or a new "
+            "folder."
         )
 
 
 @contextlib.contextmanager
 def _folder(directory: str) -> Iterator[None]:
-    """Makes the folder if there is none; what stays empty is taken away again."""
+    """Creates the folder if it does not exist; removes it again if it stays empty."""
     missing = [os.path.abspath(directory)]
     while not os.path.isdir(missing[-1]):
         missing.append(os.path.dirname(missing[-1]))
@@ -163,14 +164,14 @@ def _make_folders(directory: str) -> None:
         os.makedirs(directory, exist_ok=True)
     except OSError as error:
         raise UserError(
-            f"The folder {directory} cannot be made ({error.strerror}): choose one "
+            f"The folder {directory} cannot be created ({error.strerror}): choose one "
             "that you may write to."
         ) from error
 
 
 @contextlib.contextmanager
 def _locked(directory: str) -> Iterator[None]:
-    """Keeps other runs out. The system lets go of the lock if this one is killed."""
+    """Keeps other runs out. The system releases the lock if this run is killed."""
     path = os.path.join(directory, _LOCK)
     try:
         lock = open(path, "w")  # noqa: SIM115
@@ -182,12 +183,12 @@ def _locked(directory: str) -> Iterator[None]:
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # A run that is just ending may have removed this very file.
+            # A run that is just ending may have removed this file.
             if not os.path.samestat(os.fstat(lock.fileno()), os.stat(path)):
                 raise BlockingIOError
         except (BlockingIOError, FileNotFoundError) as error:
             raise UserError(
-                f"Another run is at work in {directory}: wait for it to end, or choose "
+                f"Another run is using {directory}: wait for it to end, or choose "
                 "another folder."
             ) from error
         try:
@@ -200,7 +201,7 @@ def _locked(directory: str) -> Iterator[None]:
 def _resumable(
     directory: str, run: dict, overwrite: bool, may_grow: str | None
 ) -> dict | None:
-    """The record of a run in the folder that is to be gone on with, None without one.
+    """The record of the run in the folder that is to be resumed, if there is one.
 
     Raises:
       UserError: if the folder holds any other run.
@@ -211,17 +212,18 @@ def _resumable(
         with open(os.path.join(directory, _RECORD), encoding="utf-8") as file:
             earlier = json.load(file)
         if not (isinstance(earlier, dict) and earlier.keys() == run.keys()):
-            raise ValueError("it is no record of a run")
+            raise ValueError("it is not the record of a run")
     except (OSError, RecursionError, ValueError) as error:
         raise UserError(
             f"{os.path.join(directory, _RECORD)} is damaged, so it is unknown which "
-            "run the folder holds: use --overwrite to replace it, or choose another."
+            "run the folder holds: use --overwrite to replace it, or choose another "
+            "folder."
         ) from error
     if earlier == run or _has_grown(earlier, run, may_grow):
         return earlier
     if earlier == run | {"finished": True}:
         raise AlreadyFinished(
-            f"The folder {directory} holds a finished run of this very command: use "
+            f"The folder {directory} holds a finished run of this same command: use "
             "--overwrite to replace it, or choose another folder."
         )
     if earlier["step"] != run["step"]:
@@ -272,7 +274,7 @@ def _write_record(directory: str, record: dict) -> None:
 
 
 def _made_entries(directory: str) -> list[str]:
-    """What runs have made in the folder."""
+    """What runs have written in the folder."""
     return [
         name
         for name in os.listdir(directory)
@@ -288,14 +290,14 @@ def _set_aside(directory: str) -> None:
         return
     _discard_replaced(directory)
     os.mkdir(replaced)
-    # The record goes last, and comes back first: a folder with entries has one, and
-    # `.replaced` without one means that a move was cut short.
+    # The record is moved last and restored first: a folder with entries has a record,
+    # and `.replaced` without one means that a move was cut short.
     for name in [*entries, _RECORD]:
         os.replace(os.path.join(directory, name), os.path.join(replaced, name))
 
 
 def _restore(directory: str) -> None:
-    """Brings an earlier run back from `.replaced`, if the later one made nothing."""
+    """Restores an earlier run from `.replaced` if the later one wrote nothing."""
     replaced = os.path.join(directory, _REPLACED)
     if not os.path.isdir(replaced):
         return
@@ -308,7 +310,7 @@ def _restore(directory: str) -> None:
 
 
 def _discard_replaced(directory: str) -> None:
-    """Takes `.replaced` away, its record last: with it, half of it is not restored."""
+    """Removes `.replaced`, its record last."""
     replaced = os.path.join(directory, _REPLACED)
     if os.path.isdir(replaced):
         for name in os.listdir(replaced):

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders that are written completely or not at all."""
 
 import contextlib
 import json
@@ -10,13 +10,13 @@ from typing import Any
 
 @contextlib.contextmanager
 def written_whole(path: str) -> Iterator[str]:
-    """Yields where to write; what is there when the block ends gets its name.
+    """Yields a path to write to, which gets its final name when the block ends.
 
-    Where the block raises, it is taken away, and what had the name stays.
+    If the block raises, what it wrote is removed, and an existing file stays.
 
     Args:
-      path: of a file, or of a folder. It keeps its extension until it is whole, such
-        as "model.part.keras".
+      path: of a file or folder. The temporary path keeps the extension, such as
+        "model.part.keras".
     """
     root, extension = os.path.splitext(path.rstrip(os.sep))
     part = f"{root}.part{extension}"
@@ -32,13 +32,13 @@ def written_whole(path: str) -> Iterator[str]:
 
 
 def write_json(path: str, value: object, **arguments: Any) -> None:
-    """Writes a file as `json.dump` does, whole or not at all."""
+    """Writes a file as `json.dump` does, completely or not at all."""
     with written_whole(path) as part, open(part, "w", encoding="utf-8") as file:
         json.dump(value, file, **arguments)
 
 
 def remove(path: str) -> None:
-    """Removes a file, or a folder with all that is in it, as far as it can be."""
+    """Removes a file or a folder with its contents, as far as possible."""
     if os.path.isdir(path):
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -120,6 +120,4 @@ def test_a_metric_of_nothing_is_refused(binding, wanted):
     with pytest.raises(UserError) as caught:
         with gin_config.configured(bindings=[binding]):
             pass
-    assert str(caught.value) == (
-        f"{name} is {value}, but must be {wanted}: bind it to one."
-    )
+    assert str(caught.value) == (f"{name} is {value}, but must be {wanted}: change it.")

@@ -69,7 +69,7 @@ def test_a_damaged_byte_gives_one_of_the_checkpoints_whole(
         restore_newest(open_manager(tf.train.Checkpoint(model=module), str(folder)))
         step = int(module.step)
         np.testing.assert_array_equal(values_of(module), expected[step])
-        is_told = "ckpt-2 is damaged, so the one before" in capsys.readouterr().err
+        is_told = "ckpt-2 is damaged, so the previous one" in capsys.readouterr().err
         assert is_told == (step == 1)
         # The library doesn't look at some bytes of the index; at all of the data.
         assert step == 1 or (part == "index" and damage is flip)
@@ -87,12 +87,15 @@ def test_training_goes_on_from_the_one_before(start, finished, trained, tmp_path
     torn = tmp_path / "torn"
     shutil.copytree(folder, torn)
     run = finished(commands.training(folder))
-    assert f"ckpt-{newest} is damaged, so the one before is used." in run.said()
+    assert f"ckpt-{newest} is damaged, so the previous one is used." in run.said()
     commands.assert_same_results(folder, trained)
     for path in torn.glob("checkpoints/*.data*"):
         path.write_bytes(cut(path.read_bytes(), moments))
     run = start(commands.training(torn))
     assert run.wait() == 2
     sentence = run.said().splitlines()[-1]
-    assert "can be read: use --overwrite to train anew, or choose" in sentence
+    assert (
+        "can be read: use --overwrite to train from the beginning, or choose"
+        in sentence
+    )
     assert "Traceback" not in run.said()

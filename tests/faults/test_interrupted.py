@@ -38,7 +38,7 @@ def test_training(start, finished, trained, tmp_path):
         def is_there(step=step):
             return commands.newest_checkpoint(folder) >= step
 
-        sentence = r"dlib_train: stopped; the same command goes on from step \d+\."
+        sentence = r"dlib_train: stopped; the same command continues from step \d+\."
         delay = moments.uniform(0, 0.2)
         run = start(command)
         assert_stops(run, is_there, delay, sentence, number)
@@ -64,7 +64,7 @@ def test_clustering(start, finished, samples, clustered, tmp_path):
     folder, moments = tmp_path / "run", random.Random(SEED)
     command = commands.clustering(samples, folder)
     for reached in ("tensorboard", "start.npz", "checkpoints/ckpt-3.index"):
-        sentence = "mvhg_cluster: stopped; the same command goes on from here."
+        sentence = "mvhg_cluster: stopped; the same command continues from here."
         seen = folder / reached
         assert_stops(start(command), seen.exists, moments.uniform(0, 0.2), sentence)
     finished(command)
@@ -75,5 +75,5 @@ def test_study(start, tmp_path):
     flags = ["--preset=smoke", "--shard=1/6", f"--output_dir={tmp_path}"]
     command = ["mvhg_reproduce", "clustering", *flags]
     seen = tmp_path / "jobs" / "main_uniform_seed0" / "uniform" / "run.json"
-    sentence = "mvhg_reproduce: stopped; the same command goes on where the jobs were."
+    sentence = "mvhg_reproduce: stopped; the same command resumes the jobs."
     assert_stops(start(command), seen.exists, 0.5, sentence)

@@ -21,6 +21,6 @@ def test_the_second_refuses(start, samples, tmp_path, name):
         second = start([*command, *flags])
         assert second.wait() == 2
         [sentence] = second.said().splitlines()
-        assert f"Another run is at work in {folder}: wait for it to end" in sentence
+        assert f"Another run is using {folder}: wait for it to end" in sentence
     first.wait_until(lambda: commands.newest_checkpoint(folder) > seen)
     assert first.is_alive(), first.said()

@@ -121,8 +121,12 @@ def ends_with(error: BaseException, *arguments: str) -> int:
     ("error", "code", "sentence"),
     [
         (UserError("Give\n another."), 2, "Give another."),
-        (OSError(errno.ENOSPC, "No space left", "x"), 1, "The system refused x (No "),
-        (RunInterrupted(), 130, "stopped; the same command goes on from here."),
+        (
+            OSError(errno.ENOSPC, "No space left", "x"),
+            1,
+            "Reading or writing x failed (No ",
+        ),
+        (RunInterrupted(), 130, "stopped; the same command continues from here."),
         (KeyboardInterrupt(), 130, "stopped; try again."),
     ],
 )
@@ -141,7 +145,7 @@ def test_every_end_has_its_code_and_sentence(
 
 def test_who_goes_on_leaves_overwrite_out(capsys):
     assert ends_with(RunInterrupted(), "--overwrite") == 130
-    assert "same command without --overwrite goes on" in capsys.readouterr().err
+    assert "same command without --overwrite continues" in capsys.readouterr().err
 
 
 def test_a_bug_keeps_its_traceback():
@@ -180,7 +184,7 @@ def test_an_unknown_flag_is_refused_by_name(run_program, name):
 
 def test_a_program_that_is_none_of_ours(monkeypatch, run_program):
     code, out, err = run_program("dlib_tests")
-    assert (code, out) == (2, "") and "'dlib_tests' is no program of ours" in err
+    assert (code, out) == (2, "") and "'dlib_tests' is not a program of mvhg_tf" in err
 
 
 @pytest.mark.parametrize("flag", ["output_dir", "output_directory", "output"])

@@ -145,7 +145,7 @@ def test_a_foreign_folder_is_left_alone(run_program, training_gin, tmp_path, ove
         f"--gin_config={training_gin}",
         f"--overwrite={overwrite}",
     )
-    assert_one_sentence(written, "no run of mvhg_tf made")
+    assert_one_sentence(written, "not written by mvhg_tf")
     assert [path.name for path in folder.rglob("*")] == ["results", "thesis.tex"]
 
 
@@ -157,7 +157,7 @@ def test_a_finished_folder_is_kept(run_program, training_gin, tmp_path):
         (folder / "results").mkdir()
     arguments = [f"--model_dir={folder}", f"--gin_config={training_gin}"]
     written = run_program("dlib_train", *arguments)
-    assert_one_sentence(written, "finished run of this very command: use --overwrite")
+    assert_one_sentence(written, "finished run of this same command: use --overwrite")
     written = run_program(
         "dlib_train", *arguments, "--gin_bindings=model.random_seed = 1"
     )
@@ -189,8 +189,7 @@ def test_the_terminal_sees_nothing_but_the_sentence(training_gin, tmp_path):
     )
     assert done.returncode == 2
     assert done.stderr == (
-        "dlib_train: model.batch_size is 'many', but must be an integer: bind it to "
-        "one.\n"
+        "dlib_train: model.batch_size is 'many', but must be an integer: change it.\n"
     )
 
 
@@ -298,7 +297,7 @@ def test_a_model_and_a_data_set_are_drawn(run_program, trained_model, tmp_path):
         code, out, err = run_program(name, *arguments)
         assert (code, err) == (0, "") and f"The pictures are in {tmp_path}/" in out
         written = run_program(name, *arguments)
-        assert_one_sentence(written, "finished run of this very command")
+        assert_one_sentence(written, "finished run of this same command")
     assert run_program(name, *arguments, "--overwrite")[0] == 0
     assert (tmp_path / "model" / "sampled" / "samples.jpg").exists()
     assert (tmp_path / "arm3d" / "variations_of_factor6.png").exists()

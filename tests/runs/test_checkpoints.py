@@ -72,7 +72,7 @@ def test_a_damaged_one_is_told_and_the_one_before_used(folder, capfd, part, dama
     # Without its index a checkpoint was never finished.
     if content is not None or part != "index":
         assert (
-            f"{folder}/ckpt-10 is damaged, so the one before" in capfd.readouterr()[1]
+            f"{folder}/ckpt-10 is damaged, so the previous one" in capfd.readouterr()[1]
         )
 
 

@@ -45,7 +45,7 @@ AGAIN = """try:
         call_library()
 """
 NOTHING = "dlib_train: stopped; nothing was left half-done.\n"
-GOES_ON = "dlib_train: stopped; the same command goes on from here.\n"
+GOES_ON = "dlib_train: stopped; the same command continues from here.\n"
 
 
 @pytest.fixture

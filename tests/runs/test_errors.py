@@ -77,13 +77,13 @@ def test_what_does_not_fit_into_memory_is_one_sentence(function):
     with pytest.raises((MemoryError, tf.errors.OpError)) as raised:
         function()
     sentence, code = sentence_and_code(raised.value)
-    assert re.search("^Memory.*ran out.*2097152, ?2097152.*: give a smaller", sentence)
+    assert re.search("^Memory.*ran out.*2097152, ?2097152.*: use a smaller", sentence)
     assert code == 1
 
 
 def test_memory_that_does_not_say_for_what():
     sentence, code = sentence_and_code(MemoryError())
-    assert sentence.startswith("Memory ran out: give") and code == 1
+    assert sentence.startswith("Memory ran out: use") and code == 1
 
 
 def test_what_the_system_refuses_is_one_sentence(tmp_path):
@@ -91,7 +91,8 @@ def test_what_the_system_refuses_is_one_sentence(tmp_path):
         open(tmp_path / "missing" / "file", "w")  # noqa: SIM115
     sentence, code = sentence_and_code(raised.value)
     assert sentence == (
-        f"The system refused {tmp_path}/missing/file (No such file or directory): mend "
+        f"Reading or writing {tmp_path}/missing/file failed (No such file or "
+        "directory): fix "
         "that, and run this again."
     )
     assert code == 1

@@ -56,12 +56,12 @@ def test_the_configuration_is_cleared_after_an_error():
         ("session_test.count 3", "expected ':' or '='"),
         (
             "session_test.name = arm",
-            "gives arm, which is no value .strings need quotes",
+            "gives arm, which is not a value .strings need quotes",
         ),
         ("sesion_test.count = 3", "No configurable matching 'sesion_test'"),
         ("session_test.cuont = 3", "doesn't have a parameter named 'cuont'"),
         ("session_test.function = @nothing", "reference '@nothing'"),
-        ("import no_such_module", "imports no_such_module, which is not"),
+        ("import no_such_module", "imports no_such_module, which can.t be found"),
         ("include 'no.gin'", "there is no file no.gin"),
         ("session_test.count = 'x'", "session_test.count is 'x', but must be an int"),
         ("session_test.count = 1.5", "must be an integer"),
@@ -71,7 +71,7 @@ def test_the_configuration_is_cleared_after_an_error():
         ("session_test.name = 3", "must be a string"),
         ("mig.num_train = 'x'", "mig.num_train is 'x', but must be an integer"),
         ("mig.num_train = [10]", "mig.num_train is .10., but must be an integer"),
-        ("downstream_task.num_train = 'x'", "must be a list: bind"),
+        ("downstream_task.num_train = 'x'", "must be a list: change"),
     ],
 )
 def test_mistakes_are_told_in_one_sentence(binding, sentence):

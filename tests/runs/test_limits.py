@@ -80,14 +80,14 @@ def test_values_that_fit(hint, values):
         (limits.Positive | Literal["learn"], "auto", 'a number or "learn"'),
         (Literal["a", "b", "c"], "d", '"a", "b" or "c"'),
         (Literal["a", "b"], None, '"a" or "b"'),
-        (Callable[[int], int], 3, "something fitting made by @name or @name()"),
+        (Callable[[int], int], 3, "a suitable @name or @name()"),
         (Annotated[int, limits.between(0, 64)], 65, "at least 0 and at most 64"),
     ],
 )
 def test_values_that_do_not_fit(hint, value, wanted):
     with pytest.raises(UserError) as caught:
         limits.check("a.b", value, hint)
-    sentence = f"a.b is {value!r}, but must be {wanted}: bind it to one."
+    sentence = f"a.b is {value!r}, but must be {wanted}: change it."
     assert str(caught.value) == sentence
 
 
@@ -116,7 +116,7 @@ def test_bindings_and_arguments_are_told_alike(call, name):
     with pytest.raises(UserError) as passed:
         call(rate=0)
     assert str(passed.value).startswith(str(bound.value))
-    assert str(bound.value) == f"{name} is 0, but must be positive: bind it to one."
+    assert str(bound.value) == f"{name} is 0, but must be positive: change it."
 
 
 def test_bound_values_arrive():

@@ -116,7 +116,7 @@ def test_another_step_is_refused(folder):
 def test_a_foreign_folder_is_never_touched(folder, overwrite):
     folder.mkdir()
     (folder / "results").write_text("a thesis")
-    with pytest.raises(UserError, match="no run of mvhg_tf made"):
+    with pytest.raises(UserError, match="not written by mvhg_tf"):
         finish_run(folder, "first", overwrite=overwrite)
     assert [path.name for path in folder.iterdir()] == ["results"]
     assert (folder / "results").read_text() == "a thesis"
@@ -170,7 +170,7 @@ def test_a_run_that_makes_nothing_leaves_no_parent_that_it_made(folder):
     stop_run(folder)
     assert not list(folder.iterdir())
     finish_run(folder / "a" / "b", "first")
-    with pytest.raises(UserError, match="cannot be made"):
+    with pytest.raises(UserError, match="cannot be created"):
         finish_run(folder / "c" / ("long" * 100), "second")
     assert [path.name for path in folder.iterdir()] == ["a"]
 
@@ -197,7 +197,7 @@ def test_an_interrupt_says_whether_there_is_something_to_go_on_with(folder, make
 def test_two_runs_at_once_are_refused(folder):
     with open_run(str(folder), "train"):
         make_results(folder, "first")
-        with pytest.raises(UserError, match="Another run is at work"):
+        with pytest.raises(UserError, match="Another run is using"):
             finish_run(folder, "second")
     assert scores(folder) == "first"
 
@@ -215,7 +215,7 @@ def test_the_folder_that_is_read_is_not_written_to(tmp_path):
     finish_run(tmp_path / "a", "old")
     before = sorted(os.listdir(tmp_path / "a"))
     with (
-        pytest.raises(UserError, match="can't go into the folder .* that is read"),
+        pytest.raises(UserError, match="can't go into .*, which this command reads"),
         open_run(str(tmp_path / "a"), "evaluation", True, str(tmp_path / "a") + "/"),
     ):
         pass

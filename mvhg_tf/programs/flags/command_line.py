@@ -3,9 +3,9 @@
 Flags are written as disentanglement_lib's users write them: `--flag=value`,
 `--flag value`, `-flag=value`, `--switch`, `--noswitch` and `--switch=false`.
 
-A program ends with exit code 0, or says one sentence on stderr and ends with 2 (the
+A program ends with exit code 0, or prints one sentence on stderr and ends with 2 (the
 user's mistake), 1 (a full disk, too little memory, failed jobs), 130 (Ctrl-C) or 143
-(SIGTERM). A defect of ours keeps its traceback. Where the environment variable
+(SIGTERM). A bug in mvhg_tf keeps its traceback. If the environment variable
 `MVHG_TF_TRACEBACK` is set, the traceback behind the sentence is shown as well.
 """
 
@@ -42,10 +42,11 @@ class _Flag:
 
     Attributes:
       name: without dashes.
-      meaning: a phrase for `--help`; none for a flag that it leaves out.
-      read: the value of a text; it raises a ValueError that says what is allowed.
-      default: the value where the flag is not given, or its text.
-      is_required: whether it has to be given.
+      meaning: a phrase for `--help`; empty for a hidden flag.
+      read: converts the text to the value; it raises a ValueError that says what is
+        allowed.
+      default: the value, or its text, if the flag is not given.
+      is_required: whether the flag must be given.
     """
 
     name: str
@@ -99,7 +100,7 @@ class _SwitchParser(absl_flags.BooleanParser):
 
 
 class Program:
-    """A program of given flags.
+    """A program with its flags.
 
     Args:
       name: the script's, such as "dlib_train".
@@ -107,7 +108,7 @@ class Program:
       body: the work, given the flags' values by name; returns the exit code, or None
         for 0. It imports TensorFlow itself, because that takes seconds.
       examples: commands, for the end of `--help`.
-      stopped: what the program says where Ctrl-C ends it outside of a run.
+      stopped: what the program prints when Ctrl-C ends it outside of a run.
     """
 
     def __init__(
@@ -142,11 +143,11 @@ class Program:
         Args:
           name: without dashes.
           meaning: a phrase, such as "folder for the results"; "" hides the flag.
-          read: the value of a text; it raises a ValueError that completes "but must
-            be". By default a text, with a user's home in place of `~`.
+          read: converts the text to the value; it raises a ValueError that completes
+            "but must be". By default the text itself, with `~` expanded.
           default: the value where the flag is not given, or its text.
-          required: whether it has to be given.
-          aliases: more names of it.
+          required: whether the flag must be given.
+          aliases: other names for the flag.
         """
         self._flags.append(_Flag(name, meaning, read, default, required))
         absl_flags.DEFINE_string(name, None, meaning, flag_values=self._syntax)
@@ -186,13 +187,17 @@ class Program:
 
     def add_gin(self) -> None:
         """The flags that all programs with a configuration have."""
-        self.add_list("gin_config", "gin file, or name of one of ours", gin_files.find)
+        self.add_list(
+            "gin_config",
+            "gin file: a path, or the name of one that comes with mvhg_tf",
+            gin_files.find,
+        )
         self.add_list("gin_bindings", "gin binding such as 'a.b = 1'", str)
-        self.add_list("import", "module of your own, with data sets or models", str)
+        self.add_list("import", "your own module with data sets or models", str)
         self.add_switch("overwrite", "replace an earlier run in the folder")
 
     def add_word(self, name: str, options: Sequence[str]) -> None:
-        """The word that has to follow the program's name."""
+        """The word that must follow the program's name."""
         self._word = _Flag(name, "", choice(options), is_required=True)
 
     def run(self, argv: Sequence[str] | None = None) -> int:
@@ -215,7 +220,7 @@ class Program:
         except RunInterrupted as error:
             overwrite = "overwrite" in self._syntax and self._syntax["overwrite"].value
             flag = " without --overwrite" if overwrite else ""
-            sentence = f"stopped; the same command{flag} goes on from {error.place}."
+            sentence = f"stopped; the same command{flag} continues from {error.place}."
             return self._report(str(error) or sentence, exit_code_of(error))
         except KeyboardInterrupt as error:
             return self._report(self._stopped, exit_code_of(error))
@@ -232,8 +237,8 @@ class Program:
           UserError: for a flag that is unknown, missing or not allowed.
           SystemExit: after --help and --version.
         """
-        self.add_switch("help", "print this and end", short="h")
-        self.add_switch("version", "print whose program this is and end")
+        self.add_switch("help", "show this help and exit", short="h")
+        self.add_switch("version", "show the version and exit")
         try:
             _, *words = self._syntax(
                 [self.name, *(sys.argv[1:] if argv is None else argv)]
@@ -317,7 +322,7 @@ def version_line(name: str) -> str:
 
 
 def integer(at_least: int, at_most: int = 2**31 - 1) -> Callable[[str], int]:
-    """Returns what reads a flag's integer, of `at_least` to `at_most`."""
+    """Returns a reader of integers from `at_least` to `at_most`."""
 
     def read(text: str) -> int:
         try:
@@ -332,7 +337,7 @@ def integer(at_least: int, at_most: int = 2**31 - 1) -> Callable[[str], int]:
 
 
 def choice(options: Sequence[str]) -> Callable[[str], str]:
-    """Returns what reads a flag that is one of the options."""
+    """Returns a reader that accepts only the options."""
 
     def read(text: str) -> str:
         if text not in options:

@@ -1,4 +1,4 @@
-"""What the experiments share that write a few files: flags, and their folder."""
+"""What the experiments that write a few files share: flags, and their folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mvhg_tf.programs.flags.ending import print_end
 from mvhg_tf.programs.flags.report_text import print_markdown
 from mvhg_tf.runs.errors import UserError
 
-STOPPED = "stopped; the same command begins anew."
+STOPPED = "stopped; the same command starts from the beginning."
 
 
 def add_experiment_flags(program: Program) -> None:
@@ -29,24 +29,24 @@ def prepare_output_dir(path: str, results: Sequence[str], overwrite: bool) -> No
       overwrite: whether earlier results may be replaced.
 
     Raises:
-      UserError: if it can't be made, or holds results and `overwrite` is false.
+      UserError: if it can't be created, or holds results and `overwrite` is false.
     """
     try:
         os.makedirs(path, exist_ok=True)
     except OSError as error:
         raise UserError(
-            f"--output_dir {path!r} can't be made ({error.strerror}); give a folder "
+            f"--output_dir {path!r} can't be created ({error.strerror}); give a folder "
             "that you may write to."
         ) from error
     if not os.access(path, os.W_OK):
         raise UserError(
-            f"--output_dir {path!r} can't be written to; give a folder that you may "
-            "write to."
+            f"--output_dir {path!r} is not writable; give a folder that you may write "
+            "to."
         )
     earlier = [name for name in results if os.path.exists(os.path.join(path, name))]
     if earlier and not overwrite:
         raise UserError(
-            f"--output_dir {path!r} already holds {earlier[0]} of an earlier run; "
+            f"--output_dir {path!r} already holds {earlier[0]} from an earlier run; "
             "give another folder, or --overwrite to replace it."
         )
     for name in earlier:
@@ -54,6 +54,6 @@ def prepare_output_dir(path: str, results: Sequence[str], overwrite: bool) -> No
 
 
 def print_results(summary: str, output_dir: str, results: Sequence[str]) -> None:
-    """Prints an experiment's summary, and where all that it wrote is."""
+    """Prints an experiment's summary, and the files that it wrote."""
     print_markdown(summary)
     print_end(f"Written to {output_dir}: {', '.join(results)}.")

@@ -1,7 +1,7 @@
-"""What the programs that do a study's jobs share: flags, and what they do.
+"""What the programs that run a study's jobs share: flags, and running the jobs.
 
-`mvhg_reproduce` does a whole study; `dlib_reproduce` and
-`dlib_reproduce_weakly_supervised` the pipelines of single models.
+`mvhg_reproduce` runs a whole study; `dlib_reproduce` and
+`dlib_reproduce_weakly_supervised` run the pipelines of single models.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mvhg_tf.studies.jobs import runner
 from mvhg_tf.studies.jobs.job import Job, Progress
 from mvhg_tf.studies.library.placed_jobs import check_apart, discard
 
-STOPPED = "stopped; the same command goes on where the jobs were."
+STOPPED = "stopped; the same command resumes the jobs."
 _MOST_NUMBERS = 100_000
 # In a pipeline's folder: of each representation and metric.
 _SCORES = "metrics/*/*/results/aggregate/evaluation.json"
@@ -26,10 +26,10 @@ _SCORES = "metrics/*/*/results/aggregate/evaluation.json"
 
 def add_runner_flags(program: Program) -> None:
     """Adds --jobs, --threads, --backend, --shard and --list."""
-    program.add_text("jobs", "jobs that run side by side", integer(1, 10_000), 1)
+    program.add_text("jobs", "number of jobs to run in parallel", integer(1, 10_000), 1)
     program.add_text(
         "threads",
-        "threads of each job (default: an even share)",
+        "threads for each job (default: an even share)",
         integer(1, 10_000),
     )
     program.add_text(
@@ -38,8 +38,8 @@ def add_runner_flags(program: Program) -> None:
         choice(runner.BACKENDS),
         runner.BACKENDS[0],
     )
-    program.add_text("shard", "only part I/N of the jobs, such as 1/4", shard)
-    program.add_switch("list", "print the jobs and how far they are")
+    program.add_text("shard", "run only part I/N of the jobs, such as 1/4", shard)
+    program.add_switch("list", "list the jobs and their progress")
 
 
 def shard(text: str) -> tuple[int, int]:
@@ -58,7 +58,7 @@ def selected(jobs: Sequence[Job], flags: types.SimpleNamespace) -> list[Job]:
 
 
 def list_jobs(jobs: Sequence[Job], output_dir: str) -> None:
-    """Prints the jobs and how far they are."""
+    """Prints the jobs and their progress."""
     for job in jobs:
         state = Progress(job, job.folder(output_dir)).state
         print(f"{job.name:40} {state}")
@@ -71,7 +71,7 @@ def do_jobs(
     where: str,
     *next_commands: str,
 ) -> int:
-    """Does the jobs as the runner's flags say; returns the program's exit code.
+    """Runs the jobs as the runner's flags say; returns the program's exit code.
 
     Args:
       jobs: which jobs.
@@ -89,8 +89,7 @@ def do_jobs(
     )
     if failed:
         print(
-            f"{len(failed)} of {len(jobs)} jobs failed; the same command tries them "
-            "again.",
+            f"{len(failed)} of {len(jobs)} jobs failed; the same command retries them.",
             file=sys.stderr,
         )
         return 1
@@ -102,7 +101,7 @@ def do_jobs(
 def add_pipeline_flags(program: Program) -> None:
     """Adds the runner's flags and --overwrite."""
     add_runner_flags(program)
-    program.add_switch("overwrite", "remove the same jobs' earlier results first")
+    program.add_switch("overwrite", "remove these jobs' earlier results first")
 
 
 def do_pipelines(
@@ -111,7 +110,7 @@ def do_pipelines(
     flags: types.SimpleNamespace,
     setting: str,
 ) -> int:
-    """Lists or does jobs that are placed by a setting; returns the exit code."""
+    """Lists or runs jobs, each in the folder of its setting; returns the exit code."""
     check_apart(jobs, output_dir, setting)
     jobs = selected(jobs, flags)
     if flags.list:

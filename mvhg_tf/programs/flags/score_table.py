@@ -22,7 +22,7 @@ def print_scores(output_dir: str, step_name: str) -> None:
     """Prints what a step has written to its results, and an empty line."""
     path = results_path(output_dir, step_name)
     if not os.path.isfile(path):
-        return  # of several machines, the chief alone has results
+        return  # only the chief of several machines has results
     with open(path, encoding="utf-8") as file:
         results = json.load(file)
     print(score_table(results), end="\n\n")
@@ -31,7 +31,7 @@ def print_scores(output_dir: str, step_name: str) -> None:
 def score_table(results: dict[str, object]) -> str:
     """A line for each score; a score that is NaN is undefined.
 
-    Of lists that don't fit into a line, and of tables, only the size is shown.
+    For tables, and lists too long for a line, only the size is shown.
 
     Args:
       results: numbers, texts, lists and dictionaries by name.

@@ -230,6 +230,6 @@ def _make_folder(folder: str) -> None:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
         raise UserError(
-            f"The folder {folder} can't be made ({error.strerror}): give an "
+            f"The folder {folder} can't be created ({error.strerror}): give an "
             "--output_dir that you may write to."
         ) from error

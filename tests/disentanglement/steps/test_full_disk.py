@@ -59,7 +59,7 @@ def flags(bindings):
 def assert_disk_is_full(written):
     code, _, err = written
     assert code == 1
-    assert "No space left on device): mend that, and run this again.\n" in err
+    assert "No space left on device): fix that, and run this again.\n" in err
     assert "Traceback" not in err
 
 

@@ -140,7 +140,7 @@ class TestModel:
     def test_finished_pictures_are_kept(self, pictures, model_dir):
         before = (pictures / "run.json").stat().st_mtime_ns
         for bindings, sentence in [
-            ([*FEW, "dataset.name = 'auto'"], "finished run of this very command"),
+            ([*FEW, "dataset.name = 'auto'"], "finished run of this same command"),
             (FEW[:2], "another configuration"),
         ]:
             with pytest.raises(UserError, match=sentence):
@@ -198,7 +198,9 @@ class TestModel:
         model = tmp_path / "model"
         shutil.copytree(trained_model, model)
         before = names(model)
-        with pytest.raises(UserError, match="can't go into the folder .* that is re"):
+        with pytest.raises(
+            UserError, match="can't go into .*, which this command reads"
+        ):
             visualize.visualize_model_with_gin(str(model), f"{model}/.", True)
         gin_file = model / "results" / "gin" / "train.gin"
         gin_file.write_text("dataset.name = 'arm3d'\n")
@@ -249,7 +251,7 @@ class TestDataset:
         folder.mkdir()
         (folder / "animation0.gif").write_text("mine")
         for name, binding, sentence in [
-            ("arm3d", "visualize_dataset.num_frames = 4", "no run of mvhg_tf made"),
+            ("arm3d", "visualize_dataset.num_frames = 4", "not written by mvhg_tf"),
             ("arm4d", "visualize_dataset.num_frames = 4", "no data set 'arm4d'"),
             ("../arm3d", "visualize_dataset.num_frames = 4", "no data set"),
             ("arm3d", "visualize_dataset.num_frames = 0", "num_frames is 0"),

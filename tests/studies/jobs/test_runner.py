@@ -211,7 +211,7 @@ def test_an_output_directory_that_is_a_file_is_refused(tmp_path, capsys):
     path = tmp_path / "file"
     path.touch()
     assert mvhg_reproduce.main(["weak", f"--output_dir={path}"]) == 2
-    assert "can't be made" in capsys.readouterr().err
+    assert "can't be created" in capsys.readouterr().err
 
 
 def test_a_job_at_work_elsewhere_is_left_alone(tmp_path, capfd):

@@ -216,7 +216,7 @@ def test_a_study_is_listed_and_printed(run_program, tmp_path, monkeypatch):
         (["--model_num=-1"], "several as in"),
         (["--model_dir=a", "--gin_bindings=a.b=1"], "leave one of them out"),
         (["--model_num=0-1", "--output_dir=x"], "put {model_num} into it"),
-        (["--output_dir=/dev/null/x"], "can't be made"),
+        (["--output_dir=/dev/null/x"], "can't be created"),
         (["--jobs=0"], "from 1"),
         (["--overwrite=maybe"], "--overwrite=maybe: it must be true or false"),
     ],
@@ -232,10 +232,10 @@ def test_mistakes_get_one_sentence(run_program, tmp_path, monkeypatch, flags, se
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        ([], "What to train is missing"),
-        (["--gin_model_config_dir=a"], "What to train is missing"),
+        ([], "No model was given"),
+        (["--gin_model_config_dir=a"], "No model was given"),
         (["--gin_model_config_name=model.gin"], "no gin file model.gin"),
-        (["--model_dir=a", "--gin_bindings=a.b=1"], "leave either out"),
+        (["--model_dir=a", "--gin_bindings=a.b=1"], "leave one or the other out"),
         (
             ["--gin_model_config_dir=a", "--gin_model_config_name=b.gin"],
             "no gin file a/b.gin",

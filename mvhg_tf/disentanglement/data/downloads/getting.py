@@ -121,7 +121,7 @@ def _staging(directory: Path, data_set: PublishedDataSet) -> Iterator[Path]:
         lock = os.open(staging, os.O_RDONLY)
     except OSError as error:
         raise UserError(
-            f"The folder {staging} can't be made ({error.strerror}): give a "
+            f"The folder {staging} can't be created ({error.strerror}): give a "
             "--directory that you may write to."
         ) from error
     try:

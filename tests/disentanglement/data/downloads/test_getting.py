@@ -579,7 +579,7 @@ class TestStopped:
         assert process.returncode == {signal.SIGKILL: -9, signal.SIGINT: 130}[how]
         if how == signal.SIGINT:
             assert said.splitlines()[-1] == (
-                "dlib_download_data: stopped; the same command goes on from here."
+                "dlib_download_data: stopped; the same command continues from here."
             )
         assert files_in(folder) == [
             "download.part/scream/scream.jpg.part",
