@@ -51,8 +51,8 @@ keras_names.register()
 
 
 def __getattr__(name: str) -> Any:
-    # Late, so that the programs can answer --help, or a mistake in their flags, at
-    # once: TensorFlow takes seconds to import.
+    # Imported late, so that programs answer --help or a wrong flag at once: importing
+    # TensorFlow takes seconds.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,8 +1,8 @@
-"""Our classes by the names that Keras saves them under, known before they are imported.
+"""The names that Keras saves our classes under, known before the classes are imported.
 
 Keras finds a saved model's classes only once their modules are imported. Importing
-mvhg_tf imports none of them, because TensorFlow takes seconds. It registers a stand-in
-for each instead, which imports the class when Keras asks it for an object.
+mvhg_tf imports none of them, because importing TensorFlow takes seconds. Instead it
+registers a stand-in for each, which imports the class when Keras asks for an object.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import types
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # they take longer than all else that mvhg_tf imports
+if TYPE_CHECKING:  # they take longer than everything else that mvhg_tf imports
     from importlib.abc import Loader
     from importlib.machinery import ModuleSpec
 
@@ -80,7 +80,7 @@ def register() -> None:
 
 
 class _KerasFinder:
-    """Finds Keras as the other finders do, and lets the stand-ins follow its import."""
+    """Finds Keras as other finders do, and registers the stand-ins after its import."""
 
     def find_spec(
         self,
@@ -119,7 +119,7 @@ def _add_stand_ins(keras: types.ModuleType) -> None:
 
 
 def _stand_in(module: str, name: str) -> type:
-    """A class whose objects are those of the class that it stands for."""
+    """A class that creates objects of the class that it stands for."""
 
     def from_config(cls: type, config: dict) -> object:
         home = importlib.import_module(f"{PACKAGE}.{module}")  # registers the class

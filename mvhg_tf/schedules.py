@@ -18,7 +18,7 @@ class ExponentialAnnealing(keras.optimizers.schedules.LearningRateSchedule):
         value(t) = initial * exp(-r t),  r = (log initial - log final) / num_steps
 
     for `t <= num_steps`, and `final` after (paper, eqs. 52 and 53). It is a Keras
-    learning-rate schedule, so it also serves as one.
+    `LearningRateSchedule`, so it can also set a learning rate.
 
     Args:
       initial: positive value at step 0.

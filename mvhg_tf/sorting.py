@@ -10,10 +10,10 @@ def neural_sort(
 ) -> tf.Tensor:
     """Permutation matrices that sort `scores` in descending order.
 
-    Row `i` of the result says which score comes at place `i`, the greatest
-    first, so `tf.linalg.matvec(neural_sort(s), s)` is `s` sorted. The relaxed
-    matrix is unimodal and row-stochastic, and tends to the permutation as the
-    temperature falls (Grover et al. 2019, eq. 5):
+    Row `i` of the result marks the score that takes place `i`, the greatest first, so
+    `tf.linalg.matvec(neural_sort(s), s)` is `s` sorted. The relaxed matrix is unimodal
+    and row-stochastic, and tends to the permutation as the temperature falls (Grover et
+    al. 2019, eq. 5):
 
         P[i, :] = softmax(((d + 1 - 2 i) s - A 1) / temperature),   i = 1..d,
         A[j, k] = |s_j - s_k|.
@@ -46,7 +46,7 @@ def neural_sort(
             "be floating and [..., d]: cast or reshape it."
         )
     if not tf.is_tensor(temperature):
-        # 1e-9, say, is no number of float16.
+        # float16 can't hold 1e-9, for example.
         dtype = scores.dtype if scores.dtype == tf.float64 else tf.float32
         temperature = tf.constant(temperature, dtype)
     relaxed = _relaxed_permutation(scores, temperature)
@@ -61,7 +61,7 @@ def neural_sort(
 def _relaxed_permutation(scores: tf.Tensor, temperature: tf.Tensor) -> tf.Tensor:
     """`[..., d]`, `[]` -> `[..., d, d]`, safe in the whole range of the dtype."""
     dtype = scores.dtype
-    if dtype.size < tf.float32.size:  # Its least and greatest numbers are too near.
+    if dtype.size < tf.float32.size:  # Its range is too narrow.
         scores, temperature = (tf.cast(v, tf.float32) for v in (scores, temperature))
         return tf.cast(_relaxed_permutation(scores, temperature), dtype)
     temperature = tf.cast(temperature, dtype)

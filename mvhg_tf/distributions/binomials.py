@@ -1,9 +1,9 @@
 """Log binomial coefficients and probabilities that keep their digits at any size.
 
-`lgamma(m + 1) - lgamma(m - x + 1)` loses all of them for large m: at m = 1e12 both
-are of the order of 1e13. Stirling's formula is subtracted by hand here, so that only
-its small remainder is left of each factorial (Loader, "Fast and Accurate Computation
-of Binomial Probabilities", 2000).
+`lgamma(m + 1) - lgamma(m - x + 1)` loses all of them for large m: at m = 1e12 both are
+of the order of 1e13. Here Stirling's formula is subtracted explicitly, so that only its
+small remainder is left of each factorial (Loader, "Fast and Accurate Computation of
+Binomial Probabilities", 2000).
 """
 
 import math
@@ -56,7 +56,8 @@ def log_binomial(sizes: tf.Tensor, counts: tf.Tensor, logits: tf.Tensor) -> tf.T
     """
     present = logits > -np.inf
     inside = (counts >= 0.0) & (counts <= sizes) & ((counts == 0.0) | present)
-    # What is certain or impossible is set apart, so that its gradient is not NaN.
+    # Certain and impossible outcomes are handled separately, so that gradients are not
+    # NaN.
     ordinary = inside & present & (sizes > 0.0)
     sizes = tf.where(ordinary, sizes, 1.0)
     counts = tf.where(ordinary, counts, 0.0)

@@ -1,4 +1,4 @@
-"""Eager calls through cached `tf.function`s, and what is known of the graph made."""
+"""Runs eager calls through cached `tf.function`s."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -13,32 +13,32 @@ from tensorflow.python.ops import control_flow_util, gradients_util
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Graphs kept of each function. Few kinds of urns differ in more than their sizes, which
-# are tensors; the bound is for a program that goes through all of them.
+# Graphs kept for each function. Urns rarely differ in more than their sizes, which are
+# tensors; the bound is for a program that goes through many kinds of urns.
 _MOST_VARIANTS = 64
-# Functions of one and of two groups are others than those of more.
+# One and two groups have functions of their own.
 _SHORT_EVENT = 2
 
 
 def cached(function: Callable[P, R], keep_events: bool = False) -> Callable[P, R]:
     """Runs `function` as a graph when called eagerly, and inline in a graph.
 
-    Eager calls that are to be differentiated twice, or forwards, are inline too.
+    Eager calls are also inline if they are differentiated twice, or in forward mode.
 
     Args:
       function: of tensors, structures of them and Python values.
       keep_events: Whether the last axis of every tensor must stay known, at the cost of
         a graph for each size.
 
-    One graph serves all batch shapes of a rank and all sizes of urns. What it may rely
-    on is the ranks, whether there are one, two or more groups, and Python values.
+    One graph serves all batch shapes of a rank and all sizes of urns. It may rely on
+    the ranks, on whether there are one, two or more groups, and on Python values.
     """
 
     @functools.lru_cache(maxsize=_MOST_VARIANTS)
     def variant(key: tuple[object, ...]) -> Callable[..., Any]:
         return tf.function(function, autograph=False, reduce_retracing=True)
 
-    # AutoGraph has nothing to convert, and would take most of a tracing.
+    # AutoGraph has nothing to convert, and would take most of the tracing time.
     @tf.autograph.experimental.do_not_convert
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -53,7 +53,7 @@ def cached(function: Callable[P, R], keep_events: bool = False) -> Callable[P, R
 
 
 def _needs_operations(leaves: Sequence[object]) -> bool:
-    """Whether derivatives are asked for that graphs are slow at, or can't have.
+    """Whether the call needs derivatives that graphs compute slowly or not at all.
 
     A second derivative makes TensorFlow trace a graph's backward pass anew at every
     call, for seconds; and a `tf.autodiff.ForwardAccumulator` can't push tangents
@@ -67,7 +67,7 @@ def _needs_operations(leaves: Sequence[object]) -> bool:
 
 
 def _outline(leaf: Any, longest: float) -> tuple[object, ...]:
-    """What of an argument must stay known: of a tensor the rank, and a short event."""
+    """What must stay known of an argument: a tensor's rank, and a short event."""
     if not tf.is_tensor(leaf):
         return (leaf,)
     event = tuple(size for size in leaf.shape[-1:] if size <= longest)
@@ -75,5 +75,5 @@ def _outline(leaf: Any, longest: float) -> tuple[object, ...]:
 
 
 def in_xla() -> bool:
-    """True where the fastest way is another under XLA than without it."""
+    """Whether the code runs under XLA, where other ways are the fastest."""
     return bool(control_flow_util.GraphOrParentsInXlaContext(ops.get_default_graph()))

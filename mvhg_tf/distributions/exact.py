@@ -1,4 +1,4 @@
-"""What is special of Fisher's distribution itself; `law.py` has the rest of the law."""
+"""What is specific to Fisher's distribution; `law.py` has the rest of the law."""
 
 import numpy as np
 import tensorflow as tf
@@ -56,7 +56,7 @@ def entropy(urn: Urn) -> tf.Tensor:
 def kl_divergence(urn_p: Urn, urn_q: Urn) -> tf.Tensor:
     """The KL divergence of two urns of any `n` and `m`, `[B...]`.
 
-    Infinite where p has counts that q has not, and so where `n` differs.
+    Infinite where p allows counts that q does not, and hence where `n` differs.
     """
     same_sizes = _are_same(urn_p.group_sizes, urn_q.group_sizes)
     shape = ps.broadcast_shape(urn_p.batch_shape(), urn_q.batch_shape())
@@ -99,7 +99,7 @@ def _cross_entropy(urn: Urn, at: normalizer.Mass, mean: tf.Tensor) -> tf.Tensor:
 
 
 def _at_least_zero(value: tf.Tensor) -> tf.Tensor:
-    """Clips what rounding put below 0, and leaves its gradient."""
+    """Clips rounding errors below 0, and leaves the gradient alone."""
     return value + tf.stop_gradient(tf.maximum(-value, 0.0))
 
 

@@ -23,13 +23,14 @@ def log_weights_from_mean(urn: Urn, mean: tf.Tensor) -> tf.Tensor:
 
     Args:
       urn: the urns; their log_weights only give the shape.
-      mean: `[B..., c]`, in the convex hull of the support but for rounding: what its
-        sum lacks to `n` is shared among the groups in proportion to their variance.
+      mean: `[B..., c]`, in the convex hull of the support up to rounding: the
+        difference of its sum to `n` is shared among the groups in proportion to their
+        variance.
 
     Returns:
-      float64 `[B..., c]`, the average of the finite ones 0. `-inf` for a group
-      that is never drawn; 60 above the others for one that is always drawn
-      whole, or as far as `n` allows.
+      float64 `[B..., c]`; the finite ones have the average 0. `-inf` for a group that
+      is never drawn; 60 above the others for one that is always drawn whole, or as far
+      as `n` allows.
     """
     urn = urn._replace(log_weights=tf.zeros_like(mean)).broadcast()
     mean = tf.broadcast_to(mean, ps.shape(urn.log_weights))

@@ -1,8 +1,8 @@
-"""Draws by inverse CDF, group after group, from any law of each given the earlier ones.
+"""Draws by inverse CDF, group after group, each given the earlier ones.
 
-Random bits are whole integers from the Philox counter, made into floats by
-hand: that gives the same draw for the same seed in eager mode, in a graph and
-under XLA, which the float samplers of TensorFlow don't.
+Random bits are integers from the Philox counter, which are converted to floats here. So
+the same seed gives the same draw in eager mode, in a graph and under XLA, which
+TensorFlow's float samplers don't guarantee.
 """
 
 import math
@@ -115,7 +115,7 @@ def draw_in_order(
     size = -(-num_draws // how.chunks)
 
     def chunk(k: tf.Tensor) -> tf.Tensor:
-        # The last is filled up with the last draw, so that they stack.
+        # The last chunk is padded with the last draw, so that the chunks stack.
         index = tf.minimum(k * size + tf.range(size), num_draws - 1)
         return _walk(urn, law, False, tf.gather(uniforms, index, axis=1))
 

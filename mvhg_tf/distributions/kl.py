@@ -22,11 +22,11 @@ def _kl_mvhg_mvhg(
 ) -> tf.Tensor:
     """KL of two of the same `method`, of any `total_count` and `group_sizes`.
 
-    Infinite where p has counts that q has not: where the `total_count`s differ, or a
-    group of p can give more than that of q holds.
+    Infinite where p allows counts that q does not: where the `total_count`s differ, or
+    a group of p can give more than the same group of q holds.
 
     Raises:
-      NotImplementedError: if the methods differ: then it has no closed form.
+      NotImplementedError: if the methods differ, because there is no closed form then.
       ValueError: if the numbers of groups are known to differ.
     """
     if p.method != q.method:

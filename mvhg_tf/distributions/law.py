@@ -1,4 +1,4 @@
-"""The laws that a distribution's `method` may ask for, and what each must give."""
+"""The laws that a distribution's `method` can choose, and what each must provide."""
 
 import dataclasses
 from collections.abc import Callable

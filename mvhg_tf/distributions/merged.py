@@ -1,10 +1,10 @@
-"""The paper's approximation: all the later groups merged into one.
+"""The paper's approximation: all later groups are merged into one.
 
-Group i is drawn given the earlier ones from a univariate distribution against
-one group of M = sum_{j>i} m_j elements with the mean weight sum_{j>i} m_j
-omega_j / M (the paper's equation 3). That is Fisher's distribution only where
-the merged weights are equal, and it depends on the order of the groups. It is
-here to reproduce the paper; the functions are those of a `law.Law`.
+Group i is drawn given the earlier ones from a univariate distribution against one group
+of M = sum_{j>i} m_j elements with the mean weight sum_{j>i} m_j omega_j / M (the
+paper's equation 3). That is Fisher's distribution only where the merged weights are
+equal, and it depends on the order of the groups. It is kept to reproduce the paper. The
+functions are those of a `law.Law`.
 """
 
 from typing import Any, NamedTuple
@@ -32,8 +32,8 @@ from mvhg_tf.distributions.urn import (
 def log_later(urn: Urn, dtype: tf.DType) -> tf.Tensor:
     """log of the merged group's weight for k left to draw: `[B..., c - 1, N + 1]`."""
     del dtype
-    # A group of weight zero is as if it were not there: with its elements the merged
-    # group would hold more than can be drawn.
+    # A group of weight zero must not count: with its elements, the merged group would
+    # hold more than can be drawn.
     sizes = urn.reach()[..., 1:]
     merged_sizes = tf.cumsum(sizes, axis=-1, reverse=True)
     present = sizes > 0.0
@@ -52,7 +52,7 @@ def log_later(urn: Urn, dtype: tf.DType) -> tf.Tensor:
 
 
 def _finite(log_values: tf.Tensor) -> tf.Tensor:
-    """No minus infinity, of which differences are NaN; e^-1e4 is zero enough."""
+    """Replaces minus infinity, whose differences are NaN; e^-1e4 is as good as 0."""
     return tf.where(log_values > -1e4, log_values, -1e4)
 
 

@@ -46,8 +46,8 @@ class MultivariateFisherNoncentralHypergeometric(
     """Fisher's multivariate noncentral hypergeometric distribution.
 
     An urn holds `m_i` elements of group `i`, `i = 1..c`, each with the weight
-    `omega_i`. Each element is taken or left independently, in proportion to its
-    weight; given that `n` elements were taken in all, the counts `x` of the groups
+    `omega_i`. Each element is taken independently, with odds proportional to its
+    weight. Given that `n` elements are taken in total, the counts `x` of the groups
     follow this distribution (Fisher 1935; Fog 2008).
 
     #### Mathematical details
@@ -57,34 +57,34 @@ class MultivariateFisherNoncentralHypergeometric(
     Z = sum over y of prod_i C(m_i, y_i) omega_i**y_i
     ```
 
-    over whole numbers `0 <= x_i <= m_i` that sum to `n`. Weights matter only up to
-    a common factor. It is an exponential family in `log_weights`: the mean is the
-    gradient of `log Z` and the covariance its Hessian, both exact here, and so are
-    `log_prob`, `entropy`, `mode` and `kl_divergence`. Nothing enumerates the
-    support, and the graph does not grow with the number of groups.
+    over whole numbers `0 <= x_i <= m_i` that sum to `n`. Weights matter only up to a
+    common factor. It is an exponential family in `log_weights`: the mean is the
+    gradient of `log Z`, and the covariance is its Hessian. Both are exact here, as are
+    `log_prob`, `entropy`, `mode` and `kl_divergence`. The support is never enumerated,
+    and the graph does not grow with the number of groups.
 
-    Equal weights give the (central) multivariate hypergeometric distribution;
-    groups of one element, subset sampling; two groups, the univariate
-    `FisherNoncentralHypergeometric`.
+    Special cases: equal weights give the (central) multivariate hypergeometric
+    distribution, groups of one element give subset sampling, and two groups give the
+    univariate `FisherNoncentralHypergeometric`.
 
     #### Gradients of samples
 
-    The value of a sample is always an exact draw. `gradient_estimator` says what
-    gradient it passes to the weights:
+    The value of a sample is always an exact draw. `gradient_estimator` chooses the
+    gradient that it passes to the weights:
 
-    * `"mean"`: that of the mean. No temperature, a small bias and a small variance;
-      for groups of one element it is SIMPLE (Ahmed et al. 2023). The first choice.
-    * `"gumbel_softmax"`: the paper's (Sutter et al. 2023). A group's one-hot row is
-      relaxed to a softmax of its log-probabilities and Gumbel noise over
-      `temperature`. Low temperatures have little bias and a great variance.
-    * `None`: none; `reparameterization_type` is `NOT_REPARAMETERIZED`.
+    * `"mean"`: the gradient of the mean. It has no temperature, a small bias and a
+      small variance. For groups of one element it is SIMPLE (Ahmed et al. 2023). Try it
+      first.
+    * `"gumbel_softmax"`: the gradient of the paper (Sutter et al. 2023). A group's
+      one-hot row is relaxed to a softmax of its log-probabilities plus Gumbel noise,
+      divided by `temperature`. Low temperatures have a small bias and a large variance.
+    * `None`: no gradient; `reparameterization_type` is `NOT_REPARAMETERIZED`.
 
     #### Shapes
 
     `total_count` `[B...]`, `group_sizes` and `log_weights` `[B..., c]` and
-    `temperature` `[B...]` broadcast. The event shape is `[c]`. Parameters that hold
-    whole numbers may be integers; samples are floating, of the common dtype of the
-    floating parameters.
+    `temperature` `[B...]` broadcast. The event shape is `[c]`. Whole-number parameters
+    may have integer dtypes. Samples have the common dtype of the floating parameters.
 
     #### Examples
 
@@ -117,22 +117,21 @@ class MultivariateFisherNoncentralHypergeometric(
 
     #### Pitfalls
 
-    * Under `jit_compile=True` the sizes of the tables must be known when the graph
-      is made: pass `total_count` and `group_sizes` as numbers or constants, not as
-      arguments of the function or variables.
-    * `log_weights` are determined up to a constant only: their gradients sum to
-      zero.
-    * A weight of exactly zero is a group that is never drawn; its gradient is 0.
-    * `total_count` and `group_sizes` are whole numbers: no gradient passes to them
-      (`None`), for any number of groups.
-    * Second derivatives of samples are those of the estimate; `"gumbel_softmax"` takes
-      its relaxation for constant.
-    * Sizes that would need rows of more than 2^28 numbers raise a `ValueError`.
+    * Under `jit_compile=True` the sizes of the tables must be known when the graph is
+      built: pass `total_count` and `group_sizes` as numbers or constants, not as
+      variables or arguments of the function.
+    * `log_weights` are determined only up to a constant: their gradients sum to zero.
+    * A group with a weight of exactly zero is never drawn; its gradient is 0.
+    * `total_count` and `group_sizes` are whole numbers: they get no gradient (`None`).
+    * Second derivatives of samples are those of the estimate; `"gumbel_softmax"` treats
+      its relaxation as constant.
+    * Sizes that need rows of more than 2^28 numbers raise a `ValueError`.
     * `method="merged"` depends on the order of the groups and is not Fisher's
       distribution (see `__init__`).
-    * Counts of float32 are exact up to `2**24`, of float16 up to `2**11`, of bfloat16
-      up to `2**8`. Only they have the dtype of the distribution: all is computed in
-      float64, except the relaxation of `"gumbel_softmax"`, in float32 at least.
+    * Counts are exact up to `2**24` in float32, `2**11` in float16 and `2**8` in
+      bfloat16. The dtype of the distribution is that of its results: they are computed
+      in float64, except for the relaxation of `"gumbel_softmax"`, which uses at least
+      float32.
 
     #### References
 
@@ -172,8 +171,8 @@ class MultivariateFisherNoncentralHypergeometric(
             should be passed in.
           weights: The groups' weights, floating `[B..., c]`, at least 0.
           method: `"exact"`, or `"merged"` for the paper's approximation, which draws
-            each group against all the later ones merged into one with their mean
-            weight (Sutter et al. 2023, eq. 3).
+            each group against all later groups, merged into one with their mean weight
+            (Sutter et al. 2023, eq. 3).
           gradient_estimator: `"gumbel_softmax"`, `"mean"` or `None`: the gradient
             that samples pass to the weights.
           temperature: Positive temperature of `"gumbel_softmax"`, floating `[B...]`.
@@ -181,11 +180,11 @@ class MultivariateFisherNoncentralHypergeometric(
             parameters are checked for validity despite possibly degrading runtime
             performance. When `False` invalid inputs may silently render incorrect
             outputs.
-          allow_nan_stats: Python `bool`, default `True`. When `True`, statistics
-            (e.g., mean, mode, variance) use the value "`NaN`" to indicate the
-            result is undefined: here, that `n` elements can't be drawn. When
-            `False`, an exception is raised if one or more of the statistic's batch
-            members are undefined.
+          allow_nan_stats: Python `bool`, default `True`. When `True`, statistics (e.g.,
+            mean, mode, variance) use the value "`NaN`" to indicate the result is
+            undefined: here, where `n` elements can't be drawn. When `False`, an
+            exception is raised if one or more of the statistic's batch members are
+            undefined.
           name: Python `str` name prefixed to Ops created by this class.
 
         Raises:
@@ -256,7 +255,7 @@ class MultivariateFisherNoncentralHypergeometric(
 
     @property
     def _composite_tensor_shape_params(self) -> tuple[str, ...]:
-        # Tables have their sizes: passed into a tf.function, the distribution
+        # The sizes of tables depend on these: a distribution passed into a tf.function
         # keeps them static where they are known.
         return ("total_count", "group_sizes")
 
@@ -300,7 +299,7 @@ class MultivariateFisherNoncentralHypergeometric(
         return self._temperature
 
     def log_weights_parameter(self, name: str | None = None) -> tf.Tensor:
-        """Log-weights `[B..., c]` from whichever of the two was passed in."""
+        """Log-weights `[B..., c]`, from `log_weights` or `weights`."""
         with self._name_and_control_scope(name or "log_weights_parameter"):
             return tf.cast(self._log_weights_no_checks(), self.dtype)
 
@@ -390,11 +389,11 @@ class MultivariateFisherNoncentralHypergeometric(
           name: Python `str` name of the op.
 
         Returns:
-          `[B..., m + 1]`, m being the size of the group (the greatest of the
-          batch), for the counts 0..m.
+          `[B..., m + 1]`, for the counts 0..m, where m is the size of the group (the
+          greatest in the batch).
 
         Raises:
-          ValueError: If there is no such group.
+          ValueError: If `group` is out of range.
         """
         num_groups = tf.compat.dimension_value(self.event_shape[-1])
         if num_groups is not None and not -num_groups <= group < num_groups:
@@ -414,7 +413,7 @@ class MultivariateFisherNoncentralHypergeometric(
             return self._at_batch_shape(value)
 
     def support_size(self, name: str = "support_size") -> tf.Tensor:
-        """The number of count vectors of positive probability, `[B...]`."""
+        """The number of count vectors with a positive probability, `[B...]`."""
         with self._name_and_control_scope(name):
             value = _statistic(self.urn(), support.support_size)
             return self._at_batch_shape(value, event_ndims=0)
@@ -508,7 +507,7 @@ class MultivariateFisherNoncentralHypergeometric(
             self._law,
         )
         if tf.executing_eagerly():
-            # A tensor, so that the number of draws makes no new trace.
+            # A tensor, so that another number of draws needs no new trace.
             n = tf.convert_to_tensor(n, tf.int32)
         return function(urn, n, how, seed, estimator, self.dtype, *extra)
 
@@ -521,7 +520,7 @@ class MultivariateFisherNoncentralHypergeometric(
         name: str = "fit",
         **kwargs: Any,
     ) -> "MultivariateFisherNoncentralHypergeometric":
-        """Maximum likelihood of the weights from counts.
+        """Estimates the weights from counts by maximum likelihood.
 
         Args:
           counts: Observed counts, `[S, B..., c]`, each summing to `total_count`.
@@ -531,14 +530,15 @@ class MultivariateFisherNoncentralHypergeometric(
           **kwargs: Further arguments of `__init__`.
 
         Returns:
-          The distribution of the greatest likelihood, its `log_weights` centred at
-          0. A group that was never drawn has the weight 0; one that was always
-          drawn whole has no finite estimate, and is put `exp(60)` above the others.
+          The distribution of the greatest likelihood, with `log_weights` centred at 0.
+          A group that was never drawn gets the weight 0. A group that was always drawn
+          completely has no finite estimate: its weight is set to `exp(60)` times the
+          largest of the others.
 
         Raises:
-          ValueError: If the mean of the counts is not that of counts which sum to
-            `total_count` (within 1e-4 of it) and fit into `group_sizes`. In a graph
-            that does not know them, an `InvalidArgumentError` when it runs.
+          ValueError: If the mean of the counts does not sum to `total_count` (within
+            1e-4 of it) or does not fit into `group_sizes`. If a graph does not know the
+            counts, it raises an `InvalidArgumentError` when it runs.
         """
         dtype = parameter_util.floating_dtype([counts])
         mean = tf.reduce_mean(parameter_util.as_tensor(counts, CORE_DTYPE), axis=0)
@@ -556,7 +556,7 @@ class MultivariateFisherNoncentralHypergeometric(
         dtype: tf.DType | None = None,
         **kwargs: Any,
     ) -> "MultivariateFisherNoncentralHypergeometric":
-        """The weights that give a mean: BiasedUrn's `oddsMFNCHypergeo`, exactly.
+        """Finds the weights that give a mean: an exact `oddsMFNCHypergeo` of BiasedUrn.
 
         Args:
           mean: The mean, `[B..., c]`, summing to `total_count`.
@@ -590,9 +590,9 @@ class MultivariateFisherNoncentralHypergeometric(
         population: TensorLike,
         name: str = "group_sizes_from_mean",
     ) -> tf.Tensor:
-        """The group sizes that give a mean: BiasedUrn's `numMFNCHypergeo`.
+        """Finds the group sizes that give a mean: BiasedUrn's `numMFNCHypergeo`.
 
-        By Levin's approximation, as there. The sizes are not rounded.
+        Like BiasedUrn, it uses Levin's approximation. The sizes are not rounded.
 
         Args:
           mean: The mean of the counts, `[B..., c]`.
@@ -626,7 +626,8 @@ class MultivariateFisherNoncentralHypergeometric(
         ):
             if shape.rank == 0:
                 raise ValueError(
-                    f"{label} is a scalar: pass one number for each group, [..., c]."
+                    f"{label} is a scalar, but must have the shape [..., c]: pass one "
+                    "number for each group."
                 )
         sizes = self._group_sizes.shape[-1:], weights.shape[-1:]
         if not sizes[0].is_compatible_with(sizes[1]):

@@ -19,9 +19,9 @@ Seed: TypeAlias = int | TensorLike | None
 
 
 def floating_dtype(values: Sequence[TensorLike | None]) -> tf.DType:
-    """The common dtype of those that are floating; float32 if none is.
+    """The common dtype of the floating values; float32 if there are none.
 
-    Whole numbers may come as integers of any kind: they are cast.
+    Integers of any kind are cast.
     """
     floating = [
         value
@@ -37,17 +37,17 @@ def convert(value: None, dtype: tf.DType, name: str) -> None: ...
 @overload
 def convert(value: TensorLike, dtype: tf.DType, name: str) -> tf.Tensor: ...
 def convert(value: TensorLike | None, dtype: tf.DType, name: str) -> tf.Tensor | None:
-    """A tensor of the dtype; variables and None stay what they are."""
+    """A tensor of the dtype; variables and None are returned unchanged."""
     if value is None or tensor_util.is_ref(value):
         return value
     return as_tensor(value, dtype, name)
 
 
 def as_tensor(value: TensorLike, dtype: tf.DType, name: str | None = None) -> tf.Tensor:
-    """A tensor of the dtype, of numbers that were never rounded to another one."""
+    """A tensor of the dtype, without rounding to another dtype first."""
     if not tf.is_tensor(value):
         try:
-            # Not a cast: it would make float32 of Python's numbers first.
+            # Not a cast, which would first turn Python's numbers into float32.
             return tf.convert_to_tensor(np.asarray(value, dtype.as_numpy_dtype), dtype)
         except (TypeError, ValueError, NotImplementedError):
             pass  # A list of tensors.
@@ -92,7 +92,7 @@ def broadcastable(shapes: dict[str, tf.TensorShape]) -> None:
         except ValueError:
             raise ValueError(
                 f"the batch shape of {name} is {batch_shape}, which does not broadcast "
-                f"with {shape} of the other parameters: make them agree."
+                f"with {shape}, that of the other parameters: make them agree."
             ) from None
 
 
@@ -132,8 +132,8 @@ def check_mean(mean: tf.Tensor, total_count: tf.Tensor, group_sizes: tf.Tensor) 
     mean, total_count, group_sizes = map(np.asarray, values)
     if np.any(mean < 0) or np.any(mean > (1 + _MEAN_TOLERANCE) * group_sizes):
         raise ValueError(
-            "the mean of a group is negative or greater than its group_sizes: pass "
-            "means of counts that the urn can give."
+            "the mean of a group is negative or greater than its size in group_sizes: "
+            "pass means of counts that can be drawn."
         )
     error = mean.sum(axis=-1) - total_count
     if np.any(~(np.abs(error) <= _MEAN_TOLERANCE * np.maximum(total_count, 1.0))):
@@ -163,7 +163,7 @@ def assert_mean(mean: tf.Tensor, urn: Urn) -> list[tf.Operation]:
 
 
 def defined(value: tf.Tensor, urn: Urn, allow_nan_stats: bool) -> tf.Tensor:
-    """A statistic of the urns; raises instead of NaN where that is not allowed."""
+    """A statistic of the urns; raises where NaN is not allowed."""
     if allow_nan_stats:
         return value
     message = "total_count exceeds what can be drawn: the statistic is undefined"

@@ -246,7 +246,7 @@ def gumbel_softmax_cotangent(
     # A second derivative takes the relaxation for constant: those of a straight-through
     # estimate mean nothing, and its tables can't be differentiated twice.
     urn = urn._replace(log_weights=tf.stop_gradient(urn.log_weights))
-    if counts_bar.shape[-1] == 1:  # all are drawn from the only group
+    if counts_bar.shape[-1] == 1:  # all elements come from the only group
         return tf.zeros_like(urn.log_weights)
     batch_shape = ps.shape(urn.total_count)
     temperature = tf.broadcast_to(tf.cast(estimator.temperature, dtype), batch_shape)

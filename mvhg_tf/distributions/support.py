@@ -23,7 +23,7 @@ def maximum(urn: Urn) -> tf.Tensor:
 
 
 def beyond(urn_p: Urn, urn_q: Urn) -> tf.Tensor:
-    """Whether p has counts that q has not, bool `[B...]`."""
+    """Whether p allows counts that q does not, bool `[B...]`."""
     more = maximum(urn_p) > urn_q.reach()
     other = urn_p.total_count != urn_q.total_count
     return tf.reduce_any(more, axis=-1) | other
@@ -32,9 +32,9 @@ def beyond(urn_p: Urn, urn_q: Urn) -> tf.Tensor:
 def support_size(urn: Urn) -> tf.Tensor:
     """How many vectors of counts have a positive probability, `[B...]`.
 
-    Group after group, the ways to draw k elements are the sums of m + 1 neighbours
-    of those before. Only positive numbers are added: exact up to 2^53, then rounded;
-    infinite beyond 1.8e308.
+    With each further group, the ways to draw k elements are sums of m + 1 neighbouring
+    entries of the previous group's. Only positive numbers are added: exact up to 2^53,
+    then rounded; infinite beyond 1.8e308.
     """
     urn, _ = urn.fewer()  # The number of vectors left is the same.
     reach = classes_first(urn.reach()[..., tf.newaxis])[..., 0]

@@ -8,7 +8,7 @@ from mvhg_tf.distributions.urn import Urn
 _TOLERANCE = 1e-7
 _MAX_STEPS = 60
 # n = 0 and n = sum(m) have their root at infinity. This many elements are expected
-# in place of none: all but that share of the probability is on the one outcome.
+# instead of none: all but that share of the probability is on one outcome.
 _ALMOST_NONE = 1e-9
 _MOST_NATS = 300.0
 
@@ -16,7 +16,7 @@ _MOST_NATS = 300.0
 def log_tilt(urn: Urn) -> tf.Tensor:
     """log t such that sum_i m_i omega_i t / (1 + omega_i t) = n.
 
-    Nothing depends on it but the accuracy, so no gradient passes to the weights.
+    Only the accuracy depends on it, so no gradient passes to the weights.
 
     Args:
       urn: the urns.

@@ -32,7 +32,7 @@ from mvhg_tf.distributions.urn import (
 
 __all__ = ["FisherNoncentralHypergeometric"]
 
-# In place of minus infinity, of which differences are NaN.
+# Used instead of minus infinity, whose differences are NaN.
 _NEVER = -1e30
 
 
@@ -42,12 +42,11 @@ class FisherNoncentralHypergeometric(
 ):
     """Fisher's (univariate) noncentral hypergeometric distribution.
 
-    An urn holds `group_size` elements of the group that is counted and
-    `other_size` others. Each element is taken or left independently, the odds of
-    the counted group being `odds` times those of the others; given that
-    `total_count` elements were taken in all, the count `x` of the group follows
-    this distribution. It is the first count of a
-    `MultivariateFisherNoncentralHypergeometric` of two groups.
+    An urn holds `group_size` elements of the counted group and `other_size` other
+    elements. Each element is taken independently, with odds that are `odds` times as
+    high for the counted group. Given that `total_count` elements are taken in total,
+    the count `x` of the group follows this distribution. It is the first count of a
+    `MultivariateFisherNoncentralHypergeometric` with two groups.
 
     #### Mathematical details
 
@@ -105,7 +104,7 @@ class FisherNoncentralHypergeometric(
             performance. When `False` invalid inputs may silently render incorrect
             outputs.
           allow_nan_stats: Python `bool`, default `True`. When `True`, statistics use
-            the value "`NaN`" to indicate the result is undefined: here, that
+            the value "`NaN`" to indicate the result is undefined: here, where
             `total_count` elements can't be drawn. When `False`, an exception is raised
             if one or more of the statistic's batch members are undefined.
           name: Python `str` name prefixed to Ops created by this class.
@@ -163,8 +162,8 @@ class FisherNoncentralHypergeometric(
 
     @property
     def _composite_tensor_shape_params(self) -> tuple[str, ...]:
-        # Rows have their sizes: passed into a tf.function, the distribution keeps
-        # them static where they are known.
+        # The sizes of rows depend on these: a distribution passed into a tf.function
+        # keeps them static where they are known.
         return ("total_count", "group_size", "other_size")
 
     @property
@@ -309,7 +308,7 @@ class FisherNoncentralHypergeometric(
 
 
 def _stackable(*values: tf.Tensor) -> list[tf.Tensor]:
-    """Broadcasts against each other, statically where that can be."""
+    """Broadcasts tensors against each other, statically where possible."""
     static = [tf.get_static_value(value) for value in values]
     if all(value is not None for value in static):
         dtype = values[0].dtype
@@ -357,7 +356,7 @@ def _tails(urn: Urn) -> _Tails:
 
 
 def _cumulative(tails: _Tails, upper: bool) -> tf.Tensor:
-    """P(x <= count), or P(x > count): one less the other tail where that is smaller."""
+    """P(x <= count), or P(x > count); 1 minus the other tail where that is smaller."""
     own, other = tails.lower, tails.upper
     if upper:
         own, other = other, own
@@ -407,7 +406,7 @@ def _of_counts(
 
 @cached
 def _quantile(urn: Urn, value: tf.Tensor) -> tf.Tensor:
-    """The least count whose CDF, as `cdf` returns it, reaches the value."""
+    """The least count whose CDF, as returned by `cdf`, reaches the value."""
     tails = _tails(urn)
     cdf = tf.cast(_cumulative(tails, upper=False), value.dtype)
     short = tf.cast(cdf < value[..., tf.newaxis], CORE_DTYPE)

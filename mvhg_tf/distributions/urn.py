@@ -10,23 +10,23 @@ from tensorflow_probability.python.internal import prefer_static as ps
 
 from mvhg_tf.distributions.binomials import log_choose, probability
 
-# Tables, normalisers and draws are computed in double precision whatever the
-# dtype of the distribution: log n! has lost its last digits in float32 long
-# before n = 5000, and draws that agree between eager mode and XLA need
-# cumulative probabilities that agree to far more than the 24 bits of float32.
+# Tables, normalisers and draws are computed in double precision whatever the dtype of
+# the distribution: log n! loses its last digits in float32 long before n = 5000, and
+# draws that agree between eager mode and XLA need cumulative probabilities that agree
+# to far more than the 24 bits of float32.
 CORE_DTYPE = tf.float64
 
-# Python numbers and arrays are what is known when the graph is made.
+# Python numbers and arrays are known when the graph is built.
 Size: TypeAlias = int | tf.Tensor
 Bound: TypeAlias = float | tf.Tensor
 Shape: TypeAlias = Sequence[Size] | NDArray[np.int32] | tf.Tensor
 
-# What lies outside a window has a probability below exp(-_NATS) of the whole.
+# The probability outside a window is less than exp(-_NATS) of the whole.
 _NATS = 44.0
 # The least number of float64 is exp(-745).
 _TAIL_NATS = 745.0
 _LONG_ROW = 2.0**20
-# Windows are urns' own, and so are the log factorials in them.
+# Each urn has its own windows, and its own log factorials in them.
 _WORTH_A_WINDOW = 4.0
 # Rows longer than this are refused: that many float64 numbers are 2 GB.
 _LONGEST_ROW = 2**28
@@ -175,7 +175,8 @@ def make_urn(
       The urns.
 
     Raises:
-      ValueError: If the sizes are known, and rows of them would not fit into memory.
+      ValueError: If the sizes are known and rows of these sizes would not fit into
+        memory.
     """
 
     def core(value: tf.Tensor) -> tf.Tensor:
@@ -233,7 +234,7 @@ def _static_max(values: NDArray[np.float64]) -> float:
 
 
 def check_row_size(size: float) -> None:
-    """Raises ValueError if a row of so many numbers would not fit into memory."""
+    """Raises ValueError if a row of this size would not fit into memory."""
     if size > _LONGEST_ROW:
         raise ValueError(
             f"the counts of these urns need rows of {size:.3g} numbers, but at most "
@@ -261,7 +262,7 @@ def reach_of(variance: Bound, nats: float = _NATS) -> Bound:
 
 
 def _window(max_variance: Bound, nats: float = _NATS) -> Bound:
-    """How many counts around the mean have any probability to speak of.
+    """How many counts around the mean have a non-negligible probability.
 
     P(x_i = x | S = n) <= P(x_i = x) / P(S = n).
     """
@@ -285,7 +286,7 @@ class Window(NamedTuple):
 
 
 def count_window(urn: Urn, logits: tf.Tensor, with_tails: bool = False) -> Window:
-    """The counts that groups can have, but for a negligible probability.
+    """The counts that groups can have, up to a negligible probability.
 
     Args:
       urn: the urns, or some of their groups.

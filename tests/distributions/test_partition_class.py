@@ -197,7 +197,10 @@ class TestTFP:
 BAD_VALUES = {
     "NaN weight": ({"log_weights": [np.nan, 0, 0]}, "log_weights must be finite"),
     "infinite weight": ({"log_weights": [np.inf, 0, 0]}, "log_weights must be finite"),
-    "no weight": ({"log_weights": [-np.inf] * 3}, "log_weights must be finite for one"),
+    "no weight": (
+        {"log_weights": [-np.inf] * 3},
+        "log_weights must be finite for at least",
+    ),
     "NaN score": ({"scores": [np.nan, 0, 0]}, "scores must be finite"),
     "infinite score": ({"scores": [-np.inf, 0, 0]}, "scores must be finite"),
     "cold": ({"temperature": 0.0}, "temperature must be positive"),

@@ -1,9 +1,9 @@
-"""Random partitions: sizes of Fisher's distribution, filled in a Plackett-Luce order.
+"""Random partitions: groups of Fisher-distributed sizes, filled in Plackett-Luce order.
 
 The class is in `random_partition.py`. Its mathematics are functions of tensors, one
-idea a file: `race.py` the quadrature and `order.py` the probability given the sizes and
-its bounds, `draws.py` the draws, `boundaries.py` and `gradients.py` their gradients,
-`sizes.py` the law of the sizes, `marginals.py` the mean, `mode.py` the mode,
+idea per file: `race.py` has the quadrature, `order.py` the probability given the sizes
+and its bounds, `draws.py` the draws, `boundaries.py` and `gradients.py` their
+gradients, `sizes.py` the law of the sizes, `marginals.py` the mean, `mode.py` the mode,
 `subset.py` subsets of a given size. `functions.py` binds them for the class.
 """
 

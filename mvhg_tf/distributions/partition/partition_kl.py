@@ -10,5 +10,5 @@ from mvhg_tf.distributions.partition.random_partition import RandomPartition
 def _kl_partition_partition(
     p: RandomPartition, q: RandomPartition, name: str | None = None
 ) -> tf.Tensor:
-    """That of the sizes exactly, of the rest by 256 draws: `kl_divergence_estimate`."""
+    """`kl_divergence_estimate` with 256 draws: exact only for the sizes."""
     return p.kl_divergence_estimate(q, name=name or "kl_partition_partition")

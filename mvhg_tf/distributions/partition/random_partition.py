@@ -53,8 +53,8 @@ class RandomPartition(
     """A random partition of `n` elements into `K` ordered groups.
 
     The sizes of the groups follow Fisher's multivariate noncentral hypergeometric
-    distribution, and the elements fill them in the order of a Plackett-Luce draw
-    (Sutter et al. 2023). An event is the assignment, `n` one-hot rows of `K`.
+    distribution. The elements fill the groups in the order of a Plackett-Luce draw
+    (Sutter et al. 2023). An event is the assignment: `n` one-hot rows of length `K`.
 
     #### Mathematical details
 
@@ -63,29 +63,29 @@ class RandomPartition(
     order ~ PlackettLuce(exp(scores))
     ```
 
-    Many orders give the same assignment. Their probabilities sum to a product over
-    the groups, as the order is that of independent exponential arrivals: with `A_k`
-    the elements of group `k`, `s = exp(scores)` and `S_k` the sum of `s` over the
+    Many orders give the same assignment. Because the order is that of independent
+    exponential arrivals, their probabilities sum to a product over the groups: with
+    `A_k` the elements of group `k`, `s = exp(scores)` and `S_k` the sum of `s` over the
     groups after `k`,
 
     ```none
     pmf(Y) = P(sizes) prod_k integral_0^1 prod_{i in A_k} (1 - u**(s_i / S_k)) du
     ```
 
-    `log_prob` computes it by quadrature to the last digits of float64, for any sizes
-    and scores, and so are its derivatives of any order. Groups may be empty.
+    `log_prob` computes it by quadrature to full float64 precision, for any sizes and
+    scores; so are its derivatives of any order. Groups may be empty.
 
     #### Gradients of samples
 
-    The value of a sample is always an exact draw. `gradient_estimator` says what
-    gradient the sizes pass to `log_weights`, as in
-    `MultivariateFisherNoncentralHypergeometric`, and `order_estimator` what the order
-    passes to `scores`:
+    The value of a sample is always an exact draw. `gradient_estimator` chooses the
+    gradient that the sizes pass to `log_weights`, as in
+    `MultivariateFisherNoncentralHypergeometric`. `order_estimator` chooses the gradient
+    that the order passes to `scores`:
 
-    * `"race"`: no temperature. Its expectation is exact for every loss that is linear
-      or quadratic in the assignment. The first choice.
-    * `"neural_sort"`: that of the relaxed permutation matrix (Grover et al. 2019), as
-      in Sutter et al. Its cost and memory grow with the square of `n`.
+    * `"race"`: has no temperature. Its expectation is exact for every loss that is
+      linear or quadratic in the assignment. Try it first.
+    * `"neural_sort"`: the gradient of the relaxed permutation matrix (Grover et al.
+      2019), as in Sutter et al. Its cost and memory grow with the square of `n`.
     * `None`: none.
 
     #### Shapes
@@ -117,12 +117,12 @@ class RandomPartition(
 
     #### Pitfalls
 
-    * `log_weights` and `scores` are determined up to a constant each: their gradients
-      sum to zero.
-    * `log_prob` passes no gradient to the assignment: it is defined for one-hot rows
-      only, and `-inf` elsewhere.
-    * `mean` needs a number of elements of at most 256 and `mode` one of at most 512,
-      both known when the graph is made.
+    * `log_weights` and `scores` are each determined only up to a constant: their
+      gradients sum to zero.
+    * `log_prob` passes no gradient to the assignment: it is defined only for one-hot
+      rows, and `-inf` elsewhere.
+    * `mean` works for at most 256 elements and `mode` for at most 512; their number
+      must be known when the graph is built.
 
     #### References
 
@@ -151,7 +151,7 @@ class RandomPartition(
           log_weights: Log of the groups' weights in the law of the sizes, floating
             `[B..., K]`; `-inf` for a group that stays empty.
           scores: Log of the elements' rates in the order, floating `[B..., n]`,
-            finite: elements of higher scores tend to the earlier groups.
+            finite: elements with higher scores tend to be in earlier groups.
           gradient_estimator: `"mean"`, `"gumbel_softmax"` or `None`: the gradient
             that sizes pass to `log_weights`.
           order_estimator: `"race"`, `"neural_sort"` or `None`: the gradient that the
@@ -294,8 +294,8 @@ class RandomPartition(
     ) -> tf.Tensor:
         """The greatest of the lower bounds of Sutter et al. (2023).
 
-        Any one order that fills the groups has a probability of at most that of the
-        assignment. This is the likeliest one, descending scores in each group.
+        The probability of any single order that fills the groups is a lower bound. This
+        is the likeliest order: descending scores within each group.
 
         Args:
           value: Assignments, one-hot rows `[..., n, K]`.
@@ -309,11 +309,11 @@ class RandomPartition(
     def log_prob_upper_bound(
         self, value: TensorLike, name: str = "log_prob_upper_bound"
     ) -> tf.Tensor:
-        """The upper bound of Sutter et al. (2023), with the maximum that is attained.
+        """The upper bound of Sutter et al. (2023), with the tighter maximum.
 
-        No order that fills the groups is likelier than that of the lower bound, and
-        there are `prod_k sizes_k!` of them. (The maximum over all orders is a looser
-        bound.)
+        No order that fills the groups is likelier than the order of the lower bound,
+        and there are `prod_k sizes_k!` such orders. (The maximum over all orders is a
+        looser bound.)
 
         Args:
           value: Assignments, one-hot rows `[..., n, K]`.
@@ -365,7 +365,7 @@ class RandomPartition(
         seed: Seed = None,
         name: str = "sample_ordered",
     ) -> OrderedPartition:
-        """Draws with the sizes and the order that they were made of.
+        """Draws assignments, with the sizes and the order that they came from.
 
         The same seed gives the same assignment as `sample`.
 
@@ -402,7 +402,7 @@ class RandomPartition(
         return mean * (1.0 - mean)
 
     def _mode(self) -> tf.Tensor:
-        """The likeliest assignment, exactly; of several, one."""
+        """A likeliest assignment, exactly."""
         self._known_size(_MOST_FOR_MODE, "mode", "compare the log_prob of samples")
         return tf.cast(functions.mode(*self._full_core()), self.dtype)
 
@@ -417,22 +417,22 @@ class RandomPartition(
     def _known_size(self, most: int, statistic: str, instead: str) -> int:
         size = self._scores.shape[-1]
         if size is None or size > most:
-            given = "not known when the graph is made" if size is None else size
+            given = "not known when the graph is built" if size is None else size
             raise NotImplementedError(
                 f"The number of elements is {given}, but the {statistic} is "
-                f"implemented for at most {most}: {instead} instead."
+                f"implemented for at most {most} elements: {instead} instead."
             )
         return size
 
     def _entropy(self, num_samples: int = 256, seed: Seed = None) -> tf.Tensor:
-        """The sizes' entropy, exactly, plus that of the assignment by Monte Carlo.
+        """The sizes' exact entropy, plus a Monte Carlo estimate for the assignment.
 
         Args (pass them to `entropy` by name):
           num_samples: Python `int`, at least 2: draws of which the mean of
             `-log P(assignment | sizes)` is taken.
           seed: PRNG seed of the draws.
 
-        Its gradient is unbiased too, by the score function with a leave-one-out
+        The gradient is unbiased too: it uses the score function with a leave-one-out
         baseline.
         """
         drawn = self._draws_to_average(num_samples, seed)
@@ -448,12 +448,12 @@ class RandomPartition(
         seed: Seed = None,
         name: str = "kl_divergence_estimate",
     ) -> tf.Tensor:
-        """KL of another partition of as many elements and groups.
+        """Estimates the KL divergence to a partition with as many elements and groups.
 
-        The sizes' divergence is exact. Of the assignment given the sizes it is the
-        mean of `log P(Y | sizes) - log P_other(Y | sizes)` over draws, whose gradient
-        in the parameters of both is unbiased: by the score function, with a
-        leave-one-out baseline. `kl_divergence` is this of 256 draws.
+        The divergence of the sizes is exact. That of the assignment given the sizes is
+        the mean of `log P(Y | sizes) - log P_other(Y | sizes)` over draws. Its gradient
+        in the parameters of both is unbiased: it uses the score function with a
+        leave-one-out baseline. `kl_divergence` is this estimate with 256 draws.
 
         Args:
           other: A `RandomPartition` of the same event shape.
@@ -470,7 +470,8 @@ class RandomPartition(
         if not self.event_shape.is_compatible_with(other.event_shape):
             raise ValueError(
                 f"the partitions have event shapes {self.event_shape} and "
-                f"{other.event_shape}: give both as many elements and groups."
+                f"{other.event_shape}, which must be equal: give both the same numbers "
+                "of elements and groups."
             )
         with self._name_and_control_scope(name):
             drawn = self._draws_to_average(num_samples, seed)
@@ -555,7 +556,7 @@ def _assert_some_weight(log_weights: tf.Tensor, name: str) -> list[tf.Operation]
         assert_util.assert_greater(
             tf.reduce_max(log_weights, axis=-1),
             tf.constant(-np.inf, log_weights.dtype),
-            message=f"{name} must be finite for one group at least",
+            message=f"{name} must be finite for at least one group",
         ),
     ]
 

@@ -18,23 +18,24 @@ def random_subset(
     name: str = "RandomSubset",
     **kwargs: Any,
 ) -> MultivariateFisherNoncentralHypergeometric:
-    """A random subset of `count` elements, of a probability like its weights' product.
+    """A random subset of `count` elements, weighted by the product of their weights.
 
     ```none
     P(A) = prod_{i in A} exp(scores_i) / Z,   |A| = count
     ```
 
     It is a `MultivariateFisherNoncentralHypergeometric` with one group for each
-    element, so it has exact marginals (`mean`), `entropy`, `log_prob`, `mode`,
-    `covariance` and `kl_divergence`, and samples with the gradient of the exact
+    element. So it has exact marginals (`mean`), `entropy`, `log_prob`, `mode`,
+    `covariance` and `kl_divergence`. Its samples have the gradient of the exact
     marginals: SIMPLE (Ahmed et al., ICLR 2023). A `RandomPartition` of two groups
-    gives subsets too, but its law is another: that of the first `count` in a race.
+    gives subsets too, but with another distribution: the subset is the first `count`
+    elements in a race.
 
     Args:
       count: The number of elements in the subset, whole numbers `[B...]`.
       scores: Log of the elements' weights, floating `[B..., n]`.
-      gradient_estimator: As of `MultivariateFisherNoncentralHypergeometric`.
-      temperature: As there.
+      gradient_estimator: As for `MultivariateFisherNoncentralHypergeometric`.
+      temperature: As for that class.
       name: Python `str` name prefixed to Ops created by this class.
       **kwargs: Further arguments of the class.
 
