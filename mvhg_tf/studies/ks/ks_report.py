@@ -83,10 +83,10 @@ def summarize(rows: Sequence[dict], num_draws: int, seed: int) -> str:
     )
     return (
         f"{num_draws} draws of each urn, seed {seed}. A test passes if its p-value "
-        f"is over {SIGNIFICANCE} after the Benjamini-Hochberg correction over all the "
-        "tests of its row of this table; in the other column the correction is over "
-        "the three classes of an urn, as in the paper, so that even perfect draws "
-        f"fail once in a while.\n\n{table}"
+        f"is over {SIGNIFICANCE} after the Benjamini-Hochberg correction. In the "
+        "column `passed` the correction is over all tests of the row. In the next "
+        "column it is over the three classes of an urn, as in the paper, so that even "
+        f"perfect draws fail once in a while.\n\n{table}"
     )
 
 

@@ -163,9 +163,9 @@ def summarize(rows: Sequence[dict], seconds: Mapping[str, float]) -> str:
         lines,
     )
     return (
-        "The error is the largest of an urn's three centred log-weights; steps are "
-        f"those after which it stays within {TOLERANCE}. Weights are shown relative "
-        "to the geometric mean of classes 1 and 3.\n\n"
+        "The error is the largest error of an urn's three centred log-weights. Steps "
+        f"are the number after which it stays within {TOLERANCE}. Weights are shown "
+        "relative to the geometric mean of classes 1 and 3.\n\n"
         f"{table}\nSeconds: "
         + ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())
         + ".\n"
