@@ -18,7 +18,8 @@ def make_encoder(
 ) -> keras.Model:
     """D-500-500-2000-d: x `[B, D]` -> mean and log variance of z, `[B, d]` each.
 
-    The log variance starts at log 0.05 for every x. `units` are of the hidden layers.
+    The log variance starts at log 0.05 for every x. `units` are those of the hidden
+    layers.
     """
     x = hidden = keras.Input([num_features])
     for index, size in enumerate(units):

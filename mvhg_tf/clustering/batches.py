@@ -1,4 +1,4 @@
-"""Batches whose order follows from the seed and the number of the epoch alone."""
+"""Batches whose order depends only on the seed and the number of the epoch."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ def batches(
 ) -> tuple[tf.data.Dataset, int]:
     """All the batches of the epochs, in a new order each epoch.
 
-    So a run that goes on from epoch 7 sees what it would have seen had it never
-    stopped.
+    So a run resumed from epoch 7 sees the same batches as a run that never stopped.
 
     Args:
       arrays: with N rows each.

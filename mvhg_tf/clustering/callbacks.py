@@ -1,4 +1,4 @@
-"""What accompanies training: a progress bar, and checkpoints after its epochs."""
+"""Callbacks of training: a progress bar, and checkpoints after epochs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mvhg_tf.runs.errors import UserError
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """One bar over all epochs, with the last one's loss beside it.
+    """One bar over all epochs, with the loss of the last epoch next to it.
 
     Args:
       description: shown before the bar.
@@ -48,7 +48,7 @@ class ProgressBar(keras.callbacks.Callback):
         self.close()
 
     def close(self) -> None:
-        """Leaves the bar as it is, where training was stopped."""
+        """Leaves the bar where training was stopped."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -60,7 +60,7 @@ class Checkpoints(keras.callbacks.Callback):
     Args:
       manager: of the model, its optimizer and `epochs_done`.
       epochs_done: integer variable, set before each checkpoint.
-      every: how many epochs; the last one is kept anyhow.
+      every: how many epochs; the last epoch is always kept.
 
     Raises:
       UserError: if the loss or a weight is no longer finite; the checkpoints are kept.

@@ -1,4 +1,4 @@
-"""What is asked of the data before training, each in one clear sentence."""
+"""Checks of the data before training, each with one clear sentence."""
 
 from collections.abc import Iterable
 
@@ -18,7 +18,7 @@ def as_samples(
     Args:
       x: what a user gave.
       num_features: D.
-      bounds: that the likelihood needs x to lie in, both included; None for none.
+      bounds: in which the likelihood needs x to lie, inclusive; None for no bounds.
 
     Raises:
       UserError: if it is not a non-empty table of `num_features` finite numbers a row,
@@ -28,8 +28,8 @@ def as_samples(
         x = np.asarray(x, np.float32)
     except (TypeError, ValueError) as error:
         raise UserError(
-            "x does not hold numbers alone: pass an array of shape "
-            f"[N, {num_features}] of numbers."
+            "x does not hold only numbers: pass an array of numbers of shape [N, "
+            f"{num_features}]."
         ) from error
     if x.ndim != 2 or x.shape[1] != num_features or not len(x):
         raise UserError(
@@ -57,11 +57,11 @@ def as_training_data(
     num_clusters: int,
     bounds: tuple[float, float] | None,
 ) -> np.ndarray:
-    """x as float32 `[N, D]`, fit to train on.
+    """x as float32 `[N, D]`, suitable for training.
 
     Args and raises as `as_samples`; also a UserError if all samples are the same, or
-    there are fewer samples than clusters. Some constant features, such as the border of
-    images, are no fault.
+    there are fewer samples than clusters. Constant features, such as the border of
+    images, are allowed.
     """
     x = as_samples(x, num_features, bounds)
     if len(x) < num_clusters:
@@ -71,8 +71,8 @@ def as_training_data(
         )
     if np.all(x == x[0]):
         raise UserError(
-            "Every feature of x is constant in float32, so that nothing tells the "
-            "samples apart: give samples that differ by more than a ten-millionth of "
+            "Every feature of x is constant in float32, so the samples can't be "
+            "distinguished: give samples that differ by more than one ten-millionth of "
             "their values."
         )
     return x
@@ -101,13 +101,13 @@ def as_responsibilities(
 
 
 def check_environment() -> None:
-    """Raises a UserError under several replicas, or a dtype policy but float32."""
+    """Raises a UserError under several replicas, or a dtype policy not float32."""
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     if replicas > 1:
         raise UserError(
             f"VaDE was created under a distribution strategy of {replicas} replicas, "
             "but its prior counts the clusters of whole batches on one device: create "
-            "it outside of the strategy's scope."
+            "it outside the strategy's scope."
         )
     policy = keras.config.dtype_policy().name
     if policy != "float32":

@@ -1,4 +1,4 @@
-"""The choices of clustering as gin configurables; importing this registers them.
+"""Clustering's options as gin configurables; importing this module registers them.
 
 vade.prior = @hypergeometric_prior()
 hypergeometric_prior.group_sizes = "batch"
@@ -52,11 +52,11 @@ for _parts in _PARTS.values():
 def check_all_used(command_bindings: Sequence[str]) -> None:
     """Refuses bindings of a prior or a likelihood that no model would get.
 
-    But a line that a file has for its own prior may be idle where the command chooses
-    another prior.
+    A file's binding for its own prior may remain unused if the command chooses another
+    prior.
 
     Args:
-      command_bindings: those that do not come from a file.
+      command_bindings: the bindings that do not come from a file.
 
     Raises:
       UserError: a ValueError, if there is such a binding.
@@ -70,7 +70,7 @@ def check_all_used(command_bindings: Sequence[str]) -> None:
             if parameter in command and f"{name}." not in command:
                 continue
             raise UserError(
-                f"{bound[0]} is bound, but only {parameter} = @{name}() would use it: "
+                f"{bound[0]} is bound, but is used only with {parameter} = @{name}(): "
                 "bind that too, or leave it out."
             )
 
@@ -102,10 +102,10 @@ def vade(
       seed: of the weights and the noise.
       num_samples: N.
       is_table: whether samples are rows of numbers, rather than intensities.
-      prior: a name, or such as `@hypergeometric_prior()`.
-      likelihood: a name, or such as `@gaussian_likelihood()`. "auto": Bernoulli for
-        intensities, Gaussian with a learned scale for a table.
-      units: of the hidden layers of the encoder; the decoder mirrors them. By default
+      prior: a name, or a reference such as `@hypergeometric_prior()`.
+      likelihood: a name, or a reference such as `@gaussian_likelihood()`. "auto":
+        Bernoulli for intensities, Gaussian with a learned scale for a table.
+      units: of the hidden layers of the encoder; the decoder mirrors them. By default,
         those of `defaults.units_for`.
       latent_dim: d; by default that of `defaults.latent_dim_for`.
       temperature: of the draws of assignments; or such as `@ExponentialAnnealing()`.
@@ -155,13 +155,13 @@ def pretrain(
     callbacks: Sequence[keras.callbacks.Callback] | None = None,
     is_done: bool = False,
 ) -> np.ndarray | None:
-    """`VaDE.pretrain`, after loading a file of `weights` if one is named.
+    """`VaDE.pretrain`, after loading `weights` if a file is given.
 
     Args as `pretraining.pretrain`, but:
       weights: path of the weights of Jiang et al. (2016), or "". Bind `epochs` to 0
         to leave the networks as these make them.
-      is_done: whether an earlier process has pretrained: then there is only the call,
-        by which gin knows of the values that were used.
+      is_done: whether an earlier process has pretrained the model: then the call only
+        registers the used values with gin.
 
     Returns:
       Responsibilities, float32 `[N, K]`; None if it is done.
@@ -193,12 +193,11 @@ def fit_arguments(
     batch_size: PositiveInt | None = None,
     held_epochs: Annotated[int, at_least(0)] | None = None,
 ) -> dict[str, int]:
-    """Arguments of `VaDE.fit`, which has checks of its own: these come before it all.
+    """The arguments of `VaDE.fit`, checked before anything else runs.
 
     Args:
       num_samples: N.
-      epochs: of training; by default so many that there are 120 steps, though 10 to
-        50.
+      epochs: of training; by default as many as 120 steps take, but 10 to 50.
       batch_size: B, at most N; by default 128, or N if that is less.
       held_epochs: how many of them keep the clusters of the start; by default two in
         five.

@@ -1,6 +1,7 @@
 """Data to cluster, in a training and a test part.
 
-Labels, where there are any, serve the split and the scores; a model never sees them.
+Labels, if there are any, are used for the split and the scores; a model never sees
+them.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from mvhg_tf.clustering.checks import check_choice
 from mvhg_tf.clustering.scaling import Scaling
 from mvhg_tf.runs.errors import UserError
 
-# The share of its samples that each class of the first half of the classes keeps
-# (paper, section 5.3).
+# The share of its samples that each class in the first half of the classes keeps
+# (section 5.3 of the paper).
 VERSIONS = {"uniform": 1.0, "subsampled_80": 0.8, "subsampled_60": 0.6}
 NAMES = ("digits", "mnist", "fashion_mnist")
 PARTS = ("all", "test")
-TEST_SHARE = 0.2  # where the data come without a test part
+TEST_SHARE = 0.2  # if the data come without a test part
 
 
 # Samples, and labels where there are any.
@@ -55,9 +56,9 @@ class Data:
     Attributes:
       train: its training part.
       test: its test part.
-      classes: the classes' names; none where there are no labels.
-      sample_shape: of a sample before it was made a row of D features.
-      scaling: that x of both parts has gone through, fitted to the training part.
+      classes: the classes' names; empty if there are no labels.
+      sample_shape: of a sample before it was flattened to D features.
+      scaling: the scaling applied to x of both parts, fitted to the training part.
     """
 
     train: Part
@@ -83,22 +84,22 @@ def load(
 
     Args:
       source: "digits" (8x8, scikit-learn's own), "mnist" or "fashion_mnist" (Keras
-        downloads them once), or a path: of an npz file with x `[N, ...]` and maybe
-        labels y `[N]`, or with x_train, x_test and maybe y_train and y_test, or of a
-        folder with MNIST's idx files, gzipped or not; those of its test part alone
-        will do. `scaling.fit` says how numbers are scaled.
+        downloads them once), or a path: of an npz file with x `[N, ...]` and optionally
+        labels y `[N]`, or with x_train, x_test and optionally y_train and y_test, or of
+        a folder with MNIST's idx files, gzipped or not; those of its test part are
+        enough. `scaling.fit` says how numbers are scaled.
       version: "uniform", as it is; "subsampled_80" or "subsampled_60": each class of
         the first half keeps that percentage of its samples.
-      part: "all", or "test" for the test part alone of a source that has one.
+      part: "all", or "test" for only the test part of a source that has one.
       seed: of the samples that are kept, the split and the order.
 
     Returns:
-      The data in their own parts, or else a fifth of each class for the test.
+      The data in their own parts, or else with a fifth of each class for the test.
 
     Raises:
-      UserError: if the source can't be read, holds other than finite numbers, a label
-        for some of its samples only, too few samples of a class, or no labels where
-        the version needs them.
+      UserError: if the source can't be read, holds anything but finite numbers, labels
+        only some of its samples, has too few samples of a class, or has no labels
+        although the version needs them.
     """
     check_choice("data.version", version, VERSIONS)
     check_choice("data.part", part, PARTS)
@@ -137,8 +138,8 @@ def _classes(source: str, version: str, parts: Sequence[_Pair]) -> np.ndarray:
         classes = np.unique(np.concatenate(labels))
         if len(classes) < 2:
             raise UserError(
-                f"{source} holds one class alone: give data of at least two, or "
-                "without labels."
+                f"{source} holds only one class: give data with at least two classes, "
+                "or without labels."
             )
         return classes
     if version != "uniform":
@@ -161,7 +162,7 @@ def _read(source: str) -> list[_Pair]:
         parts = _npz(source)
     else:
         raise UserError(
-            f"There are no data named {source!r}, nor a file or folder there: give "
+            f"There is no data set, file or folder {source!r}: give "
             f"{', '.join(NAMES)}, or the path of an npz file or of a folder with idx "
             "files."
         )
@@ -169,8 +170,8 @@ def _read(source: str) -> list[_Pair]:
         _check_pair(source, x, labels)
     if len({x.shape[1:] for x, _ in parts}) > 1:
         raise UserError(
-            f"{source} has samples of the shapes {parts[0][0].shape[1:]} for training "
-            f"and {parts[1][0].shape[1:]} for the test, which must be equal: give "
+            f"{source} has samples of shape {parts[0][0].shape[1:]} for training and "
+            f"{parts[1][0].shape[1:]} for the test, but the shapes must be equal: give "
             "parts of one data set."
         )
     return parts
@@ -228,8 +229,8 @@ def _npz(path: str) -> list[_Pair]:
         if all(x in arrays for x, _ in layout) and len(set(labelled)) == 1:
             return [(arrays[x], arrays.get(y)) for x, y in layout]
     raise UserError(
-        f"{path} holds neither x nor x_train and x_test, or labels of one part alone: "
-        "save it with numpy.savez(path, x=...), and y=... if there are labels."
+        f"{path} holds neither x nor x_train and x_test, or labels only one part: save "
+        "it with numpy.savez(path, x=...), and y=... if there are labels."
     )
 
 
@@ -293,7 +294,7 @@ def _split(source: str, part: Part, seed: int) -> tuple[Part, Part]:
         )
     except ValueError as error:
         raise UserError(
-            f"{source} has {len(part.x)} samples, or of some class fewer than 2, which "
+            f"{source} has {len(part.x)} samples, or fewer than 2 of some class, which "
             "can't be split into a training and a test part: give more samples."
         ) from error
     return part.take(train), part.take(test)

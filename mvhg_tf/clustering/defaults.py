@@ -1,4 +1,4 @@
-"""What fits the data: likelihood, scaling, networks and epochs, where nobody says."""
+"""Defaults that suit the data: likelihood, scaling, networks and epochs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 120, 10, 50
 
 
 def are_intensities(x: np.ndarray) -> bool:
-    """Whether features share one bounded scale, as pixels and binary features do.
+    """Whether features share one bounded scale, like pixels or binary features.
 
-    Most features that vary have both ends of the range of x among their values, and a
-    tenth of all their values are such ends. A table of which every column was mapped to
-    [0, 1] has the ends in each column, but seldom.
+    They do if most features that vary take both the least and the greatest value of x,
+    and a tenth of all values are one of these two. In a table whose columns were mapped
+    to [0, 1], each column takes both values, but rarely.
 
     Args:
       x: finite, `[N, D]`.
@@ -38,10 +38,10 @@ def are_intensities(x: np.ndarray) -> bool:
 
 
 def latent_dim_for(num_samples: int, num_features: int, num_clusters: int) -> int:
-    """d: the paper's 10; less for few features, or few samples in a cluster.
+    """d: the paper's 10; fewer for few features, or few samples in a cluster.
 
-    The start fits a full covariance to each cluster, and fits chance where a cluster of
-    mean size has fewer than eight samples for each dimension.
+    The start fits a full covariance to each cluster. It would overfit if a cluster of
+    average size had fewer than eight samples for each dimension.
     """
     most = num_samples // (_SAMPLES_A_DIMENSION * num_clusters)
     return max(1, min(_LATENT_DIM, num_features, most))
@@ -52,15 +52,16 @@ def units_for(
 ) -> tuple[int, ...]:
     """The units of the encoder's hidden layers.
 
-    Pictures get the paper's. A table gets them only if it holds ten numbers for each of
-    the networks' weights, else 64-64 if it holds so many for those, else no hidden
-    layer: autoencoders of a few hundred rows learn the rows rather than the clusters.
+    Pictures get the paper's. A table gets them only if it holds ten numbers for each
+    weight of the networks; otherwise 64-64, by the same rule, or else no hidden layer.
+    An autoencoder trained on a few hundred rows learns the rows rather than the
+    clusters.
 
     Args:
       num_samples: N.
       num_features: D.
       latent_dim: d.
-      is_table: whether the data are no pictures.
+      is_table: whether the data are a table rather than pictures.
     """
     if not is_table:
         return UNITS
@@ -73,6 +74,6 @@ def units_for(
 
 
 def epochs_for(num_samples: int, batch_size: int) -> int:
-    """Epochs of VaDE: as many as 120 steps take, though 10 to 50."""
+    """Epochs of VaDE: as many as 120 steps take, but 10 to 50."""
     steps = -(-num_samples // batch_size)
     return min(max(-(-_STEPS // steps), _FEWEST_EPOCHS), _MOST_EPOCHS)

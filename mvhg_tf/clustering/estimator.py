@@ -33,7 +33,7 @@ _MOST_CHANGED = 0.2  # of the samples, from the cluster of the start to another
 
 @keras.saving.register_keras_serializable(package="mvhg_tf")
 class _VaDE(VaDE):
-    """scikit-learn's checks want one cluster, too, from every clusterer."""
+    """VaDE that allows one cluster, as scikit-learn's checks require of clusterers."""
 
     _least_clusters = 1
 
@@ -48,9 +48,9 @@ class VaDEClusterer(
     clusters = VaDEClusterer(n_clusters=10, random_state=0).fit_predict(x)
     ```
 
-    What is left at its default is chosen to fit the training data. They are taken for
-    intensities, as pixels and binary features are, if features share one bounded scale
-    (`defaults.are_intensities`), else for a table of numbers.
+    Parameters left at their defaults are chosen to suit the training data. The data are
+    treated as intensities, such as pixels and binary features, if the features share
+    one bounded scale (`defaults.are_intensities`), and as a table of numbers otherwise.
 
     | | intensities | a table of numbers |
     |---|---|---|
@@ -60,9 +60,9 @@ class VaDEClusterer(
     | `latent_dim=None` | 10, D or N / 8K, what is least | the same |
 
     A table gets hidden layers only if it holds ten numbers for each weight
-    (`defaults.units_for`). Without them the autoencoder is that of the principal
-    components, and VaDE a mixture of normal distributions in them. A linear change of
-    the units of a table's columns does not change the clusters, as they are
+    (`defaults.units_for`). Without them the autoencoder finds the principal components,
+    and VaDE is a mixture of normal distributions in that space. Linear changes of the
+    units of a table's columns do not change the clusters, because the columns are
     standardised, in the precision of X, before they are rounded to float32.
 
     Args:
@@ -71,20 +71,19 @@ class VaDEClusterer(
         `ClusterPrior`, of which a copy is trained.
       likelihood: "auto", "bernoulli", "gaussian", or an object, see `VaDE`.
       scale: "auto"; "minmax": each feature is mapped from its range in the training
-        data to [0, 1], and clipped to it afterwards; "standard": to mean 0 and variance
-        1; "none": nothing is done.
+        data to [0, 1], and later data are clipped; "standard": to mean 0 and variance
+        1; "none": no scaling.
       units: of the hidden layers of the encoder; the decoder mirrors them.
       latent_dim: d.
-      init: "auto", for clusters of the sizes that the data have; "balanced", for
-        clusters of about equal size; or "free", for the likeliest.
+      init: "auto" for clusters of the sizes found in the data; "balanced" for clusters
+        of about equal size; or "free" for the likeliest clusters.
       starts: of the clustering of the embeddings.
-      pretrain_epochs: of the autoencoder; by default so many that there are 2400
-        steps, at least 25 and at most 200; 0 for none.
-      epochs: of VaDE itself; by default so many that there are 120 steps, though 10 to
-        50.
-      held_epochs: how many of them keep to the clusters of the start; by default two
+      pretrain_epochs: of the autoencoder; by default as many as 2400 steps take, but 25
+        to 200; 0 for none.
+      epochs: of VaDE itself; by default as many as 120 steps take, but 10 to 50.
+      held_epochs: number of epochs that keep the clusters of the start; by default two
         in five.
-      batch_size: B; N, if there are fewer samples.
+      batch_size: B; limited to the number of samples.
       learning_rate: of Adam, in the epochs of VaDE.
       random_state: as in scikit-learn.
       verbose: of Keras.
@@ -94,7 +93,8 @@ class VaDEClusterer(
       labels_: clusters of the training data, int64 `[N]`.
       weights_: the proportions that the prior has learned, float64 `[K]`.
       means_: of the clusters in the space of embeddings, float64 `[K, d]`.
-      covariances_: their variances, whose covariances are 0, float64 `[K, d]`.
+      covariances_: the variances of the clusters, whose covariances are diagonal,
+        float64 `[K, d]`.
       cluster_centers_: the decoded means, in the units of X, float64 `[K, D]`.
       n_iter_: epochs of VaDE.
       scaler_: the `MinMaxScaler` or `StandardScaler` in use, or None.
@@ -137,10 +137,10 @@ class VaDEClusterer(
         self.verbose = verbose
 
     def fit(self, X: ArrayLike, y: object = None) -> VaDEClusterer:
-        """Pretrains and trains on X, `[N, D]`; y is not looked at.
+        """Pretrains and trains on X, `[N, D]`; y is ignored.
 
-        Warns with a `ConvergenceWarning` of a cluster that is nearly empty, and if
-        training has changed the clusters of more than a fifth of the samples.
+        Warns with a `ConvergenceWarning` if a cluster is nearly empty, or if training
+        has changed the clusters of more than a fifth of the samples.
 
         Raises:
           ValueError: if X or a parameter is not allowed.
@@ -195,7 +195,7 @@ class VaDEClusterer(
         """E[x | z] in the units of X, `[N, d]` -> float64 `[N, D]`.
 
         Raises:
-          ValueError: if Z has another shape or other than finite numbers.
+          ValueError: if Z has another shape or holds anything but finite numbers.
         """
         check_is_fitted(self)
         checked = check_array(Z, dtype=_FLOATS)
@@ -210,11 +210,11 @@ class VaDEClusterer(
         return self.model_.score_samples(X)
 
     def score(self, X: ArrayLike, y: object = None) -> float:
-        """The mean of `score_samples`; y is not looked at."""
+        """The mean of `score_samples`; y is ignored."""
         return float(np.mean(self.score_samples(X)))
 
     def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """Draws clusters from `weights_`, z from each, and gives E[x | z].
+        """Draws clusters from `weights_` and z from each, and returns E[x | z].
 
         Args:
           n_samples: n, at least 1. The same number gives the same samples.
@@ -223,7 +223,7 @@ class VaDEClusterer(
           Samples in the units of X, float64 `[n, D]`, and their clusters, int64 `[n]`.
 
         Raises:
-          ValueError: if n is no whole number of at least 1.
+          ValueError: if n is not a whole number of at least 1.
         """
         check_is_fitted(self)
         n_samples = check_whole("n_samples", n_samples, 1)

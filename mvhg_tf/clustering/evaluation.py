@@ -1,4 +1,4 @@
-"""What clusters a trained VaDE has found, and how they agree with labels."""
+"""The clusters that a trained VaDE has found, and how well they match the labels."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class Evaluation:
 
     Attributes:
       scores: `accuracy` (Hungarian), `nmi` and `ari` of the test part.
-      train_scores: the same of the training part.
+      train_scores: the same scores on the training part.
       confusion: samples of the test part, `[classes, clusters]`.
-      class_of_cluster: the class that each cluster is named after, one-to-one, `[K]`;
-        -1 where there are more clusters than classes.
+      class_of_cluster: the class that each cluster is matched with, one-to-one, `[K]`;
+        -1 for extra clusters.
       learned_proportions: of the clusters, by the prior, `[K]`.
       assigned_proportions: shares of the training part that are assigned to the
         clusters, `[K]`.
-      weights: of the clusters, scaled to the sum 1, `[K]`: a hypergeometric prior's
-        omega, which exaggerates imbalance; the proportions of another.
+      weights: of the clusters, scaled to sum to 1, `[K]`: the omega of a hypergeometric
+        prior, which exaggerates imbalance, or the proportions of another prior.
       class_proportions: true ones, of the training part, `[classes]`.
     """
 
@@ -56,7 +56,7 @@ class Evaluation:
 
     @property
     def total_variation(self) -> float:
-        """Half the sum of the differences of learned and true proportions.
+        """Half the sum of the absolute differences of learned and true proportions.
 
         A cluster without a class, or a class without a cluster, differs from 0.
         """
@@ -67,14 +67,14 @@ class Evaluation:
         )
 
     def by_class(self, of_clusters: np.ndarray) -> np.ndarray:
-        """Values of clusters `[K]` in the order of their classes; 0 where none is."""
+        """Values of clusters `[K]` by class; 0 for a class without a cluster."""
         values = np.zeros(len(self.class_proportions))
         named = self.class_of_cluster >= 0
         values[self.class_of_cluster[named]] = of_clusters[named]
         return values
 
     def as_dict(self) -> dict:
-        """What JSON can hold of it: all."""
+        """All fields, as values that JSON can hold."""
         fields = {
             name: value.tolist() if isinstance(value, np.ndarray) else value
             for name, value in dataclasses.asdict(self).items()
@@ -133,7 +133,7 @@ def confusion_of(
 
 
 def name_clusters(confusion: np.ndarray) -> np.ndarray:
-    """The class of each cluster, one-to-one, that make most samples right; or -1."""
+    """The one-to-one class of each cluster that gets most samples right, or -1."""
     classes, clusters = linear_sum_assignment(confusion, maximize=True)
     names = np.full(confusion.shape[1], -1)
     names[clusters] = classes

@@ -19,7 +19,7 @@ _CELL = 0.6  # inches a sample
 
 
 def confusion_figure(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
-    """Classes against clusters, in the order of the classes they are named after."""
+    """Classes against clusters, in the order of the matching classes."""
     order = in_class_order(evaluation.class_of_cluster)
     counts = evaluation.confusion[:, order]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -74,7 +74,7 @@ def draw_proportions(
       axes: to draw into; a legend is left to the caller.
       bars: proportions `[N]`; "true", "learned" by the prior, or "assigned".
       names: of the N classes or clusters.
-      spreads: of some of the bars, drawn as error bars, `[N]`.
+      spreads: for some of the bars, drawn as error bars, `[N]`.
     """
     places = np.arange(len(names))
     width = 0.8 / len(bars)
@@ -106,7 +106,7 @@ def samples_figure(
 
     Args:
       samples: pictures, of a shape that `are_pictures` takes, `[K, n, ...]`.
-      class_of_cluster: `[K]`, as of `Evaluation`.
+      class_of_cluster: `[K]`, as in `Evaluation`.
       classes: their names.
     """
     images = np.clip(samples, 0.0, 1.0)
@@ -124,7 +124,7 @@ def samples_figure(
             axis.imshow(image, cmap="gray_r", vmin=0, vmax=1, aspect="auto")
             axis.set_xticks([])
             axis.set_yticks([])
-    figure.suptitle("Samples of each cluster (and the class it is named after)", size=9)
+    figure.suptitle("Samples of each cluster (and the class that it matches)", size=9)
     return figure
 
 

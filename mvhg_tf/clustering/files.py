@@ -1,7 +1,6 @@
-"""Arrays in the files that data sets come in: idx, gzipped or not, and npz.
+"""Reads arrays from the files of data sets: idx, gzipped or not, and npz.
 
-Nothing in a file is executed, and no memory is taken for what a file only says that
-it holds.
+Nothing in a file is executed, and a header alone never makes memory be allocated.
 """
 
 from __future__ import annotations
@@ -45,11 +44,11 @@ def read_idx(path: str) -> np.ndarray:
             values = file.read(size)
             is_whole = len(values) == size and not file.read(1)
     except (EOFError, gzip.BadGzipFile, zlib.error):
-        _fail(path, "is damaged or torn off")
+        _fail(path, "is damaged or truncated")
     except OSError as error:
         _fail(path, f"can't be read ({error.strerror or error})")
     if not is_whole:
-        _fail(path, f"does not hold the {list(shape)} bytes that it announces")
+        _fail(path, f"does not hold the {list(shape)} bytes that its header announces")
     return np.frombuffer(values, np.uint8).reshape(shape)
 
 
@@ -59,10 +58,10 @@ def _idx_shape(
     """The shape in the header of an idx file that holds at most so many bytes."""
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] != _IDX_BYTES or not magic[3]:
-        _fail(path, "is no idx file of unsigned bytes")
+        _fail(path, "is not an idx file of unsigned bytes")
     header = file.read(4 * magic[3])
     if len(header) < 4 * magic[3]:
-        _fail(path, "is damaged or torn off")
+        _fail(path, "is damaged or truncated")
     shape = struct.unpack(f">{magic[3]}I", header)
     _check_possible(path, math.prod(shape), most)
     return shape
@@ -95,7 +94,7 @@ def read_npz(path: str, names: Sequence[str]) -> dict[str, np.ndarray]:
     except OSError as error:
         _fail(path, f"can't be read ({error.strerror or error})")
     except Exception:  # damage makes the libraries raise every kind
-        _fail(path, "is damaged or no npz file")
+        _fail(path, "is damaged or not an npz file")
 
 
 def _read_member(
@@ -113,7 +112,7 @@ def _read_member(
             }[version]
             shape, _, dtype = read_header(file)
         except (KeyError, ValueError):
-            _fail(path, f"holds a {name!r} that is no array")
+            _fail(path, f"holds a {name!r} that is not an array")
     if dtype.hasobject:
         _fail(path, f"holds Python objects in {name!r}, which are not read")
     _check_possible(path, math.prod(shape) * dtype.itemsize, most)
@@ -121,7 +120,7 @@ def _read_member(
         try:
             return np.lib.format.read_array(file, allow_pickle=False)
         except ValueError:
-            _fail(path, f"holds less of {name!r} than it announces")
+            _fail(path, f"holds less of {name!r} than its header announces")
 
 
 def _check_possible(path: str, size: int, most: int) -> None:
@@ -130,4 +129,4 @@ def _check_possible(path: str, size: int, most: int) -> None:
 
 
 def _fail(path: str, problem: str) -> NoReturn:
-    raise UserError(f"{path} {problem}: give a whole file, such as --data=PATH.")
+    raise UserError(f"{path} {problem}: give an intact file, such as --data=PATH.")

@@ -15,7 +15,7 @@ _LEAST_SCALE = 0.01  # of the spread of x
 
 @runtime_checkable
 class Likelihood(Protocol):
-    """What a likelihood must have."""
+    """The interface of a likelihood."""
 
     def log_prob(self, x: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
         """log p(x | z), `[B]`, of x and the decoder's outputs, `[B, D]` each."""
@@ -26,10 +26,10 @@ class Likelihood(Protocol):
 
 @register_keras_serializable(package="mvhg_tf")
 class Bernoulli:
-    """Independent Bernoulli features (paper, eq. 54); values in [0, 1] serve too.
+    """Independent Bernoulli features (paper, eq. 54); any values in [0, 1].
 
     Attributes:
-      bounds: of the values that it takes. A likelihood without `bounds` takes any.
+      bounds: of the allowed values. A likelihood without `bounds` allows any.
     """
 
     bounds = (0.0, 1.0)
@@ -55,12 +55,12 @@ class Bernoulli:
 class Gaussian(keras.layers.Layer):
     """Independent normal features; the decoder gives the means.
 
-    It is a Keras layer, so that a learned scale is trained and saved with the model.
+    It is a Keras layer, so a learned scale is trained and saved with the model.
 
     Args:
       scale: positive standard deviation of each feature, in the units of x.
-      learned: whether `scale` is where training begins, one variable for all features;
-        `VaDE.pretrain` sets it to the likeliest one.
+      learned: whether `scale` is only the initial value of a variable for all features;
+        `VaDE.pretrain` sets it to the likeliest value.
 
     Raises:
       UserError: a ValueError, if `scale` is not positive and finite.
@@ -127,7 +127,7 @@ class Gaussian(keras.layers.Layer):
 def get(likelihood: str | dict | Likelihood) -> Likelihood:
     """The likelihood of a name or Keras configuration, or the object itself.
 
-    "gaussian" is a `Gaussian` of which the scale is learned.
+    "gaussian" is a `Gaussian` with a learned scale.
 
     Raises:
       UserError: if it has no `log_prob` and `mean`, or the name is unknown.

@@ -1,4 +1,4 @@
-"""How samples are brought to the scale that a likelihood needs."""
+"""Scales samples to what a likelihood needs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Scaling(NamedTuple):
     Attributes:
       offset: float64 `[D]`.
       scale: positive, float64 `[D]`.
-      is_table: whether x are rows of numbers, which are standardised, and no
-        intensities, which are mapped to [0, 1], and clipped to it.
+      is_table: whether x are rows of numbers, which are standardised, or intensities,
+        which are mapped and clipped to [0, 1].
     """
 
     offset: np.ndarray
@@ -35,7 +35,8 @@ def fit(x: np.ndarray, is_image: bool) -> Scaling:
     """The scaling that fits training data.
 
     Bytes are divided by 255. Other intensities (`defaults.are_intensities`) and images
-    stay as they are in [0, 1], and else are mapped from their common range to it.
+    stay as they are if they lie in [0, 1]; otherwise their common range is mapped to
+    it.
 
     Args:
       x: finite numbers of any type, `[N, D]`.

@@ -9,7 +9,7 @@ from mvhg_tf.runs.errors import UserError
 
 
 def accuracy(labels: np.ndarray, clusters: np.ndarray) -> float:
-    """Share of samples that are right under the best one-to-one naming of clusters.
+    """Share of samples that are right under the best one-to-one matching with classes.
 
     Args:
       labels: true classes, `[N]`.

@@ -1,4 +1,4 @@
-"""Training a VaDE by gin, and what it leaves in its folder."""
+"""Trains a VaDE configured by gin, and writes its folder."""
 
 from __future__ import annotations
 
@@ -48,17 +48,16 @@ def train(
 ) -> str:
     """Pretrains, trains and scores a VaDE on the data that `data.source` names.
 
-    The same command on the folder of its own unfinished run goes on from the last
-    checkpoint, and ends with the weights of a run that was never stopped.
+    The same command on the folder of its own unfinished run resumes from the last
+    checkpoint, and ends with the same weights as a run that was never stopped.
 
     Args:
       output_directory: gets `start.npz`, `tensorboard`, `model.keras`, `figures`, and
-        `results` with results.json, test.npz and, of a table, clusters.csv. While it
-        trains, `checkpoints`.
+        `results` with results.json, test.npz and, for a table, clusters.csv. During
+        training it also holds `checkpoints`.
       overwrite: whether an earlier run there may be replaced.
       start: the `start.npz` of a run on the same data, of any prior, or "".
-      num_clusters: by default, as many as the data have classes; without labels there
-        is no default.
+      num_clusters: by default the number of classes; required for data without labels.
       random_seed: of the data's split, the weights and the noise.
       checkpoint_epochs: epochs between checkpoints.
       embedding: how the embedding is drawn, "tsne" or "pca".
@@ -91,12 +90,12 @@ train_with_gin = gin_config.with_gin(train, configurables.check_all_used)
 
 
 def _check_apart(start: str, output_directory: str) -> None:
-    """Refuses a start that overwriting would take away before it is read."""
+    """Refuses a start that overwriting would remove before it is read."""
     folder = os.path.dirname(os.path.realpath(start))
     if start and folder == os.path.realpath(output_directory):
         raise UserError(
-            f"The start {start} lies in the folder {output_directory} itself, which "
-            "this run would replace: give another --output_dir."
+            f"The start {start} is in the folder {output_directory}, which this run "
+            "would replace: give another --output_dir."
         )
 
 
@@ -108,7 +107,7 @@ def _make(num_clusters: int | None, random_seed: int) -> tuple[data_sets.Data, V
         if not num_clusters:
             raise UserError(
                 "cluster.num_clusters is None, but the data have no labels to count: "
-                "bind it to the number of clusters."
+                "bind it to the number of clusters that you want."
             )
     num_samples, num_features = data.train.x.shape
     model = configurables.vade(
@@ -140,8 +139,8 @@ def _start(
                 model, data.train.x, callbacks=[bar, _tensorboard(folder)]
             )
         start_file.save(path, model, found, data.train.x)
-    # From the file even if it was made just now, so that a resumed run has the very
-    # same numbers.
+    # Read from the file even if it was just written, so that a resumed run has exactly
+    # the same numbers.
     return start_file.load(path, model, data.train.x)
 
 

@@ -52,14 +52,15 @@ class VaDE(keras.Model):
       decoder: Keras model, z `[B, d]` -> outputs `[B, D]` of the likelihood (logits
         for "bernoulli"); by default d-2000-500-500-D.
       latent_dim: d, of the default encoder and decoder.
-      temperature: of the straight-through Gumbel-softmax draws of c; a positive
-        number, or a schedule of the step such as `ExponentialAnnealing`. Only priors
-        that look at draws depend on it.
+      temperature: of the straight-through Gumbel-softmax draws of c; a positive number,
+        or a schedule of the step such as `ExponentialAnnealing`. Only priors that use
+        draws depend on it.
       seed: whole number, of the weights and all the noise.
 
     Raises:
-      UserError: a ValueError, if an argument is not as said here, under a distribution
-        strategy of several replicas, and under a dtype policy other than float32.
+      UserError: a ValueError, if an argument is not as described here, under a
+        distribution strategy with several replicas, or under a dtype policy other than
+        float32.
     """
 
     _least_clusters = 2
@@ -122,15 +123,14 @@ class VaDE(keras.Model):
         """Sets the optimizer: by default Adam with `learning_rate`.
 
         Args:
-          optimizer: of Keras; its own learning rate then stands.
+          optimizer: of Keras; it keeps its own learning rate.
           learning_rate: positive number or Keras schedule, of the default optimizer.
-          prior_rate: positive number; the steps of the prior's parameters (log pi,
-            log omega) are so many times those of the optimizer.
-          prior_weight: number of at least 0; how often E log p(c) of a batch, divided
-            by B, counts in the loss. 1 is the ELBO's. B adds the batch's own E log p(c)
-            to a loss that is otherwise the mean of its samples' losses. `elbo` is
-            reported without the weight.
-          jit_compile: whether XLA compiles the step, which is a graph anyhow.
+          prior_rate: positive factor by which the steps of the prior's parameters (log
+            pi, log omega) are scaled.
+          prior_weight: weight, at least 0, of a batch's E log p(c) / B in the loss. 1
+            gives the ELBO. B adds the batch's whole E log p(c) to a loss that is
+            otherwise the mean over its samples. `elbo` is reported without the weight.
+          jit_compile: whether XLA compiles the step, which is a graph in any case.
           **kwargs: further arguments of `keras.Model.compile`.
 
         Raises:
@@ -163,7 +163,7 @@ class VaDE(keras.Model):
         }
 
     def compile_from_config(self, config: dict) -> None:
-        """As it was saved, with the variables of the optimizer, so that it resumes."""
+        """Compiles as saved, with the optimizer's variables, to resume training."""
         optimizer = keras.saving.deserialize_keras_object(config["optimizer"])
         self.compile(**{**config, "optimizer": optimizer})
         optimizer.build(self.trainable_variables)
@@ -192,15 +192,15 @@ class VaDE(keras.Model):
         Args:
           x: `[N, D]`; in [0, 1] for a Bernoulli likelihood.
           batch_size: B, at most N.
-          responsibilities: of the samples, `[N, K]`, such as `pretrain` returns. They
-            stand in for those of eq. 63 in the first `held_epochs`, so that networks
-            and mixture fit each other before clusters change.
-          held_epochs: how many; counted from the first epoch of training, whatever
+          responsibilities: of the samples, `[N, K]`, as returned by `pretrain`. They
+            replace those of eq. 63 in the first `held_epochs`, so that networks and
+            mixture fit each other before clusters change.
+          held_epochs: how many; counted from the first epoch of training, regardless of
             `initial_epoch`.
           epochs: the epoch to stop before, as in Keras.
-          initial_epoch: the epoch to begin with. Order and noise follow from the seed
-            and the counts of epochs and steps, so a restored model trains on as if it
-            had never stopped.
+          initial_epoch: the epoch to start with. Order and noise depend on the seed and
+            the counts of epochs and steps, so a restored model continues as if it had
+            never stopped.
           **kwargs: further arguments of `keras.Model.fit`, such as `verbose`,
             `callbacks` and `validation_data` (an array).
 
@@ -208,7 +208,7 @@ class VaDE(keras.Model):
           The `keras.callbacks.History`.
 
         Raises:
-          UserError: a ValueError, if an argument can't be trained on.
+          UserError: a ValueError, if an argument is not allowed.
         """
         x = self._as_training_data(x)
         checks.check_batch_size(batch_size, len(x))
@@ -260,9 +260,9 @@ class VaDE(keras.Model):
     def score_samples(self, x: np.ndarray, batch_size: int = 1024) -> np.ndarray:
         """A lower bound of log p(x) of each sample, `[N, D]` -> float32 `[N]`.
 
-        The terms of eq. 59 with log pi, the prior's proportions, for log p(c), so that
-        samples do not depend on one another; at ten draws of z, whose noise all samples
-        share.
+        The terms of eq. 59, with the log of the prior's proportions for log p(c), so
+        that samples do not depend on one another. It uses ten draws of z, with the same
+        noise for all samples.
         """
         x = checks.as_samples(x, self.num_features, self._bounds)
         noise = np.random.default_rng(self.seed).standard_normal(
@@ -318,7 +318,7 @@ class VaDE(keras.Model):
         """E[x | z] at n draws of z from a cluster, float32 `[n, D]`.
 
         Raises:
-          UserError: if there is no such cluster.
+          UserError: if `cluster` is out of range.
         """
         if cluster not in range(self.num_clusters):
             raise UserError(
@@ -342,7 +342,7 @@ class VaDE(keras.Model):
           weights: of the clusters, nonnegative with a positive sum, `[K]`.
 
         Raises:
-          UserError: if a shape or value is not as said here.
+          UserError: if a shape or value is not as described here.
         """
         shape = (self.num_clusters, self.latent_dim)
         given = (np.shape(means), np.shape(variances), np.shape(weights))
@@ -371,9 +371,9 @@ class VaDE(keras.Model):
 
         Args:
           x: float32 `[B, D]`.
-          step: whole scalar; with the seed it gives the noise.
+          step: whole scalar, which determines the noise together with the seed.
           training: passed on to the networks.
-          responsibilities: float32 `[B, K]`; what `fit` holds, if it holds now.
+          responsibilities: float32 `[B, K]`; those that `fit` holds fixed, if any.
 
         Returns:
           Scalars: `loss`, `elbo`, `reconstruction_loss`; `prior`, the expected
@@ -433,7 +433,7 @@ class VaDE(keras.Model):
 
     @property
     def metrics(self) -> list[keras.Metric]:
-        """The means over an epoch of what `losses_of` returns."""
+        """The means over an epoch of the values of `losses_of`."""
         return self._means
 
     def train_step(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -452,7 +452,7 @@ class VaDE(keras.Model):
         return self._logged(losses, tf.shape(x)[0])
 
     def test_step(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The same numbers without a step of the optimizer."""
+        """The same values without a step of the optimizer."""
         x = keras.utils.unpack_x_y_sample_weight(x)[0]
         step = tf.convert_to_tensor(self.optimizer.iterations)
         return self._logged(self.losses_of(x, step, training=False), tf.shape(x)[0])
@@ -468,14 +468,14 @@ class VaDE(keras.Model):
         return self.likelihood.mean(self.decoder(mean, training=training))
 
     def export(self, filepath: str, *args: Any, **kwargs: Any) -> None:
-        """Writes `call` as Keras's `export` does: a SavedModel without this package.
+        """Exports `call` as Keras's `export` does: the SavedModel needs no mvhg_tf.
 
         Args:
           filepath: the folder to make.
           *args: further arguments of `keras.Model.export`.
           **kwargs: the same by their names.
         """
-        # Keras exports the signature of a call, which training does not make.
+        # Keras exports the signature of a call, and training makes no call.
         self.build((None, self.num_features))
         self(tf.zeros([1, self.num_features]))
         super().export(filepath, *args, **kwargs)
@@ -507,7 +507,7 @@ class VaDE(keras.Model):
 
 
 class _Hold(keras.callbacks.Callback):
-    """Sets `held` in the first epochs."""
+    """Sets `held` during the first epochs."""
 
     def __init__(self, held: tf.Variable, num_epochs: int) -> None:
         super().__init__()
@@ -548,8 +548,8 @@ def _normal_entropy(log_variance: tf.Tensor) -> tf.Tensor:
 def _to_full_blocks(rows: np.ndarray) -> np.ndarray:
     """Adds rows of zeros to `[N, ...]`, to a multiple of `_BLOCK`.
 
-    The rows after the last full block go through other machine code, which rounds
-    otherwise: a sample's result would depend on its place.
+    Rows after the last full block would go through other machine code, which rounds
+    differently: a sample's result would depend on its position.
     """
     missing = -len(rows) % _BLOCK
     return np.pad(rows, [(0, missing), *[(0, 0)] * (rows.ndim - 1)])

@@ -1,21 +1,20 @@
 """Lets disentanglement_lib 1.5 run on today's TensorFlow, NumPy and gin-config.
 
-Importing this module is all: `disentanglement_lib`'s modules can be imported
-afterwards, from the unmodified wheel. It was written for TensorFlow 1.14,
-gin-config 0.2 and NumPy 1.
+Importing this module is enough: afterwards, the modules of `disentanglement_lib` can be
+imported from the unmodified wheel, which was written for TensorFlow 1.14, gin-config
+0.2 and NumPy 1.
 
-Nothing is patched globally. A finder on `sys.meta_path` loads the library's
-modules, and those alone, with an `__import__` of their own, which hands them
-adapted modules in place of those that changed under them: NumPy with the names
-that NumPy 2 took away, gin with the argument names that gin-config 0.4 changed,
-Pillow and imageio as they were, small replacements of what is gone
-(`tensorflow.contrib`, `distutils`, `pkg_resources`, TF-Hub v1, a function of SciPy's),
-and scikit-learn with boosted trees that grow faster and a logistic regression that
-stays what it was (`metrics.boosted_trees`, `metrics.logistic_regression`). Every other
-module of the program sees the real ones.
+Nothing is patched globally. A finder on `sys.meta_path` loads only the library's
+modules with a special `__import__`, which gives them adapted versions of the modules
+that have changed since: NumPy with the names that NumPy 2 removed, gin with the
+argument names that gin-config 0.4 changed, Pillow and imageio with their old behaviour,
+small replacements for what is gone (`tensorflow.contrib`, `distutils`, `pkg_resources`,
+TF-Hub v1, a function of SciPy's), and scikit-learn with faster boosted trees and an
+unchanged logistic regression (`metrics.boosted_trees`, `metrics.logistic_regression`).
+All other modules see the real ones.
 
-The few modules of the library that have a counterpart here, with the same gin names
-(of which there can only be one of each), are replaced by it.
+A few modules of the library are replaced by counterparts here, because both define the
+same gin names, which must be unique.
 """
 
 from __future__ import annotations
@@ -52,8 +51,8 @@ from mvhg_tf.runs.errors import UserError
 from mvhg_tf.runs.limits import PositiveInt, PositiveInts, Seed
 
 _LIBRARY = "disentanglement_lib"
-# Examples that a model is given at a time: the library hands over 10 000 images at
-# once, whose activations take gigabytes.
+# Examples that a model processes at a time: the library passes 10 000 images at once,
+# whose activations would take gigabytes.
 _BATCH_SIZE = 256
 # With the same functions.
 _REPLACED_FUNCTIONS = {
@@ -80,7 +79,7 @@ _REPLACED = {
     for theirs, ours in (_REPLACED_FUNCTIONS | _REPLACED_MODELS).items()
 }
 
-# With none of these there is nothing to do, and the library may do it for ever.
+# With none of these there is nothing to do, and the library may loop forever.
 _COUNTS = (
     "batch_size",
     "n_experiment",
@@ -92,14 +91,14 @@ _COUNTS = (
     "num_variance_estimate",
 )
 
-# Packages that the wheel lacks, though modules of them are replaced.
+# Packages that are missing from the wheel, although their modules are replaced.
 _MISSING = {f"{_LIBRARY}.evaluation.udr", f"{_LIBRARY}.evaluation.udr.metrics"}
 
 
 def _module(
     name: str, base: types.ModuleType | None = None, **names: object
 ) -> types.ModuleType:
-    """A module of the given names that otherwise is as `base`."""
+    """A copy of the module `base` with the given names set."""
     module = types.ModuleType(name)
     if base is not None:
         # The copy makes lookups as fast as in the original; the function serves
@@ -111,12 +110,12 @@ def _module(
 
 
 def _needs_tensorflow_1(name: str) -> types.ModuleType:
-    """A module that can be imported, but not used."""
+    """A module that can be imported but not used."""
 
     def explain(attribute: str) -> NoReturn:
         raise AttributeError(
             f"{name}.{attribute} does not exist in TensorFlow 2, so this part of "
-            "disentanglement_lib cannot run; use its counterpart in "
+            "disentanglement_lib can't run: use its counterpart in "
             "mvhg_tf.disentanglement."
         )
 
@@ -268,7 +267,7 @@ def _scipy_cluster() -> types.ModuleType:
 
 
 class _JSONEncoder(json.JSONEncoder):
-    """The base of the library's encoder, which hands on what it made of arrays."""
+    """The base class of the library's encoder, which passes converted arrays on."""
 
     def default(self, o: Any) -> Any:
         if isinstance(o, list):
@@ -324,7 +323,7 @@ def scikit_learns_trees() -> Iterator[None]:
 
 
 def _adapted_modules() -> dict[str, types.ModuleType]:
-    """The modules that the library is given, by the name it imports them by."""
+    """The modules given to the library, by the names that it imports."""
     pillow_image = _module(
         "PIL.Image",
         PIL.Image,
@@ -399,7 +398,7 @@ class _Loader(importlib.machinery.SourceFileLoader):
 
 
 class _Replacement(importlib.abc.Loader):
-    """Puts a module of ours where the library's would be."""
+    """Loads our module in place of one of the library's."""
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
         return None  # the default; `exec_module` replaces it
@@ -410,12 +409,12 @@ class _Replacement(importlib.abc.Loader):
 
 
 class _NoGinTensorFlow(importlib.abc.Loader):
-    """Says what to write in place of `import gin.tf`."""
+    """Explains what to write instead of `import gin.tf`."""
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
         raise ImportError(
-            "gin.tf needs TensorFlow 1 (tf.estimator), and nothing of it is needed "
-            "here: write `import gin`."
+            "gin.tf needs TensorFlow 1 (tf.estimator), and nothing here needs gin.tf: "
+            "write `import gin`."
         )
 
     def exec_module(self, module: types.ModuleType) -> None:
@@ -423,7 +422,7 @@ class _NoGinTensorFlow(importlib.abc.Loader):
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds the library's modules, and, of others, `gin.tf`, to refuse it."""
+    """Finds the library's modules, and `gin.tf`, which it refuses."""
 
     adapts = _LIBRARY
 
@@ -465,8 +464,7 @@ def _install() -> None:
     for name, module in list(sys.modules.items()):
         if name.startswith(f"{_LIBRARY}.") and finder.would_adapt(module):
             raise UserError(
-                f"{name} was imported too early to be adapted; import "
-                f"{__name__} before it."
+                f"{name} was imported too early to be adapted: import {__name__} first."
             )
     sys.meta_path.insert(0, finder)
 

@@ -1,4 +1,4 @@
-"""What is where: disentanglement_lib, and the data sets. Light to import."""
+"""Where disentanglement_lib and the data sets are. Light to import."""
 
 import importlib.util
 import os
@@ -9,7 +9,7 @@ DATA_VARIABLE = "DISENTANGLEMENT_LIB_DATA"
 
 
 def check_library() -> None:
-    """Refuses to go on without disentanglement_lib.
+    """Refuses to continue without disentanglement_lib.
 
     Raises:
       UserError: if it is not installed.
@@ -17,7 +17,7 @@ def check_library() -> None:
     if importlib.util.find_spec("disentanglement_lib") is None:
         raise UserError(
             "disentanglement_lib is not installed: install it without its outdated "
-            "requirements, by `pip install --no-deps disentanglement-lib==1.5`, and "
+            "requirements, with `pip install --no-deps disentanglement-lib==1.5`, and "
             "then run `mvhg_setup_programs`."
         )
 

@@ -39,7 +39,7 @@ class LibraryStudy:
     def __init__(self, name: str):
         if name not in NAMES:
             raise UserError(
-                f"There is no study {name!r}: name one of {', '.join(NAMES)}."
+                f"There is no study {name!r}: give one of {', '.join(NAMES)}."
             )
         self.name = name
         self._study = reproduce.STUDIES[name]

@@ -132,7 +132,7 @@ def check_mean(mean: tf.Tensor, total_count: tf.Tensor, group_sizes: tf.Tensor) 
     mean, total_count, group_sizes = map(np.asarray, values)
     if np.any(mean < 0) or np.any(mean > (1 + _MEAN_TOLERANCE) * group_sizes):
         raise ValueError(
-            "the mean of a group is negative or greater than its size in group_sizes: "
+            "the mean of a group is negative or greater than its group size: "
             "pass means of counts that can be drawn."
         )
     error = mean.sum(axis=-1) - total_count
@@ -152,7 +152,7 @@ def assert_mean(mean: tf.Tensor, urn: Urn) -> list[tf.Operation]:
         assert_util.assert_equal(
             tf.reduce_all((mean >= 0.0) & (mean <= largest)),
             True,
-            message="the mean of a group is negative or greater than its group_sizes",
+            message="the mean of a group is negative or greater than its group size",
         ),
         assert_util.assert_equal(
             tf.reduce_all(error <= allowed),

@@ -129,7 +129,7 @@ IDLE = [
 @pytest.mark.parametrize(("bindings", "named"), IDLE)
 def test_bindings_of_a_prior_that_is_not_chosen_are_refused(bindings, named):
     part = named.partition(".")[0]
-    match = rf"^{named} is bound, but only vade.\w+ = @{part}\(\) would use it"
+    match = rf"^{named} is bound, but is used only with vade.\w+ = @{part}\(\): bind"
     for command in (bindings, []):  # wherever the lines come from
         with gin_config.configured(bindings=bindings):
             with pytest.raises(UserError, match=match):

@@ -161,15 +161,15 @@ X, Y = np.linspace(0, 1, 20).reshape(10, 2), np.arange(10) % 2
     ("arrays", "message"),
     [
         ({"y": Y}, "neither x nor x_train and x_test"),
-        ({"x_train": X, "x_test": X, "y_test": Y}, "or labels of one part alone"),
+        ({"x_train": X, "x_test": X, "y_test": Y}, "or labels only one part"),
         ({"x": X, "y": Y[:9]}, "one label for each sample"),
         ({"x": X[:, 0], "y": Y}, "one label for each sample"),
         ({"x": X[:0], "y": Y[:0]}, "one label for each sample"),
         ({"x": X * np.nan, "y": Y}, "holds 20 values that are NaN or infinite"),
-        ({"x": X, "y": Y * 0}, "one class alone"),
+        ({"x": X, "y": Y * 0}, "only one class"),
         ({"x": X, "y": Y * np.nan}, "labels that are NaN"),
         ({"x": X.astype(str), "y": Y}, "samples must be numbers"),
-        ({"x": X[:2], "y": Y[:2]}, "has 2 samples, or of some class fewer than 2"),
+        ({"x": X[:2], "y": Y[:2]}, "has 2 samples, or fewer than 2 of some class"),
         (
             {"x_train": X, "y_train": Y, "x_test": X[:, :1], "y_test": Y},
             "parts of one data set",
@@ -184,7 +184,7 @@ def test_wrong_data_are_told_in_one_sentence(tmp_path, arrays, message):
 
 
 def test_a_wrong_source_or_version_is_told_in_one_sentence(tmp_path):
-    with pytest.raises(UserError, match="no data named 'digit', nor a file"):
+    with pytest.raises(UserError, match="no data set, file or folder 'digit'"):
         data.load("digit")
     with pytest.raises(UserError, match="holds no t10k-images-idx3-ubyte"):
         data.load(str(tmp_path))

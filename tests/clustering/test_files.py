@@ -41,9 +41,9 @@ def test_an_idx_file_is_read_as_it_was_written(tmp_path, name):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is no idx file"),
-        (b"\0\0\x0d\x01" + bytes(8), "is no idx file of unsigned bytes"),
-        (idx_bytes(VALUES)[:9], "torn off"),
+        (b"", "is not an idx file"),
+        (b"\0\0\x0d\x01" + bytes(8), "is not an idx file of unsigned bytes"),
+        (idx_bytes(VALUES)[:9], "truncated"),
         (idx_bytes(VALUES)[:-1], "does not hold the"),
         (idx_bytes(VALUES) + b"\0", "does not hold the"),
         (idx_bytes(VALUES, (2**32 - 1,) * 3), "too small"),
@@ -59,8 +59,8 @@ def test_a_wrong_idx_file_is_told_in_one_sentence(tmp_path, content, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"not packed", "torn off"),
-        (gzip.compress(idx_bytes(VALUES))[:-9], "torn off"),
+        (b"not packed", "truncated"),
+        (gzip.compress(idx_bytes(VALUES))[:-9], "truncated"),
         (gzip.compress(idx_bytes(VALUES)[:-1]), "does not hold the"),
         (gzip.compress(idx_bytes(VALUES, (2**32 - 1,) * 3)), "too small"),
     ],
@@ -99,8 +99,8 @@ def test_nothing_in_an_npz_file_is_executed(tmp_path):
 @pytest.mark.parametrize(
     ("member", "message"),
     [
-        (b"", "no array"),
-        (b"not an array at all", "no array"),
+        (b"", "not an array"),
+        (b"not an array at all", "not an array"),
         (npy_bytes((10**12,), bytes(80)), "too small"),
         (npy_bytes((11,), bytes(80)), "less of 'x'"),
     ],
@@ -118,9 +118,9 @@ def test_a_damaged_npz_file_is_told_in_one_sentence(tmp_path):
     np.savez(path, x=np.ones(1000))
     content = bytearray(path.read_bytes())
     path.write_bytes(content[:-30])
-    with pytest.raises(UserError, match="damaged or no npz file"):
+    with pytest.raises(UserError, match="damaged or not an npz file"):
         read_npz(str(path), ["x"])
     content[2000] ^= 1  # the checksum of the member tells
     path.write_bytes(content)
-    with pytest.raises(UserError, match="damaged or no npz file"):
+    with pytest.raises(UserError, match="damaged or not an npz file"):
         read_npz(str(path), ["x"])

@@ -330,7 +330,7 @@ def _with(value):
         (np.full([200, 6], 0.5), {}, "Every feature of x is constant"),
         (np.zeros([200, 5]), {}, r"shape \[200, 5\], but must be \[N, 6\]"),
         (np.zeros([200]), {}, r"shape \[200\], but must be"),
-        ([["a"] * 6], {}, "does not hold numbers alone"),
+        ([["a"] * 6], {}, "does not hold only numbers"),
         (_separated()[0], {"batch_size": 601}, "batch_size is 601, but must be"),
         (_separated()[0], {"batch_size": 0}, "batch_size is 0, but must be"),
     ],

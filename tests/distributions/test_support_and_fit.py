@@ -158,7 +158,7 @@ class TestFit:
         ("mean", "message"),
         [
             ([3.0, 2.0, 1.0, 1.0], "sum to 7.0, but total_count is 8"),
-            ([3.5, 2.0, 1.5, 1.0], "greater than its group_sizes"),
+            ([3.5, 2.0, 1.5, 1.0], "greater than its group size"),
             ([-1.0, 3.0, 3.0, 3.0], "is negative"),
             ([float("nan"), 3.0, 3.0, 2.0], "sum to nan"),
         ],

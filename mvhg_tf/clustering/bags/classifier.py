@@ -23,14 +23,14 @@ _LOSSES = {"counts": count_log_prob, "proportions": proportion_log_prob}
 
 
 class LabelProportionsClassifier(ClassifierMixin, BaseEstimator):
-    """Learns to classify samples from the class counts of bags of them.
+    """Learns to classify samples from the class counts of bags of samples.
 
-    No sample has a label: of a bag, such as the voters of a district or the cells of a
-    slide, it is known how many samples each class has. The loss is minus the exact
-    log-probability of these counts (`count_log_prob`), a sum over classes. The usual
-    loss compares the counts with the mean of the predictions alone.
+    No sample has a label. What is known is how many samples of each class a bag holds,
+    such as the voters of a district or the cells of a slide. The loss is minus the
+    exact log-probability of these counts (`count_log_prob`), a sum over classes. The
+    usual loss compares the counts with the mean of the predictions alone.
 
-    The bags must differ in their proportions: where all have the same, classes of equal
+    The bags must differ in their proportions: if all have the same, classes of equal
     share can't be distinguished.
 
     ```python
@@ -42,11 +42,12 @@ class LabelProportionsClassifier(ClassifierMixin, BaseEstimator):
     Args:
       loss: "counts", or "proportions" for the usual one.
       network: a Keras model, `[n, D]` -> logits `[n, K]`, of which a copy with new
-        weights is trained; None for a multilayer perceptron of `units`.
+        weights is trained; None for a multilayer perceptron with `units`.
       units: of its hidden layers, with ReLU.
       epochs: passes over the bags.
-      samples_per_step: of the bags of a step, together; at least one bag.
-      learning_rate: of Adam at the start; it falls to 0 as a cosine.
+      samples_per_step: the total number of samples in the bags of a step; a step has at
+        least one bag.
+      learning_rate: of Adam at the start; it decays to 0 along a cosine.
       random_state: as in scikit-learn.
       verbose: 1 shows a progress bar.
 
@@ -84,14 +85,14 @@ class LabelProportionsClassifier(ClassifierMixin, BaseEstimator):
         """Trains on bags.
 
         Args:
-          X: samples, `[N, D]`, finite. Intensities are mapped to [0, 1], other
-            columns standardised.
+          X: samples, `[N, D]`, finite. Intensities are mapped to [0, 1]; other columns
+            are standardised.
           bags: the bag of each sample, whole numbers from 0 to M - 1, `[N]`.
           counts: samples of each class in each bag, whole numbers, `[M, K]`, K at least
             2; a row's sum is the size of its bag.
 
         Raises:
-          ValueError: if one of them, or a parameter, is not allowed.
+          ValueError: if an argument or a parameter is not allowed.
         """
         check_choice("loss", self.loss, _LOSSES)
         epochs = check_whole("epochs", self.epochs, 1)
@@ -150,8 +151,8 @@ class LabelProportionsClassifier(ClassifierMixin, BaseEstimator):
             )
         if model.output_shape != (None, num_classes):
             raise UserError(
-                f"network gives the shape {list(model.output_shape)}, but counts has "
-                f"{num_classes} classes: let it give logits [n, {num_classes}]."
+                f"network returns the shape {list(model.output_shape)}, but counts has "
+                f"{num_classes} classes: it must return logits [n, {num_classes}]."
             )
         return model
 
@@ -212,7 +213,7 @@ def _check_bags(
     if not numeric or np.any(counts != np.floor(counts)) or np.any(counts < 0):
         raise UserError(
             "counts must hold whole numbers of at least 0: multiply proportions by the "
-            "size of their bag."
+            "size of the bag."
         )
     sizes = np.bincount(bags, minlength=len(counts))
     [different] = np.nonzero(sizes != counts.sum(axis=1))
@@ -220,7 +221,7 @@ def _check_bags(
         first = different[0]
         raise UserError(
             f"Bag {first} has {sizes[first]} samples in bags, but its row of counts "
-            f"has the sum {counts[first].sum():g}: both must be the same."
+            f"sums to {counts[first].sum():g}: the two must agree."
         )
     members = np.full([len(counts), sizes.max()], -1, np.int32)
     for bag, row in enumerate(members):

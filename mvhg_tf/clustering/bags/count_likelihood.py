@@ -26,13 +26,14 @@ def count_log_prob(
       logits: of the classes, up to a constant a sample, `[B..., n, K]`, K at least 2.
       counts: samples of each class in a bag, whole, nonnegative, with the sum n (of
         those present), `[B..., K]`.
-      present: which of the n places hold a sample, bool `[B..., n]`; those that do come
-        first. None: all. So bags of several sizes fit into one tensor.
+      present: which of the n places hold a sample, bool `[B..., n]`; these come first.
+        None means all. It allows bags of several sizes in one tensor.
 
     Returns:
       `[B...]`, in the dtype of `logits`. For two classes, the log-probability of the
-      counts. For more, whose joint probability has no such short form, the composite
-      log-likelihood: the sum of the exact log P(N_k = n_k) over the K classes.
+      counts. For more classes, whose joint probability has no such short form, the
+      composite log-likelihood: the sum of the exact log P(N_k = n_k) over the K
+      classes.
     """
     logits = tf.convert_to_tensor(logits)
     dtype = logits.dtype
@@ -84,13 +85,13 @@ def proportion_log_prob(
 ) -> tf.Tensor:
     """The usual loss of label proportions, for comparison: sum_k n_k log mean_i p_ik.
 
-    Ardehaly and Culotta (2017). It asks for the bag's mean alone, and so has nothing
-    against a network that gives every sample the bag's proportions.
+    Ardehaly and Culotta (2017). It depends only on the bag's mean, so it does not
+    penalise a network that predicts the bag's proportions for every sample.
 
     Args:
-      logits: as of `count_log_prob`.
-      counts: as of `count_log_prob`.
-      present: as of `count_log_prob`.
+      logits: as in `count_log_prob`.
+      counts: as in `count_log_prob`.
+      present: as in `count_log_prob`.
 
     Returns:
       `[B...]`.

@@ -1,4 +1,4 @@
-"""Priors over the assignments of a batch to clusters, one a module."""
+"""Priors over the assignments of a batch to clusters, one per module."""
 
 import keras
 

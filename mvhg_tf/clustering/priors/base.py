@@ -1,4 +1,4 @@
-"""What a prior over cluster assignments gives to VaDE."""
+"""The interface of a prior over cluster assignments."""
 
 import keras
 import numpy as np
@@ -8,12 +8,12 @@ import tensorflow as tf
 class ClusterPrior(keras.layers.Layer):
     """p(c; pi) of the assignments c of a batch to K clusters (paper, eq. 54).
 
-    It is a Keras layer, so that its parameters are trained and saved with the
-    model. A subclass gives `build`, `log_proportions`, `expected_log_prob` and, if
-    its proportions can be set, `set_proportions`; one whose arguments are more than
-    a name gives `get_config` too. Register it with
-    `keras.saving.register_keras_serializable` to load saved models. A prior that
-    does not depend on the batch needs only this:
+    It is a Keras layer, so its parameters are trained and saved with the model. A
+    subclass implements `build`, `log_proportions`, `expected_log_prob` and, if its
+    proportions can be set, `set_proportions`. If it has arguments other than a name, it
+    also implements `get_config`. Register it with
+    `keras.saving.register_keras_serializable` to load saved models. A prior that does
+    not depend on the batch needs only this:
 
     ```python
     class FixedPrior(ClusterPrior):
@@ -32,20 +32,20 @@ class ClusterPrior(keras.layers.Layer):
         self.built = True
 
     def check_sizes(self, batch_size: int, num_samples: int) -> None:
-        """Called before pretraining and training: may refuse a batch size or N.
+        """Called before pretraining and training; may reject a batch size or N.
 
         Args:
           batch_size: B.
           num_samples: N.
 
         Raises:
-          UserError: if the prior can't serve these sizes.
+          UserError: if the prior can't handle these sizes.
         """
 
     def configure(self, batch_size: int, num_samples: int) -> None:
-        """Called before training, with sizes that `check_sizes` allowed.
+        """Called before training, with sizes that passed `check_sizes`.
 
-        The default needs neither.
+        The default does nothing.
         """
 
     def log_proportions(self) -> tf.Tensor:
@@ -71,7 +71,7 @@ class ClusterPrior(keras.layers.Layer):
         raise NotImplementedError
 
     def set_proportions(self, proportions: np.ndarray) -> None:
-        """Starts from these proportions, `[K]`; a prior without parameters can't."""
+        """Sets the initial proportions, `[K]`; a prior without parameters can't."""
 
     def proportions(self) -> np.ndarray:
         """The share of each cluster that the prior expects, float32 `[K]`."""

@@ -20,25 +20,24 @@ _LEAST_SHARE = 1e-6  # keeps log weights finite where a cluster starts empty
 class HypergeometricPrior(ClusterPrior):
     """Sizes drawn without replacement: the paper's prior (iii), section 5.3.
 
-    A batch of n samples takes x_k = sum_i c_ik elements of the m_k that cluster k
-    has to give, with trainable weights omega:
+    A batch of n samples takes x_k = sum_i c_ik of the m_k elements that cluster k
+    holds, with trainable weights omega:
 
         p(x; omega) = prod_k C(m_k, x_k) omega_k^x_k / Z(n, m, omega).
 
-    Samples are thus not independent: each one that a cluster takes leaves it fewer
-    to take. The paper gives neither m nor whether p(c) is the probability of the
-    sizes or of one assignment with those sizes, so both are choices.
+    So samples are not independent: each sample in a cluster makes the next one there
+    less likely. The paper specifies neither m nor whether p(c) is the probability of
+    the sizes or of one assignment with those sizes, so both are options.
 
-    Sizes that are not whole (`counts="expected"`) enter through the gamma function.
-    Beyond the support, x_k > m_k, the log of the ways to take them goes on as the
-    parabola that has its value, slope and curvature at m_k. So log p(c) stays concave,
-    and falls the faster the further a cluster exceeds what it has to give, whatever its
-    weight. A batch of another size than n, such as the last of an epoch, is scaled to
-    n.
+    Fractional sizes (`counts="expected"`) enter through the gamma function. Beyond the
+    support, x_k > m_k, the log of the number of ways continues as the parabola with the
+    same value, slope and curvature at m_k. So log p(c) stays concave, and falls faster
+    the further a cluster exceeds m_k, whatever its weight. A batch of another size than
+    n, such as the last of an epoch, is scaled to n.
 
     `log_weights` exaggerate imbalance: the expected share of a cluster,
-    `proportions()`, is the mean of the distribution over n. It serves as pi in the
-    responsibilities (eq. 63), being p(c_i = k).
+    `proportions()`, is the mean of the distribution over n. This mean is used as pi in
+    the responsibilities (eq. 63), because it is p(c_i = k).
 
     Args:
       group_sizes: m_k, the same for all clusters. "batch" (default): m_k = n = B;
@@ -55,7 +54,7 @@ class HypergeometricPrior(ClusterPrior):
         "sampled": x_k = sum of the straight-through draws (eq. 62, L = 1).
 
     Raises:
-      UserError: a ValueError, if an argument is none of these.
+      UserError: a ValueError, if an argument is not one of these.
     """
 
     def __init__(
@@ -82,7 +81,7 @@ class HypergeometricPrior(ClusterPrior):
         self.log_weights = self.add_weight(
             shape=[num_clusters], initializer="zeros", name="log_weights"
         )
-        # n is a variable, and so saved: predictions of a loaded model need it.
+        # n is a variable, so that it is saved: predictions of a loaded model need it.
         self.total_count = self.add_weight(
             shape=[], initializer="zeros", trainable=False, name="total_count"
         )
@@ -136,8 +135,8 @@ class HypergeometricPrior(ClusterPrior):
         """log p(c) of assignments with the sizes x, whole or not.
 
         Args:
-          sizes: float64 `[K]`, nonnegative with the sum n. Those above m_k get what the
-            class says of sizes beyond the support.
+          sizes: float64 `[K]`, nonnegative with the sum n. For those above m_k, see the
+            class docstring on sizes beyond the support.
 
         Returns:
           float64 scalar: of one assignment, or of the sizes (`probability_of`).
@@ -156,7 +155,7 @@ class HypergeometricPrior(ClusterPrior):
         total_count = float(self.total_count)
         size = float(self._group_size(total_count))
         shares = np.maximum(np.asarray(proportions, np.float64), _LEAST_SHARE)
-        # No cluster can be expected to give more than it has.
+        # No cluster can be expected to give more than it holds.
         shares = np.minimum(shares / shares.sum(), 0.999 * size / total_count)
         log_odds = _log_odds(shares * total_count / size)
         self.log_weights.assign(log_odds - log_odds.mean())
@@ -183,7 +182,7 @@ def _log_ways(group_sizes: tf.Tensor, sizes: tf.Tensor, ordered: bool) -> tf.Ten
 
     Args:
       group_sizes: m, float64.
-      sizes: x, float64; above m, the Taylor polynomial of degree 2 at m stands in.
+      sizes: x, float64; above m, the Taylor polynomial of degree 2 at m is used.
       ordered: whether elements are taken one after the other, m! / (m - x)!, rather
         than together, C(m, x).
     """
@@ -201,9 +200,10 @@ def _log_ways(group_sizes: tf.Tensor, sizes: tf.Tensor, ordered: bool) -> tf.Ten
 
 
 def _log_odds(taken: np.ndarray) -> np.ndarray:
-    """Log weights whose mean takes these shares of the groups, `[K]`.
+    """Log weights for which the mean counts have these shares, `[K]`.
 
-    Binomial counts given their sum: exact for large groups, near for small ones.
+    Treats the counts as binomial given their sum: exact for large groups, approximate
+    for small ones.
     """
     taken = np.clip(taken, 1e-9, 1 - 1e-6)
     return np.log(taken) - np.log1p(-taken)

@@ -13,18 +13,17 @@ class RandomPartitionPrior(HypergeometricPrior):
 
     A `RandomPartition` draws the sizes from Fisher's distribution with m_k = n = B, and
     fills the clusters in the order of a Plackett-Luce draw. The samples of a shuffled
-    batch are exchangeable, so none comes before another: their scores are equal, every
-    order is as likely, and
+    batch are exchangeable, so their scores are equal, every order is equally likely,
+    and
 
         p(Y) = p(sizes) / (n! / prod_k x_k!).
 
     That is `HypergeometricPrior` of one assignment with `group_sizes="batch"`, which
-    this class is. What the model of the paper (DRPM-VC) learns beyond it is a posterior
-    whose sizes and order come from a network; VaDE's posterior is that of the mixture
-    (eq. 63).
+    this class is. The paper's model (DRPM-VC) also learns a posterior whose sizes and
+    order come from a network; VaDE's posterior is that of the mixture (eq. 63).
 
     Args:
-      counts: as of `HypergeometricPrior`.
+      counts: as in `HypergeometricPrior`.
     """
 
     def __init__(self, counts: str = "expected", **kwargs: Any):

@@ -1,4 +1,4 @@
-"""Uniform prior: every cluster is as likely."""
+"""Uniform prior: all clusters are equally likely."""
 
 import math
 

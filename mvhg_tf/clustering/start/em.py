@@ -48,15 +48,15 @@ def fit_free(
 def fit_balanced(
     z: np.ndarray, num_clusters: int, ridge: float, starts: int, seed: int
 ) -> np.ndarray:
-    """Clusters of equal size: EM whose E-steps share the samples out evenly.
+    """Clusters of equal size: EM whose E-steps divide the samples evenly.
 
     Sinkhorn's iterations scale the responsibilities so that every cluster has N / K
-    samples. That keeps one cluster from swallowing two classes, or two from halving
-    one, where free EM is stuck. Half of the starts are k-means, half random. The
-    likeliest under the constraint goes on with ordinary EM at weights 1 / K. (Without
+    samples. This keeps one cluster from absorbing two classes, and two clusters from
+    splitting one, which traps free EM. Half of the starts are k-means, half random. The
+    likeliest under the constraint continues with ordinary EM at weights 1 / K. (Without
     it, the likeliest mixture may well be one with clusters of other sizes.)
 
-    Args and returns as of `fit_free`.
+    Arguments and returns as in `fit_free`.
     """
     rng = np.random.default_rng(seed)
     tried = []
@@ -134,7 +134,7 @@ def free_rounds(
     num_rounds: int,
     weights: np.ndarray | None = None,
 ) -> tuple[float, np.ndarray]:
-    """EM whose clusters have the sizes that come out.
+    """EM without constraints on the clusters' sizes.
 
     Args:
       z: embeddings, float64 `[N, d]`.

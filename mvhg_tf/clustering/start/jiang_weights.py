@@ -1,8 +1,8 @@
 """The weights that Jiang et al. (2016) published, such as `ae_mnist_weights.h5`.
 
-They are of a plain autoencoder, the layers of the encoder and then those of the
-decoder, as Keras 1 wrote them: the attribute `layer_names` of the HDF5 file names its
-groups, whose attribute `weight_names` names a kernel and a bias.
+They belong to a plain autoencoder: first the layers of the encoder, then those of the
+decoder, in the format of Keras 1: the attribute `layer_names` of the HDF5 file names
+its groups, whose attribute `weight_names` names a kernel and a bias.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 
 def load_jiang_weights(model: VaDE, path: str | os.PathLike) -> None:
-    """Sets the encoder's mean and the decoder; `pretrain(x, epochs=0)` goes on.
+    """Loads the encoder's mean and the decoder; `pretrain(x, epochs=0)` comes next.
 
     Args:
-      model: the VaDE; its networks mirrored chains of `Dense` layers, as the default.
+      model: the VaDE; its networks are mirrored chains of `Dense` layers, like the
+        default.
       path: of the HDF5 file.
 
     Raises:

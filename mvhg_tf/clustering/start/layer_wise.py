@@ -27,14 +27,14 @@ def train(
     has the likelihood of the model for its loss, the others squared errors.
 
     Args:
-      model: the VaDE; both networks plain chains of `Dense` layers, mirrored.
+      model: the VaDE; both networks are plain, mirrored chains of `Dense` layers.
       x: float32 `[N, D]`.
       epochs: for each pair, by Adam, 1e-3.
       batch_size: at most N.
       verbose: of Keras.
 
     Raises:
-      UserError: a ValueError, if the networks are no such chains.
+      UserError: a ValueError, if the networks are not such chains.
     """
     inputs = x
     for index, (down, up) in enumerate(layer_pairs(model)):
@@ -84,8 +84,8 @@ def layer_pairs(model: VaDE) -> list[tuple[keras.layers.Dense, keras.layers.Dens
     ]:
         raise UserError(
             "The encoder and decoder are not mirrored chains of Dense layers with "
-            "biases, as layer-wise pretraining and the weights of Jiang et al. want "
-            "them: pass such networks, or do without (layer_wise_epochs=0)."
+            "biases, which layer-wise pretraining and the weights of Jiang et al. "
+            "require: pass such networks, or skip it (layer_wise_epochs=0)."
         )
     return list(zip(down, up, strict=True))
 

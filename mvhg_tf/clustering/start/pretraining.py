@@ -50,29 +50,28 @@ def pretrain(
     """Trains encoder and decoder as a plain autoencoder, then starts the mixture.
 
     Clusters are found on the embeddings by EM with full covariances. The model's
-    mixture has diagonal ones, so the embeddings are first turned and scaled to suit
-    it (`whitening`); its means, variances and weights are then their moments under
-    the clusters found. An encoder layer named "log_variance" that has a bias is set
-    to a small constant variance.
+    mixture has diagonal ones, so the embeddings are first rotated and scaled to suit it
+    (`whitening`); its means, variances and weights are then their moments under the
+    clusters found. An encoder layer named "log_variance" that has a bias is set to a
+    small constant variance.
 
     Args:
       model: the VaDE.
       x: float32 `[N, D]`, checked.
-      init: "auto": clusters of equal size, unless others are clearly further apart,
-        `search.fit_auto`; "balanced": of equal size, `em.fit_balanced`, an assumption
-        that is worth much where it nearly holds; "free": of any size, the likeliest,
-        `em.fit_free`.
-      epochs: of the autoencoder, by Adam, 1e-3, cosine decay; by default so many that
-        there are 2400 steps, at least 25 and at most 200. 0 leaves the networks as
-        they are, such as after `load_jiang_weights`. Networks without hidden layers
-        get the principal components by default, to which a Gaussian likelihood would
-        lead them.
-      layer_wise_epochs: for each pair of layers before, `layer_wise.train`; 0 for
-        none.
+      init: "auto": clusters of equal size, unless others are clearly better separated
+        (`search.fit_auto`); "balanced": clusters of equal size (`em.fit_balanced`), an
+        assumption that helps a lot where it nearly holds; "free": the likeliest
+        clusters, of any size (`em.fit_free`).
+      epochs: of the autoencoder, with Adam, 1e-3, cosine decay; by default as many as
+        2400 steps take, but 25 to 200. 0 leaves the networks as they are, for example
+        after `load_jiang_weights`. By default, networks without hidden layers are set
+        to the principal components, the optimum for a Gaussian likelihood.
+      layer_wise_epochs: epochs of `layer_wise.train` for each pair of layers, before
+        the autoencoder's; 0 for none.
       batch_size: of the autoencoder, at most N; by default 128, or N if that is less.
       starts: of the clustering.
-      whiten: whether to turn and scale the embeddings. Only networks that are linear
-        at the embeddings can.
+      whiten: whether to rotate and scale the embeddings. This needs networks that are
+        linear at the embeddings.
       verbose: of Keras.
       callbacks: of Keras, for the autoencoder.
 
@@ -80,8 +79,8 @@ def pretrain(
       The responsibilities of the clusters found, float32 `[N, K]`, for `VaDE.fit`.
 
     Raises:
-      UserError: a ValueError, if an argument is not as said here, or the autoencoder
-        ends with embeddings that are not finite.
+      UserError: a ValueError, if an argument is not as described here, or the
+        autoencoder's embeddings are not finite.
     """
     batch_size = min(_BATCH_SIZE, len(x)) if batch_size is None else batch_size
     check_batch_size(batch_size, len(x))
@@ -185,8 +184,8 @@ def _start_mixture(
     """
     if not np.isfinite(embeddings).all():
         raise UserError(
-            "The embeddings of the autoencoder are not finite, so there is nothing to "
-            "cluster: pass a likelihood of a greater scale, or other networks."
+            "The embeddings of the autoencoder are not finite, so they can't be "
+            "clustered: pass a likelihood with a larger scale, or other networks."
         )
     ridge = _RIDGE * embeddings.var(axis=0).mean() + 1e-9
     q = INITS[init](embeddings, model.num_clusters, ridge, starts, model.seed)

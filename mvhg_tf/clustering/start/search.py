@@ -1,4 +1,4 @@
-"""Clusters of any size: balanced ones, unless others are clearly further apart."""
+"""Clusters of any size: balanced ones, unless others are clearly better separated."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class _Split(NamedTuple):
 def fit_auto(
     z: np.ndarray, num_clusters: int, ridge: float, starts: int, seed: int
 ) -> np.ndarray:
-    """Clusters of the sizes that the data have.
+    """Finds clusters of the sizes that the data have.
 
     Neither likelihood nor separation alone tells good clusters from bad ones: both
-    favour splitting one class while two others share a cluster. So `em.fit_balanced`
-    stands unless others are clearly better, which takes half of its conductance, see
-    `NeighbourGraph`.
+    favour splitting one class while two others share a cluster. So the result of
+    `em.fit_balanced` is kept unless others are clearly better, with at most half of its
+    conductance (see `NeighbourGraph`).
 
     1. k-means, EM with free weights from it, and such EM from the balanced clusters:
        that of the least mean conductance replaces the balanced clusters if it is

@@ -1,4 +1,4 @@
-"""How well clusters are apart: the edges between near neighbours that cross them."""
+"""How well clusters are separated: which edges between neighbours cross them."""
 
 from __future__ import annotations
 

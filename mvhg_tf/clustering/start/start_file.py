@@ -33,7 +33,7 @@ def save(path: str, model: VaDE, responsibilities: np.ndarray, x: np.ndarray) ->
 
 
 def load(path: str, model: VaDE, x: np.ndarray) -> np.ndarray:
-    """Starts a model as `save` was given it; its prior with the clusters' shares.
+    """Restores the start of a model; its prior gets the clusters' shares.
 
     Args:
       path: of the file.
@@ -50,21 +50,22 @@ def load(path: str, model: VaDE, x: np.ndarray) -> np.ndarray:
     arrays = files.read_npz(path, ["responsibilities", "data", *variables])
     if str(arrays.get("data")) != _digest(x):
         raise UserError(
-            f"{path} is no start for these data: give one that was made with the same "
-            "data, version and random_seed."
+            f"{path} is not a start for these data: give one that was created with the "
+            "same data, version and random_seed."
         )
     rows = (len(x), model.num_clusters)
     shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
     for name, shape in (shapes | {"responsibilities": rows}).items():
         if name not in arrays or arrays[name].shape != shape:
             raise UserError(
-                f"{path} is of a model of another shape (its {name} differs): give one "
-                "that was made with the same networks and number of clusters."
+                f"{path} belongs to a model of another shape (its {name} differs): "
+                "give one that was created with the same networks and number of "
+                "clusters."
             )
         if arrays[name].dtype.kind != "f" or not np.isfinite(arrays[name]).all():
             raise UserError(
-                f"{path} is damaged (its {name} holds other than finite numbers): give "
-                "another one."
+                f"{path} is damaged (its {name} holds numbers that are not finite): "
+                "give another file."
             )
     for name, variable in variables.items():
         variable.assign(arrays[name])

@@ -1,8 +1,8 @@
 """Coordinates of the embeddings in which diagonal covariances fit the clusters.
 
-VaDE's mixture has diagonal covariances, but an autoencoder turns and stretches its
-embeddings as it likes. An invertible linear map costs nothing: the last layer of the
-encoder takes it in, and the first of the decoder its inverse.
+VaDE's mixture has diagonal covariances, but an autoencoder may rotate and stretch its
+embeddings arbitrarily. An invertible linear map costs nothing: the last layer of the
+encoder absorbs it, and the first layer of the decoder absorbs its inverse.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class LinearEnds:
             or first[0].bias is None
         ):
             raise UserError(
-                "whiten is True, but works only where the encoder's mean comes from a "
+                "whiten is True, but works only if the encoder's mean comes from a "
                 "linear Dense layer with a bias and the decoder begins with a Dense "
                 "layer with a bias: pass whiten=False, or such networks."
             )

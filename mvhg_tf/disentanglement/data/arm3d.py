@@ -43,11 +43,11 @@ class Arm3D(grid.GridData):
     def sample_observations_from_factors(
         self, factors: np.ndarray, random_state: np.random.RandomState | None = None
     ) -> np.ndarray:
-        """Draws the images of the given factors; there is no chance in it.
+        """Draws the images of the given factors, deterministically.
 
         Args:
           factors: Integers `[N, 7]`, from 0 to `factors_num_values` less one.
-          random_state: Not used; here because other data sets need it.
+          random_state: Not used; other data sets need it.
 
         Returns:
           Images `[N, 64, 64, 3]`, float32 in (0, 1).

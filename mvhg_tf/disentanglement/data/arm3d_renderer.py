@@ -202,8 +202,8 @@ def _render(factors: tf.Tensor) -> tf.Tensor:
 def render(factors: tf.Tensor) -> tf.Tensor:
     """Draws the images of a batch of factors.
 
-    For use eagerly, in a `tf.function` and under XLA. It is compiled once for
-    each batch size, which takes about half a second.
+    Works eagerly, in a `tf.function` and under XLA. It is compiled once for each batch
+    size, which takes about half a second.
 
     Args:
       factors: Integers `[N, 7]`, each from 0 to its size in `FACTOR_SIZES` less

@@ -1,4 +1,4 @@
-"""Shows arm3d's factors: a contact sheet, and how loud each of them is.
+"""Shows arm3d's factors: a contact sheet, and the loudness of each factor.
 
     python -m mvhg_tf.disentanglement.data.arm3d_sheet --figure=arm3d_factors.png
 

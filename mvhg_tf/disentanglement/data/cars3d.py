@@ -25,7 +25,8 @@ _PREPARED_LABELS = ("label_elevation", "label_azimuth", "label")  # tensorflow_d
 class Cars3D(grid.StoredGridData):
     """cars3d (Reed et al. 2015), scaled to 64 x 64 pixels as in the library.
 
-    The cars are in the order of their files' names; the library's is the disk's.
+    The cars are in the order of their file names; the library uses the order on the
+    disk.
 
     Raises:
       UserError: If a file is missing, damaged or not one of cars3d.
@@ -58,8 +59,8 @@ def find_cars(folder: Path) -> list[Path]:
     paths = sorted(folder.glob("*.mat"))
     if len(paths) != NUM_CARS:
         raise UserError(
-            f"The folder {folder} should hold {NUM_CARS} files *.mat, one a car, but "
-            f"holds {len(paths)}; get it again."
+            f"The folder {folder} should hold {NUM_CARS} files *.mat, one for each "
+            f"car, but holds {len(paths)}: download it again."
         )
     return paths
 
@@ -70,14 +71,14 @@ def _read_car(path: Path) -> np.ndarray:
         views = scipy.io.loadmat(path, variable_names=["im"])["im"]
     except Exception as error:  # damage makes SciPy raise every kind
         raise UserError(
-            f"The file {path} could not be read ({type(error).__name__}: {error}); get "
-            "it again."
+            f"The file {path} could not be read ({type(error).__name__}: {error}): "
+            "download it again."
         ) from error
     if views.dtype != np.uint8 or views.shape != _FILE_SHAPE:
         raise UserError(
             f"The file {path} is not one of cars3d: its array 'im' should hold "
-            f"{list(_FILE_SHAPE)} uint8, but holds {list(views.shape)} {views.dtype}; "
-            "get it again."
+            f"{list(_FILE_SHAPE)} uint8, but holds {list(views.shape)} {views.dtype}: "
+            "download it again."
         )
     images = [
         _resized(views[..., azimuth, elevation])

@@ -1,6 +1,6 @@
 """dSprites and its variants: the library's classes, over a memory-mapped file.
 
-The library's own reader unpickles the file's metadata, which can run any code.
+The library's own reader unpickles the file's metadata, which can run arbitrary code.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ _PREPARED_LABELS = (  # of tensorflow_datasets, which leaves out the color
     "label_x_position",
     "label_y_position",
 )
-_LARGEST_PICTURE = (350, 274)  # of the library: what crops are taken from
+_LARGEST_PICTURE = (350, 274)  # the library's; crops are taken from it
 
 
 class _Sprites:
-    """What the variants share: all but how an image is colored.
+    """Base class of the variants, which differ in how an image is colored.
 
     Args:
       latent_factor_indices: The factors of `PUBLISHED_SIZES` that are observed; the
-        others are left to chance.
+        others are random.
 
     Raises:
-      UserError: If the file is damaged or not that of dSprites.
+      UserError: If the file is damaged or not the dSprites file.
     """
 
     _channels = 3
@@ -100,7 +100,7 @@ def open_images(path: Path) -> tuple[np.ndarray, tuple[int, ...]]:
     """Opens a file of sprites: its images, uint8 `[N, 64, 64]`, and factor sizes.
 
     Raises:
-      UserError: If the file is missing, damaged or not that of dSprites.
+      UserError: If the file is missing, damaged or not the dSprites file.
     """
     images = npz.open_array(path, "imgs")
     return images, _sizes_of(images, path)
@@ -125,9 +125,9 @@ def _sizes_of(images: np.ndarray, path: Path) -> tuple[int, ...]:
         if len(sizes) == len(PUBLISHED_SIZES) and len(images) == math.prod(sizes):
             return sizes
     raise UserError(
-        f"The file {path} is not that of dSprites: its array 'imgs' should hold "
-        f"[{published}, 64, 64] uint8, but holds {list(images.shape)} {images.dtype}; "
-        "get it again."
+        f"The file {path} is not the dSprites file: its array 'imgs' should hold "
+        f"[{published}, 64, 64] uint8, but holds {list(images.shape)} {images.dtype}: "
+        "download it again."
     )
 
 
@@ -156,13 +156,13 @@ def read_picture(path: str | os.PathLike) -> np.ndarray:
         PIL.Image.DecompressionBombError,
     ) as error:
         raise UserError(
-            f"The picture {path} could not be read ({error}); get it again."
+            f"The picture {path} could not be read ({error}): download it again."
         ) from error
     if min(picture.shape[:2]) <= _IMAGE_SHAPE[0]:
         raise UserError(
             f"The picture {path} is too small or narrow: scaled to fit "
-            f"{_LARGEST_PICTURE[0]} x {_LARGEST_PICTURE[1]} pixels, it should be more "
-            f"than 64 high and wide, but is {picture.shape[1]} x {picture.shape[0]}; "
-            "get it again."
+            f"{_LARGEST_PICTURE[0]} x {_LARGEST_PICTURE[1]} pixels, it must be more "
+            f"than 64 pixels high and wide, but is {picture.shape[1]} x "
+            f"{picture.shape[0]}: download it again."
         )
     return picture

@@ -11,7 +11,7 @@ from mvhg_tf.disentanglement.data.ground_truth import GroundTruthData
 
 
 class GridData(GroundTruthData):
-    """Base of the data sets whose factors are independent and uniform.
+    """Base class of data sets whose factors are independent and uniform.
 
     Attributes:
       factor_names: A name for each factor.
@@ -53,7 +53,7 @@ class GridData(GroundTruthData):
         factors, sizes = np.asarray(factors), np.array(self._factor_sizes)
         if factors.ndim != 2 or factors.shape[1] != len(sizes):
             raise ValueError(
-                f"factors must have shape [N, {len(sizes)}], a column each for "
+                f"factors must have shape [N, {len(sizes)}], with a column for each of "
                 f"{', '.join(self.factor_names)}; got shape {list(factors.shape)}."
             )
         whole = factors.astype(np.int64)
@@ -68,7 +68,7 @@ class GridData(GroundTruthData):
 
 
 class StoredImages(Protocol):
-    """An array, or what is looked up like one."""
+    """An array, or an object indexed like one."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -110,7 +110,7 @@ class StoredGridData(GridData):
         Args:
           factors: Integers `[N, num_factors]`, from 0 to `factors_num_values` less
             one.
-          random_state: Not used; here because other data sets need it.
+          random_state: Not used; other data sets need it.
 
         Returns:
           Images `[N, H, W, C]`, float32 in [0, 1].
@@ -123,7 +123,7 @@ class StoredGridData(GridData):
         )
 
     def sample_bytes_from_factors(self, factors: np.ndarray) -> np.ndarray:
-        """The same images as they are stored: uint8, 255 for 1."""
+        """The same images as stored: uint8, 255 for 1."""
         factors = self.check_factors(factors)
         rows = np.ravel_multi_index(tuple(factors.T), self.factors_num_values)
         return self._images[rows]

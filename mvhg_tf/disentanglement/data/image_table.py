@@ -16,7 +16,7 @@ _Wanted = int | tuple[bool, ...]
 
 
 class FactorsUnknown(UserError):
-    """Factors are asked for that nobody knows."""
+    """Unknown factors were asked for."""
 
 
 class PairDynamics(Protocol):
@@ -38,17 +38,17 @@ class PairDynamics(Protocol):
 
 
 class ImageTable(GroundTruthData):
-    """N images that are looked up by their rows, 0 to N - 1.
+    """N images that are looked up by row, 0 to N - 1.
 
-    Factors are drawn as they occur: a row uniformly, and its factors. So every metric
-    that draws images at random works. One that sets a factor by itself asks for
-    combinations that may be missing, and is refused then. Of several images with the
-    same factors one is drawn at random.
+    Factors are drawn as they occur: a uniform row gives its factors. So every metric
+    that draws images at random works. A metric that sets single factors may ask for
+    combinations that are missing, and then raises. If several images have the same
+    factors, one is drawn at random.
 
     Attributes:
-      factor_names: A name for each of the F factors; none where they are not known.
+      factor_names: A name for each of the F factors; empty if they are not known.
       factors: Integers `[N, F]`, from 0 on, or None.
-      rows: int64, those that are drawn from.
+      rows: int64, the rows that are drawn from.
     """
 
     def __init__(
@@ -61,8 +61,8 @@ class ImageTable(GroundTruthData):
         """Initializes the images and their table.
 
         Args:
-          arrays: Images, uint8 (255 for 1) or float in [0, 1], `[N_i, H, W, C]`; the
-            rows of one after those of the other.
+          arrays: Images, uint8 (255 for 1) or float in [0, 1], `[N_i, H, W, C]`; their
+            rows are numbered consecutively.
           factors: Integers `[N, F]`, from 0 on, or None if they are not known.
           factor_names: F names.
           source: Where they come from, for messages.
@@ -75,7 +75,7 @@ class ImageTable(GroundTruthData):
         self.draw_from(np.arange(self._ends[-1]))
 
     def draw_from(self, rows: np.ndarray) -> None:
-        """Draws from these rows alone, int64 `[M]`, from now on."""
+        """Draws only from these rows, int64 `[M]`, from now on."""
         self.rows = rows
         self._rows_of: dict[bytes, list[int]] | None = None
         self._known: dict[_Wanted, bool] = {}  # whether there are such pairs
@@ -123,11 +123,11 @@ class ImageTable(GroundTruthData):
     def sample_observations(
         self, num: int, random_state: np.random.RandomState
     ) -> np.ndarray:
-        """Draws images, float32 `[num, H, W, C]` in [0, 1]; no factor has to be known.
+        """Draws images, float32 `[num, H, W, C]` in [0, 1]; factors may be unknown.
 
         Args:
           num: How many.
-          random_state: The draw depends on it alone.
+          random_state: The draw depends only on it.
         """
         return self.observations_of_rows(self._draw_rows(num, random_state))
 
@@ -161,8 +161,8 @@ class ImageTable(GroundTruthData):
             if found is None:
                 raise UserError(
                     f"{self._source} has no image with the factors {wanted.tolist()}: "
-                    "take a metric that draws images as they are (such as @mig, @dci "
-                    "or @sap_score), or add the missing combinations."
+                    "use a metric that draws images as they are (such as @mig, @dci or "
+                    "@sap_score), or add the missing combinations."
                 )
             rows[number] = found[random_state.randint(len(found))]
         return self.observations_of_rows(rows)
@@ -183,10 +183,10 @@ class ImageTable(GroundTruthData):
           dynamics: Its k is 0 to F, or -1 to draw it for each pair, uniformly from
             those numbers from 1 to F - 1 that occur. F counts the factors with several
             values. Its mode is "exact" or "fixed".
-          random_state: The draw depends on it alone.
+          random_state: The draw depends only on it.
 
         Raises:
-          UserError: If no pair of rows is such.
+          UserError: If there is no such pair of rows.
         """
         assert dynamics is not None  # which listed pairs alone may do without
         self.check_dynamics(dynamics)
@@ -204,7 +204,7 @@ class ImageTable(GroundTruthData):
         return self.rows[pairs]
 
     def check_dynamics(self, dynamics: PairDynamics) -> None:
-        """Raises a UserError unless there are pairs as gin's `dynamics` wants them."""
+        """Raises a UserError unless there are pairs as gin's `dynamics` asks for."""
         self.check_factors_known()
         if dynamics.mode == "dlib":
             raise UserError(
@@ -224,7 +224,7 @@ class ImageTable(GroundTruthData):
         occurring = [str(n) for n in range(self.num_factors + 1) if self._occurs(n)]
         raise UserError(
             f"dynamics.k is {dynamics.k}, but no two images of {self._source} differ "
-            f"in so many factors: bind it to one of {', '.join(occurring)}."
+            f"in that many factors: bind it to one of {', '.join(occurring)}."
         )
 
     def check_factors_known(self) -> np.ndarray:
@@ -232,8 +232,8 @@ class ImageTable(GroundTruthData):
         if self.factors is None:
             raise FactorsUnknown(
                 f"The factors of {self._source} are not known, but are needed here: "
-                "add them (factors_1 and factors_2 of an npz file), or do without "
-                "what needs them."
+                "add them (factors_1 and factors_2 of an npz file), or choose what "
+                "needs no factors."
             )
         return self.factors
 
@@ -291,7 +291,7 @@ def check_images(images: np.ndarray, name: str, source: str) -> None:
         raise UserError(
             f"{name} of {source} is {images.dtype} {list(images.shape)}, but must be "
             "[N, H, W, C], at least one image, with 1, 3 or 4 channels, uint8 (255 for "
-            "1) or float (in [0, 1]): store it so."
+            "1) or float (in [0, 1]): store it like that."
         )
     if is_bytes:
         return
@@ -311,11 +311,11 @@ def check_factors(factors: np.ndarray, num_images: int, name: str, source: str) 
         raise UserError(
             f"{name} of {source} has the shape {list(factors.shape)}, but must have a "
             f"row for each of the {num_images} images and a column for each factor, at "
-            "least one of each: store it so."
+            "least one of each: store it like that."
         )
     if factors.dtype.kind not in "iu" or factors.min() < 0:
         raise UserError(
             f"{name} of {source} ({factors.dtype}, from {factors.min()}) must be "
-            "integers from 0 on: number the values of each factor, as "
+            "integers of at least 0: number the values of each factor, as "
             "np.unique(values, return_inverse=True) does."
         )

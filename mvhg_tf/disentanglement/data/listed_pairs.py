@@ -26,7 +26,7 @@ _REMEDY = "store it again"
 
 
 class ListedPairs(ImageTable):
-    """P pairs of images; of each it may be known how many factors differ.
+    """P pairs of images; the number of factors that differ may be known.
 
     Attributes:
       pairs: int64 `[P, 2]`, the rows of both images.
@@ -47,10 +47,10 @@ class ListedPairs(ImageTable):
         Args:
           arrays: Images, see `ImageTable`.
           pairs: int64 `[P, 2]`, the rows of both images.
-          held_out: bool `[P]`, which pairs are not for training.
+          held_out: bool `[P]`, which pairs are not trained on.
           source: Where they come from, for messages.
           k: int64 `[P]`, how many factors differ, if that is known.
-          factors: Integers `[N, F]`, a row an image, if they are known.
+          factors: Integers `[N, F]`, a row for each image, if they are known.
         """
         num_factors = 0 if factors is None else factors.shape[1]
         names = [f"factor {i}" for i in range(num_factors)]
@@ -60,7 +60,7 @@ class ListedPairs(ImageTable):
         self._held_out = held_out
 
     def split(self) -> tuple[ListedPairs, ListedPairs]:
-        """The pairs for training, and those that are held out; if there are none, all.
+        """The pairs for training, and the held-out pairs (all, if none are held out).
 
         Each part draws from the images of its own pairs.
         """
@@ -99,17 +99,18 @@ def open_pairs(
           or float in [0, 1], with 1, 3 or 4 channels; and, if they are known, `k`,
           integers `[P]`, how many factors differ, or `factors_1` and `factors_2`,
           integers `[P, F]` from 0 on;
-        - a folder with folders `a` and `b`, whose pictures of one name are a pair;
-        - a folder of frames, of which each is a pair with the one `gap` frames later.
+        - a folder with folders `a` and `b`, in which pictures of the same name are a
+        pair; - a folder of frames, each of which is a pair with the one `gap` frames
+        later.
       gap: In frames, at least 1; by default 1.
       held_out: The fraction, in [0, 1), of the pairs that are not for training, rounded
-        up: the losses after training and the scores are of these. Of frames they are
-        the last ones, and a pair that reaches over the border belongs to neither part;
-        other pairs are held out at random, in every run the same.
+        up: the losses after training and the scores are of these. Of frames, the last
+        ones are held out, and a pair that crosses the border belongs to neither part.
+        Other pairs are held out at random, the same in every run.
 
     Raises:
-      UserError: If the path is neither, something in it can't be read or is of another
-        kind, or a value is not allowed.
+      UserError: If the path is none of these, something in it can't be read or is of
+        another kind, or a value is not allowed.
     """
     place = Path(path).expanduser()
     is_folder = place.is_dir()
@@ -118,7 +119,8 @@ def open_pairs(
         return _open_frames(place, 1 if gap is None else gap, held_out)
     if gap is not None:
         raise UserError(
-            f"pairs.gap is {gap!r}, but {path} is no folder of frames: leave it out."
+            f"pairs.gap is {gap!r}, but {path} is not a folder of frames: leave "
+            "pairs.gap out."
         )
     if all(has_views):
         return _open_views(place, held_out)
@@ -152,7 +154,8 @@ def _open_npz(path: Path, held_out: float) -> ListedPairs:
     if kinds[0] != kinds[1]:
         raise UserError(
             f"images_1 of {path} is {kinds[0][1]} {list(kinds[0][0])} and images_2 "
-            f"{kinds[1][1]} {list(kinds[1][0])}, but both must be alike: store them so."
+            f"{kinds[1][1]} {list(kinds[1][0])}, but both must have the same shape and "
+            "type: store them like that."
         )
     num = len(arrays[0])
     factors = _known_factors(path, num, open_known)
@@ -181,15 +184,15 @@ def _known_factors(
         if name not in views:
             raise UserError(
                 f"{path} holds no {name}, but the factors of the other images: store "
-                "both or none."
+                "both or neither."
             )
         check_factors(views[name], num, name, str(path))
     first, second = views.values()
     if first.shape != second.shape:
         raise UserError(
-            f"factors_1 and factors_2 of {path} have the shapes "
-            f"{list(first.shape)} and {list(second.shape)}, but must have the "
-            "same: store them so."
+            f"factors_1 and factors_2 of {path} have the shapes {list(first.shape)} "
+            f"and {list(second.shape)}, but must have the same shape: store them like "
+            "that."
         )
     return np.concatenate([first, second])
 
@@ -206,13 +209,13 @@ def _known_k(
     if k.shape != (num,) or k.dtype.kind not in "iu" or np.any(k < 0):
         raise UserError(
             f"k of {path} is {k.dtype} {list(k.shape)}, but must be integers [{num}] "
-            "from 0 on, one for each pair: store it so."
+            "of at least 0, one for each pair: store it like that."
         )
     if counted is not None and np.any(k != counted):
         pair = int(np.argmax(k != counted))
         raise UserError(
             f"k of {path} is {k[pair]} for pair {pair}, but {counted[pair]} of its "
-            "factors differ: leave k out, or mend it."
+            "factors differ: leave k out, or correct it."
         )
     return np.asarray(k, np.int64)
 
@@ -222,19 +225,19 @@ def _open_views(folder: Path, held_out: float) -> ListedPairs:
     views = [{path.stem: path for path in paths} for paths in found]
     if list(map(len, views)) != list(map(len, found)):
         raise UserError(
-            f"{folder} has pictures that differ in the ends of their names alone, such "
-            "as 1.png and 1.jpg: give each pair one name."
+            f"{folder} has pictures whose names differ only in the extension, such as "
+            "1.png and 1.jpg: give each pair one name."
         )
     for (own, other), name in ((views, "b"), (views[::-1], "a")):
         missing = [stem for stem in own if stem not in other]
         if missing:
             raise UserError(
                 f"{folder / name} lacks {len(missing)} of the other folder's pictures, "
-                f"such as {missing[0]}: give each pair one name in both."
+                f"such as {missing[0]}: give both pictures of a pair the same name."
             )
     num = len(views[0])
     if not num:
-        raise UserError(f"{folder} holds no pictures in a and b: put pairs there.")
+        raise UserError(f"{folder} holds no pictures in a and b: put the pairs there.")
     paths = [view[stem] for view in views for stem in views[0]]
     rows = np.arange(num)
     return ListedPairs(
@@ -254,8 +257,8 @@ def _open_frames(folder: Path, gap: int, held_out: float) -> ListedPairs:
         )
     if not 1 <= gap < len(paths):
         raise UserError(
-            f"pairs.gap is {gap!r}, but must be from 1 to {len(paths) - 1}, as "
-            f"{folder} holds {len(paths)} frames: bind it to that."
+            f"pairs.gap is {gap!r}, but must be from 1 to {len(paths) - 1}, because "
+            f"{folder} holds {len(paths)} frames: bind it to such a number."
         )
     images = picture_folders.open_pictures(paths, folder)
     first = np.arange(len(paths) - gap)
@@ -264,9 +267,9 @@ def _open_frames(folder: Path, gap: int, held_out: float) -> ListedPairs:
     kept = (first + gap < border) | is_later
     if not (kept & ~is_later).any() or (held_out and not is_later.any()):
         raise UserError(
-            f"pairs.held_out is {held_out!r}, but leaves no pair of {folder}'s "
-            f"{len(paths)} frames, {gap} apart, for one of the parts: bind it to "
-            "another fraction, or pairs.gap to a smaller number."
+            f"pairs.held_out is {held_out!r}, which leaves one part without pairs of "
+            f"the {len(paths)} frames of {folder}, {gap} apart: bind it to another "
+            "fraction, or pairs.gap to a smaller number."
         )
     pairs = np.stack([first, first + gap], axis=1)
     return ListedPairs([images], pairs[kept], is_later[kept], str(folder))

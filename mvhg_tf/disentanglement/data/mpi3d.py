@@ -37,12 +37,12 @@ class MPI3D(grid.StoredGridData):
     """An mpi3d data set, read lazily from a memory-mapped file.
 
     The file is `<folder>/<name>/<name>.npz`, as published. Its array "images" is
-    unpacked beside it once (see `npz.open_array`); 12 GB for 1 036 800 images.
+    unpacked once, next to it (see `npz.open_array`): 12 GB for 1 036 800 images.
 
     The number of values of the factors follows from the number of images.
-    (disentanglement_lib's own class goes by the data set's name, and takes files
-    of 6 colors and 6 shapes for files of 4 and 4: then three of four images are
-    returned for another image's factors, without an error.)
+    (disentanglement_lib's own class relies on the data set's name, and treats files
+    with 6 colors and 6 shapes as files with 4 and 4. Then three of four images are
+    returned with another image's factors, without an error.)
     """
 
     def __init__(
@@ -57,9 +57,9 @@ class MPI3D(grid.StoredGridData):
           name: One of `NAMES`.
           folder: Where the data sets are; by default the environment variable
             `DISENTANGLEMENT_LIB_DATA` or else the working directory.
-          factor_sizes: The sizes that a file may have, recognised by their
-            product; by default `PUBLISHED_SIZES`. Others serve tests, which can so
-            read small files of the same layout.
+          factor_sizes: The sizes that a file may have, recognised by their product; by
+            default `PUBLISHED_SIZES`. Tests pass others, to read small files of the
+            same layout.
 
         Raises:
           UserError: If the file is missing, damaged or not an mpi3d file.
@@ -71,7 +71,7 @@ class MPI3D(grid.StoredGridData):
         path = Path(folder, name, f"{name}.npz")
         if not path.exists() and not path.with_suffix(".npy").exists():
             raise UserError(
-                f"The data of {name} are missing: no file {path}. Get it by "
+                f"The data of {name} are missing: no file {path}. Get it with "
                 f"`dlib_download_data --dataset={name}` or from "
                 "https://github.com/rr-learning/disentanglement_dataset; "
                 f"DISENTANGLEMENT_LIB_DATA names the folder that holds {name}/ (by "
@@ -92,6 +92,6 @@ def _sizes_of(
     lengths = " or ".join(str(math.prod(sizes)) for sizes in factor_sizes)
     raise UserError(
         f"The file {path} is not an mpi3d file: these hold {lengths} images of "
-        f"{list(_IMAGE_SHAPE)} uint8, but this one holds "
-        f"{list(images.shape)} {images.dtype}; get it again."
+        f"{list(_IMAGE_SHAPE)} uint8, but this one holds {list(images.shape)} "
+        f"{images.dtype}: download it again."
     )

@@ -24,7 +24,7 @@ from disentanglement_lib.data.ground_truth import (  # isort: skip
 
 @dataclasses.dataclass(frozen=True)
 class _Downloaded:
-    """A data set that the user has to get."""
+    """A data set that the user must download."""
 
     module: str
     class_name: str
@@ -33,7 +33,7 @@ class _Downloaded:
     arguments: tuple = ()
 
     def __call__(self) -> ground_truth_data.GroundTruthData:
-        # Imported only here: what the modules import takes a second.
+        # Imported only here, because the modules' own imports take a second.
         module = importlib.import_module(f"mvhg_tf.disentanglement.data.{self.module}")
         data_class = getattr(module, self.class_name)
         prepared_name = self.downloads[0]
@@ -41,18 +41,18 @@ class _Downloaded:
             of_set = not file.endswith(".jpg")  # not a picture that is drawn over
             if is_missing(Path(file)) and not (of_set and is_prepared(prepared_name)):
                 raise UserError(
-                    f"The data of {self.class_name} are missing: no {file}. "
-                    f"Get them by `dlib_download_data {self._flags}` or from "
-                    f"{self.source}; DISENTANGLEMENT_LIB_DATA names the folder that "
-                    "holds all data (by default, the working directory). What "
-                    "tensorflow_datasets has prepared is read as well."
+                    f"The data of {self.class_name} are missing: no {file}. Get them "
+                    f"with `dlib_download_data {self._flags}` or from {self.source}; "
+                    "DISENTANGLEMENT_LIB_DATA names the folder that holds all data (by "
+                    "default, the working directory). Data prepared by "
+                    "tensorflow_datasets are found as well."
                 )
         try:
             return data_class(*self.arguments)
         except OSError as error:
             raise UserError(
-                f"The data of {self.class_name} could not be read ({error}): see to "
-                f"it that {' and '.join(data_class.files())} can be read."
+                f"The data of {self.class_name} could not be read ({error}): make "
+                f"{' and '.join(data_class.files())} readable."
             ) from error
 
     @property
@@ -79,7 +79,7 @@ _DATA_SETS: dict[str, Callable[[], ground_truth_data.GroundTruthData]] = {
     "dsprites_noshape": _dsprites("DSprites", _SPRITE_FACTORS[1:]),
     "color_dsprites": _dsprites("ColorDSprites", _SPRITE_FACTORS),
     "noisy_dsprites": _dsprites("NoisyDSprites", _SPRITE_FACTORS),
-    # Orientation is left to chance.
+    # Orientation is random.
     "abstract_dsprites": _dsprites("AbstractDSprites", [1, 2, 4, 5]),
     "scream_dsprites": _dsprites("ScreamDSprites", _SPRITE_FACTORS, scream=True),
     "smallnorb": _Downloaded(
@@ -108,7 +108,7 @@ _DATA_SETS: dict[str, Callable[[], ground_truth_data.GroundTruthData]] = {
 }
 
 NAMES = tuple(_DATA_SETS)
-# What disentanglement_lib's programs and metrics ask a data set for.
+# What disentanglement_lib's programs and metrics use of a data set.
 _INTERFACE = (
     "num_factors",
     "factors_num_values",
@@ -124,7 +124,7 @@ def names() -> list[str]:
 
 
 def register_data_set(name: str) -> Callable[[type], type]:
-    """Makes a class known as a data set of one's own: a decorator.
+    """Registers a class as a data set of your own: a decorator.
 
     ```python
     @register_data_set("sprites")
@@ -140,27 +140,27 @@ def register_data_set(name: str) -> Callable[[type], type]:
     Returns:
       A decorator of a class that can be called without arguments (gin may bind some)
       and has disentanglement_lib's `GroundTruthData` interface: `num_factors`,
-      `factors_num_values`, `observation_shape` (`[H, W, C]`),
-      `sample_factors(num, random_state)` and
-      `sample_observations_from_factors(factors, random_state)`, images in [0, 1]. Where
-      it has `factor_names`, metrics that draw show them.
+      `factors_num_values`, `observation_shape` (`[H, W, C]`), `sample_factors(num,
+      random_state)` and `sample_observations_from_factors(factors, random_state)`,
+      images in [0, 1]. If it has `factor_names`, pictures show them.
 
     Raises:
-      UserError: If the name is one of ours, or the class lacks a part of the interface.
+      UserError: If the name is taken by mvhg_tf, or the class lacks part of the
+        interface.
     """
 
     def register(data_class: type) -> type:
         lacking = [part for part in _INTERFACE if not hasattr(data_class, part)]
         if lacking:
             raise UserError(
-                f"The data set {name!r} can't be registered, as {data_class.__name__} "
-                f"has no {', '.join(lacking)}: give it what disentanglement_lib's "
-                "GroundTruthData has."
+                f"The data set {name!r} can't be registered, because "
+                f"{data_class.__name__} has no {', '.join(lacking)}: implement the "
+                "interface of disentanglement_lib's GroundTruthData."
             )
         if name in NAMES:
             raise UserError(
                 f"{name!r} is the name of a data set of mvhg_tf: register "
-                f"{data_class.__name__} under another."
+                f"{data_class.__name__} under another name."
             )
         _DATA_SETS[name] = data_class
         return data_class
@@ -174,12 +174,12 @@ def register_data_set(name: str) -> Callable[[type], type]:
 def get_named_ground_truth_data(
     name: str = gin.REQUIRED,
 ) -> ground_truth_data.GroundTruthData:
-    """Makes the data set of a name.
+    """Returns the data set of a name.
 
     Args:
-      name: One of `names()`. `npz` and `pairs` read what `npz.path` and `pairs.path`
-        name; all others but `arm3d` and `dummy_data` read files from the folder that
-        the environment variable `DISENTANGLEMENT_LIB_DATA` names.
+      name: One of `names()`. `npz` and `pairs` read the files at `npz.path` and
+        `pairs.path`. `arm3d` and `dummy_data` need no files. All others read files from
+        the folder that the environment variable `DISENTANGLEMENT_LIB_DATA` names.
 
     Returns:
       The data set. Those that TensorFlow can draw have a method
@@ -192,7 +192,7 @@ def get_named_ground_truth_data(
     if name not in names():
         raise UserError(
             f"There is no data set {name!r}; dataset.name is one of "
-            f"{', '.join(_DATA_SETS)}, or one of your own, whose module has to be "
+            f"{', '.join(_DATA_SETS)}, or one of your own, whose module must be "
             "imported (--import=MODULE)."
         )
     return _DATA_SETS[name]()

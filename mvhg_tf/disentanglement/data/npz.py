@@ -1,7 +1,7 @@
 """Opens an array of an npz file as a memory map, whatever its size.
 
-NumPy can map `.npy` files, but reads the members of an `.npz` file whole. So the
-array is copied once to a `.npy` file, as a stream, and mapped from there.
+NumPy can map `.npy` files, but reads members of an `.npz` file completely. So the array
+is streamed once to a `.npy` file, and mapped from there.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mvhg_tf.disentanglement.data import unpacked
 from mvhg_tf.runs.errors import UserError
 
 _CHUNK_BYTES = 1 << 24
-_GET_AGAIN = "get it again"
+_GET_AGAIN = "download it again"
 # What makes arrays and numbers.
 _PLAIN = {
     ("numpy", "dtype"),
@@ -36,26 +36,25 @@ def open_array(
 ) -> np.ndarray:
     """Maps an array of an npz file into memory, read-only.
 
-    The array is kept in a `.npy` file beside the npz file or, where that folder
-    can't be written to, in `$XDG_CACHE_HOME/mvhg_tf` (`~/.cache/mvhg_tf`). It is
-    made at the first call, and made anew if the npz file holds something else,
-    whatever the times of the files (see `unpacked`). The npz file may be deleted
-    afterwards.
+    The array is kept in a `.npy` file next to the npz file or, if that folder is not
+    writable, in `$XDG_CACHE_HOME/mvhg_tf` (`~/.cache/mvhg_tf`). It is created at the
+    first call, and again if the contents of the npz file change, whatever the times of
+    the files (see `unpacked`). The npz file may be deleted afterwards.
 
     Args:
       npz_path: The npz file.
       member: The array's name in it.
-      suffix: What the name of the `.npy` file ends with, in place of `.npz`; arrays
-        of one file need different ones.
+      suffix: The ending of the `.npy` file's name, in place of `.npz`; arrays of one
+        file need different endings.
       remedy: What to do about a file that can't be used.
 
     Returns:
       The array, backed by the file.
 
     Raises:
-      UserError: If neither file exists, the npz file is damaged, holds no such
-        array or one of Python objects, or no place to unpack it can be written
-        or has room.
+      UserError: If neither file exists, if the npz file is damaged or holds no such
+        array or an array of Python objects, or if there is no writable place with
+        enough space.
     """
     candidates = [
         npz_path.with_suffix(suffix),
@@ -83,15 +82,15 @@ def has_array(npz_path: Path, member: str, suffix: str, remedy: str) -> bool:
 
 
 def read_plain_object(npz_path: Path, member: str) -> Any:
-    """Reads an object of plain values and arrays, and runs no code of the file.
+    """Reads an object of plain values and arrays, without running the file's code.
 
     Args:
       npz_path: The npz file.
       member: The object's name in it.
 
     Raises:
-      UserError: If the file is damaged, holds no such object, or one that is made of
-        anything else.
+      UserError: If the file is damaged, holds no such object, or an object of other
+        parts.
     """
     with (
         _damage_explained(npz_path, _GET_AGAIN),
@@ -104,7 +103,7 @@ def read_plain_object(npz_path: Path, member: str) -> Any:
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Calls nothing that a file names but what makes NumPy's arrays and numbers."""
+    """Calls only the functions that create NumPy's arrays and numbers."""
 
     def find_class(self, module: str, name: str) -> Any:
         module = module.replace("numpy.core", "numpy._core")
@@ -114,13 +113,13 @@ class _PlainUnpickler(pickle.Unpickler):
 
 
 def _digest(npz_path: Path, member: str, remedy: str) -> bytes:
-    """Tells the contents of an npz file from others, by its directory's checksums."""
+    """A digest of the contents of an npz file, from its directory's checksums."""
     try:
         with _damage_explained(npz_path, remedy), zipfile.ZipFile(npz_path) as archive:
             members = [(e.filename, e.file_size, e.CRC) for e in archive.infolist()]
     except OSError as error:
         raise UserError(
-            f"The file {npz_path} could not be read ({error}): see to it that it can."
+            f"The file {npz_path} could not be read ({error}): make it readable."
         ) from error
     return unpacked.digest_of((member, sorted(members)))
 
@@ -133,7 +132,7 @@ def _extract(npz_path: Path, member: str, part: BinaryIO, remedy: str) -> None:
             if _read_header(source).hasobject:
                 raise UserError(
                     f"The array {member!r} of {npz_path} holds Python objects, which "
-                    f"are not read, because a file of these can run any code: {remedy}."
+                    f"are not read, because they can run arbitrary code: {remedy}."
                 )
         size = archive.getinfo(f"{member}.npy").file_size
         unpacked.check_room(npz_path, part, size)

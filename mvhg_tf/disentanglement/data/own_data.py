@@ -15,7 +15,7 @@ from mvhg_tf.runs.errors import UserError
 class OwnGrid(grid.StoredGridData):
     """One image for each combination of the factors, in any order.
 
-    Every metric and every kind of pairs can be drawn from it.
+    It supports every metric and every kind of pairs.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ def open_own_data(
 ) -> OwnGrid | image_table.ImageTable:
     """Opens the data set that gin's `npz.path` names.
 
-    The file's arrays are unpacked once, beside it, and mapped into memory.
+    The file's arrays are unpacked once, next to it, and mapped into memory.
 
     Args:
       path: Of an npz file that holds `images`, `[N, H, W, C]` with 1, 3 or 4 channels,
@@ -57,7 +57,7 @@ def open_own_data(
       factor_names: F names; by default "factor 0", "factor 1" and so on.
 
     Returns:
-      A grid, if the images are bytes and each combination is there once, or else a
+      A grid, if the images are bytes and each combination occurs once; otherwise a
       table, whose factors are drawn as they occur.
 
     Raises:
@@ -91,7 +91,7 @@ def open_own_data(
 def _rows_of_grid(factors: np.ndarray) -> np.ndarray | None:
     """The row of each combination, the last factor varying fastest, `[N]`.
 
-    None if one is missing, or there several times.
+    None if a combination is missing or repeated.
     """
     # Found without a table of all, which may be huge.
     ordered, first = np.unique(factors, axis=0, return_index=True)

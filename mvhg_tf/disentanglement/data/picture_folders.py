@@ -1,4 +1,4 @@
-"""Folders of pictures as one array, which is unpacked once and mapped into memory."""
+"""Folders of pictures as one array, which is decoded once and mapped into memory."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ def open_pictures(paths: Sequence[Path], folder: Path) -> np.ndarray:
     """Maps pictures of one size into memory: uint8 `[N, H, W, C]`.
 
     They are decoded once, to a file in `$XDG_CACHE_HOME/mvhg_tf` (`~/.cache/mvhg_tf`);
-    nothing is written beside them. Grey pictures have one channel, colours three, and
-    four with transparency.
+    nothing is written next to them. Grey pictures have one channel, colour pictures
+    three, or four with transparency.
 
     Args:
       paths: of the pictures, at least one.
       folder: that they are in, at any depth.
 
     Raises:
-      UserError: if one can't be read, or has another size or other channels than the
-        first.
+      UserError: if a picture can't be read, or differs from the first in size or
+        channels.
     """
     target = unpacked.cache_path(folder, ".pictures.npy")
     stats = [(str(path), path.stat()) for path in paths]

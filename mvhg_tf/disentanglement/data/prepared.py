@@ -1,6 +1,6 @@
 """Data sets that tensorflow_datasets has prepared on this machine.
 
-It is looked at where the library's own files are missing and the package is installed;
+They are used if the library's own files are missing and the package is installed;
 nothing is downloaded. The images are copied once, as they come, to
 `$XDG_CACHE_HOME/mvhg_tf` (`~/.cache/mvhg_tf`), and mapped into memory.
 """
@@ -57,7 +57,7 @@ class GridOrder:
         if not np.array_equal(places[self._rows], np.arange(np.prod(self.sizes))):
             raise UserError(
                 f"The data set {name} of {_PACKAGE} lacks a combination of its labels: "
-                "prepare it anew."
+                "prepare it again."
             )
         self._images = prepared.images
         self.shape, self.dtype = self._images.shape, self._images.dtype

@@ -36,11 +36,11 @@ _PREPARED_LABELS = (  # of tensorflow_datasets
 class Shapes3D(grid.StoredGridData):
     """shapes3d (Kim and Mnih 2018): 480 000 images of six factors.
 
-    The array "images" of the file that the library reads is unpacked beside it once
-    (see `npz.open_array`), 6 GB; the library holds it as 24 GB of float32.
+    The array "images" of the library's file is unpacked once, next to it (see
+    `npz.open_array`): 6 GB. The library keeps it in memory, as 24 GB of float32.
 
     Raises:
-      UserError: If the file is damaged or not that of shapes3d.
+      UserError: If the file is damaged or not the shapes3d file.
     """
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ def _sizes_of(images: np.ndarray, path: Path) -> tuple[int, ...]:
             return factors
     wanted = [*PUBLISHED_SIZES, *_IMAGE_SHAPE]
     raise UserError(
-        f"The file {path} is not that of shapes3d: its array 'images' should hold "
+        f"The file {path} is not the shapes3d file: its array 'images' should hold "
         f"{wanted} or {[math.prod(PUBLISHED_SIZES), *_IMAGE_SHAPE]} uint8, but holds "
-        f"{list(images.shape)} {images.dtype}; make it again."
+        f"{list(images.shape)} {images.dtype}: create it again."
     )

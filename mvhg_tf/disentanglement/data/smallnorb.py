@@ -1,4 +1,4 @@
-"""smallnorb: the library's class, once its files are known to be whole."""
+"""smallnorb: the library's class, after its files have been checked."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class SmallNORB(norb.SmallNORB):
             super().__init__()
         except ValueError as error:
             raise UserError(
-                f"The files of smallnorb don't fit each other ({error}); get "
+                f"The files of smallnorb don't fit each other ({error}): download "
                 f"{', '.join(self.files())} again."
             ) from error
 
@@ -66,7 +66,7 @@ class SmallNORB(norb.SmallNORB):
         found = prepared.open_prepared("smallnorb", _PREPARED_LABELS, _resized)
         self.images = found.images / np.float32(255)
         self.factor_sizes = [5, 10, 9, 18, 6]
-        self.latent_factor_indices = [0, 2, 3, 4]  # the instance is left to chance
+        self.latent_factor_indices = [0, 2, 3, 4]  # the instance is random
         self.num_total_factors = len(self.factor_sizes)
         self.index = util.StateSpaceAtomIndex(self.factor_sizes, found.labels)
         self.state_space = util.SplitDiscreteStateSpace(
@@ -84,7 +84,7 @@ class SmallNORB(norb.SmallNORB):
 
 
 def check_files(template: str) -> None:
-    """Checks that the files are whole and fit each other, by their headers.
+    """Checks that the files are complete and fit each other, by their headers.
 
     Args:
       template: The files' paths, with `{}` in place of the chunk and of the part.
@@ -102,18 +102,18 @@ def check_files(template: str) -> None:
             lengths = ", ".join(f"{p}: {s[0]}" for p, s in shapes.items())
             raise UserError(
                 f"The files {template.format(chunk, '*')} hold different numbers of "
-                f"examples ({lengths}); get them again."
+                f"examples ({lengths}): download them again."
             )
 
 
 def _shape_of(path: str, kind: _Part) -> tuple[int, ...]:
-    """The shape that the header of a file tells, if the file is as long as that."""
+    """The shape in the header of a file, if the file has that length."""
     shape, header_size = _read_header(path, kind.magic)
     expected = header_size + kind.itemsize * math.prod(shape)
     if os.path.getsize(path) != expected:
         raise UserError(
-            f"The file {path} is cut off or has been added to: it should have "
-            f"{expected} bytes, but has {os.path.getsize(path)}; get it again."
+            f"The file {path} is truncated or too long: it should have {expected} "
+            f"bytes, but has {os.path.getsize(path)}: download it again."
         )
     if len(shape) != 1 + len(kind.row) or any(
         size not in (None, actual)
@@ -122,13 +122,13 @@ def _shape_of(path: str, kind: _Part) -> tuple[int, ...]:
         wanted = ", ".join(str(size or "any") for size in (None, *kind.row))
         raise UserError(
             f"The file {path} is not one of smallnorb: it should hold [{wanted}] "
-            f"numbers, but holds {list(shape)}; get it again."
+            f"numbers, but holds {list(shape)}: download it again."
         )
     return shape
 
 
 def _read_header(path: str, magic: int) -> tuple[tuple[int, ...], int]:
-    """The shape that a file tells, and how many bytes say so."""
+    """The shape in a file's header, and the header's length in bytes."""
     with open(path, "rb") as file:
         content = file.read(4 * (2 + _LARGEST_RANK))
     words = np.frombuffer(content, "<i4", len(content) // 4).tolist()
@@ -136,7 +136,7 @@ def _read_header(path: str, magic: int) -> tuple[tuple[int, ...], int]:
     if first != magic or not 0 < rank <= len(sizes):
         raise UserError(
             f"The file {path} is damaged or not one of smallnorb (its first bytes are "
-            "not those of such a matrix); get it again, and unpack it."
+            "not those of such a matrix): download it again, and unpack it."
         )
     # With fewer than three dimensions there are still three numbers.
     return tuple(sizes[:rank]), 4 * (2 + max(3, rank))

@@ -17,12 +17,12 @@ from mvhg_tf.runs.errors import UserError
 
 
 def digest_of(contents: object) -> bytes:
-    """Tells contents from others, by what `repr` says of them."""
+    """A digest of contents, by their `repr`."""
     return hashlib.sha256(repr(contents).encode()).digest()
 
 
 def cache_path(source: Path, suffix: str) -> Path:
-    """Where what is unpacked from a file or folder belongs if not beside it.
+    """The path for data unpacked from a file or folder, if not next to it.
 
     It is in `$XDG_CACHE_HOME/mvhg_tf` (`~/.cache/mvhg_tf`).
     """
@@ -43,22 +43,22 @@ def open_unpacked(
     source: Path,
     unpack: Callable[[BinaryIO], None],
 ) -> np.ndarray:
-    """Maps an unpacked array into memory, read-only; unpacks it if it has to be.
+    """Maps an unpacked array into memory, read-only; unpacks it if necessary.
 
-    It is unpacked under another name until it is whole, by one process while others
-    wait. Behind the array the file holds the digest of what it was made from.
+    It is unpacked under a temporary name, by one process while others wait. After the
+    array, the file holds the digest of its source.
 
     Args:
-      candidates: `.npy` files, of which any may hold the array.
-      target: the one of them that is made if none does.
-      digest: of what the source holds now; None if it is gone, and any array of that
-        name serves.
+      candidates: `.npy` files that may hold the array.
+      target: the one of them to write if none does.
+      digest: of the source's current contents; None if the source is gone, and any
+        array of that name is accepted.
       source: the file or folder, for messages.
       unpack: writes the `.npy` file's bytes.
 
     Raises:
       UserError: if the source is gone and nothing was unpacked from it, or there is no
-        place to unpack it to.
+        place for the unpacked array.
     """
     for path in candidates:
         if _is_current(path, digest):
@@ -75,8 +75,8 @@ def open_unpacked(
                 os.replace(part.name, target)
     except OSError as error:
         raise UserError(
-            f"Unpacking {source} to {target} failed ({error}); see to it that the "
-            "one can be read and the other written."
+            f"Unpacking {source} to {target} failed ({error}): make the first readable "
+            "and the second writable."
         ) from error
     return _map(target)
 
@@ -88,12 +88,12 @@ def check_room(source: Path, part: BinaryIO, size: int) -> None:
     if free < size:
         raise UserError(
             f"Unpacking {source} to {folder} takes {size / 1e9:.1f} GB, but "
-            f"{free / 1e9:.1f} GB are free there; make room."
+            f"{free / 1e9:.1f} GB are free there: free some space."
         )
 
 
 def _is_current(path: Path, digest: bytes | None) -> bool:
-    """Whether a file was unpacked from contents of that digest; None: from any."""
+    """Whether a file was unpacked from contents with that digest; None: any digest."""
     if digest is None or not path.exists():
         return path.exists()
     with open(path, "rb") as file:
@@ -106,8 +106,8 @@ def _map(path: Path) -> np.ndarray:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # damage makes NumPy raise every kind
         raise UserError(
-            f"The file {path} is damaged ({error}); delete it, and it is made again "
-            "from what it was unpacked from."
+            f"The file {path} is damaged ({error}): delete it, and it will be unpacked "
+            "again."
         ) from error
 
 

@@ -79,7 +79,7 @@ def test_beats_the_usual_loss_on_digits_in_large_bags():
         ({"bags": [0.0, 0, 1, 1]}, "type float64, but must"),
         ({"bags": [0, 0, 1, 2]}, "from 0 to 2, but counts has 2 rows"),
         ({"bags": [0, 0, -1, 1]}, "from -1 to 1"),
-        ({"bags": [0, 1, 1, 1]}, "Bag 0 has 1 samples .* the sum 2"),
+        ({"bags": [0, 1, 1, 1]}, "Bag 0 has 1 samples .* sums to 2"),
         ({"counts": [[0.5, 1.5], [1, 1]]}, "whole numbers .* multiply proportions"),
         ({"counts": [[-1, 3], [1, 1]]}, "at least 0"),
         ({"counts": [[2], [2]]}, r"shape \[2, 1\], but must be \[M, K\]"),
@@ -90,7 +90,7 @@ def test_beats_the_usual_loss_on_digits_in_large_bags():
         ({"units": (8, 0)}, "A number in units is 0"),
         (
             {"network": keras.Sequential([keras.Input((1,)), keras.layers.Dense(3)])},
-            r"gives the shape \[None, 3\], but counts has 2 classes",
+            r"returns the shape \[None, 3\], but counts has 2 classes",
         ),
     ],
 )

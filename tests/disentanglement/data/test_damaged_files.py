@@ -239,7 +239,7 @@ def test_folder_with_too_few_or_too_many_cars(folder, num_cars):
     if not num_cars:
         path.unlink()
     message = assert_refused("cars3d", path.parent)
-    assert f"hold 1 files *.mat, one a car, but holds {num_cars}" in message
+    assert f"hold 1 files *.mat, one for each car, but holds {num_cars}" in message
 
 
 def test_car_without_images(folder):

@@ -80,13 +80,16 @@ def test_known_factors_and_k(tmp_path):
     ("changes", "sentence"),
     [
         ({"images_2": None}, "holds no array 'images_2', only .*store it again"),
-        ({"images_2": IMAGES[1, 1:]}, r"images_2 .*\[22, 6, 5, 3\], but both must be"),
+        (
+            {"images_2": IMAGES[1, 1:]},
+            r"images_2 .*\[22, 6, 5, 3\], but both must have",
+        ),
         ({"images_1": IMAGES[0, ..., 0]}, r"images_1 of .* is uint8 \[23, 6, 5\]"),
         ({"images_1": IMAGES[0, ..., :2]}, "1, 3 or 4 channels"),
         ({"images_1": IMAGES[0] * 1.0}, "values from 0 to 255, but floats must be in"),
         ({"images_2": IMAGES[1].astype(int)}, "images_2 of .* is int64"),
         ({"k": K[1:]}, r"k of .* is int64 \[22\], but must be integers \[23\]"),
-        ({"k": K - 9}, "from 0 on"),
+        ({"k": K - 9}, "of at least 0"),
         ({"factors_1": FACTORS[0]}, "holds no factors_2"),
         ({"factors_1": FACTORS[0], "factors_2": FACTORS[1, :, :2]}, "the same"),
         ({"factors_1": FACTORS[0], "factors_2": FACTORS[1] - 1}, "from -1"),
@@ -197,14 +200,18 @@ def _frames(folder):
     [
         (_one_view, [], "only one of the folders a and b"),
         (_unpaired, [], "a lacks 1 of the other folder's pictures, such as 2"),
-        (_alike_names, [], "ends of their names alone"),
+        (_alike_names, [], "differ only in the extension"),
         (_other_size, [], r"2\.png is 5 x 4 with 3 channels, but .*1\.png is 5 x 6"),
         (_damaged, [], r"2\.png could not be read"),
         (_sixteen_bits, [], "mode 'I;16', which is not one of"),
         (lambda folder: folder.mkdir(), [], "holds neither pictures"),
         (_frames, ["pairs.gap = 4"], "gap is 4, but must be from 1 to 3"),
         (_frames, ["pairs.gap = 0"], "gap is 0, but must be a positive integer"),
-        (_frames, ["pairs.gap = 2", "pairs.held_out = 0.5"], "leaves no pair"),
+        (
+            _frames,
+            ["pairs.gap = 2", "pairs.held_out = 0.5"],
+            "leaves one part without pairs",
+        ),
         (_frames, ["pairs.held_out = 1"], "held_out is 1, but must be at least 0"),
         (lambda folder: None, [], r"pairs.path is '.*', but .* does not exist"),
     ],
@@ -217,7 +224,7 @@ def test_folders_that_are_refused(tmp_path, fill, bindings, sentence):
 
 
 def test_what_does_not_go_together(tmp_path):
-    with pytest.raises(UserError, match="gap is 1, but .* is no folder of frames"):
+    with pytest.raises(UserError, match="gap is 1, but .* is not a folder of frames"):
         open_pairs(write(tmp_path), "pairs.gap = 1")
     one = write(tmp_path, images_1=IMAGES[0, :1], images_2=IMAGES[1, :1])
     with pytest.raises(UserError, match="leaves none of the 1 pairs"):

@@ -152,7 +152,7 @@ class TestUnpacking:
         path = _write(tmp_path, "a", {"images": np.arange(3)})
         npz.open_array(path, "images")
         path.write_bytes(b"not a zip file")
-        with pytest.raises(UserError, match=r"a\.npz is damaged .*get it again"):
+        with pytest.raises(UserError, match=r"a\.npz is damaged .*download it again"):
             npz.open_array(path, "images")
 
     def test_goes_to_the_cache_if_the_folder_is_read_only(self, tmp_path, monkeypatch):
@@ -262,7 +262,9 @@ class TestBadInput:
         changed[middle : middle + 50] = bytes(range(50))
         for damaged in (whole[: len(whole) // 2], changed, b"", b"not a zip file"):
             path.write_bytes(damaged)
-            with pytest.raises(UserError, match=r"a\.npz is damaged .*get it again"):
+            with pytest.raises(
+                UserError, match=r"a\.npz is damaged .*download it again"
+            ):
                 npz.open_array(path, "images")
             assert [p.name for p in path.parent.iterdir()] == ["a.npz"]
 

@@ -106,7 +106,7 @@ class TestMissingData:
     )
     def test_damaged_file_is_one_sentence(self, folder, name, file):
         Path(file()).write_bytes(b"PK\3\4 and nothing more")
-        with pytest.raises(UserError, match="is damaged .*get it again"):
+        with pytest.raises(UserError, match="is damaged .*download it again"):
             named_data.get_named_ground_truth_data(name)
 
 

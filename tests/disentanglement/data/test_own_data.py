@@ -85,8 +85,8 @@ def test_a_grid_and_a_table_are_told_apart(open_file):
         (lambda i, f: (i, f[1:]), "a row for each of the 24 images"),
         (lambda i, f: (i, f[:, 0]), "a column for each factor"),
         (lambda i, f: (i[:0], f[:0]), "at least one image"),
-        (lambda i, f: (i, f * 1.0), "must be integers from 0 on"),
-        (lambda i, f: (i, f - 1), "from -1. must be integers from 0 on"),
+        (lambda i, f: (i, f * 1.0), "must be integers of at least 0"),
+        (lambda i, f: (i, f - 1), "from -1. must be integers of at least 0"),
         (lambda i, f: (i, f.astype(object)), "Python objects"),
     ],
 )

@@ -145,5 +145,7 @@ def test_a_grid_with_a_hole_is_told(builders, tmp_path):
 
 
 def test_what_is_not_prepared_is_not_downloaded(builders):
-    with pytest.raises(UserError, match="missing: no .*dsprites.*What tensorflow_data"):
+    with pytest.raises(
+        UserError, match="missing: no .*dsprites.*Data prepared by tensorflow_data"
+    ):
         named_data.get_named_ground_truth_data("dsprites_full")

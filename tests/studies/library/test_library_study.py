@@ -209,7 +209,7 @@ def test_a_study_is_listed_and_printed(run_program, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (["--study=strong"], "no study 'strong': name one of unsupervised_study_v1, "),
+        (["--study=strong"], "no study 'strong': give one of unsupervised_study_v1, "),
         (["--model_num=12600"], "no model 12600 in unsupervised_study_v1: its models"),
         (["--model_num=3-1"], "'3-1', but must be a number, several as in"),
         (["--model_num=0-999999999"], "several as in"),

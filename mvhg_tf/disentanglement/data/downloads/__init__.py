@@ -1,4 +1,4 @@
-"""Gets the published data sets: what `dlib_download_data` does."""
+"""Downloads the published data sets, for `dlib_download_data`."""
 
 from mvhg_tf.disentanglement.data.downloads.catalogue import DATA_SETS, find, listing
 from mvhg_tf.disentanglement.data.downloads.getting import get

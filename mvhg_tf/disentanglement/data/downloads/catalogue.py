@@ -1,7 +1,7 @@
-"""What is published: where, how large, with which checksums and on what terms.
+"""The published files: addresses, sizes, checksums and licenses.
 
-Sizes and checksums are those that someone publishes, named beside each; where nobody
-does, there are none. (In particular nobody does for today's files of mpi3d.)
+Sizes and checksums are published ones, with their publisher; where nobody publishes
+them, there are none. (This is the case for the current files of mpi3d.)
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class PublishedFile:
 
     Attributes:
       url: Its address.
-      name: What it is called where it is published, and on a mirror.
-      saved_as: What it is called in the data set's folder; an archive (`.gz`, `.h5`)
-        is deleted there once it is unpacked.
-      num_bytes: How large it is, if that is published.
+      name: Its name where it is published, and on a mirror.
+      saved_as: Its name in the data set's folder; an archive (`.gz`, `.h5`) is deleted
+        there once it is unpacked.
+      num_bytes: Its size, if that is published.
       checksum: If one is published.
     """
 
@@ -72,9 +72,9 @@ class PublishedDataSet:
 
     Attributes:
       name: The value of `--dataset`.
-      folder: Of the data folder, where the loaders look.
+      folder: Subfolder of the data folder, where the loaders look.
       files: What is downloaded.
-      unpacked_bytes: What is made of it takes about so much room besides.
+      unpacked_bytes: The additional space that the unpacked data take, approximately.
       license: The terms, in their publisher's words where these are few.
       source: The page that describes it.
     """
@@ -258,7 +258,7 @@ def find(name: str) -> PublishedDataSet:
 
 
 def listing() -> str:
-    """What can be downloaded, for `--list`: some lines for each data set."""
+    """A list of what can be downloaded, for `--list`."""
     return "\n".join(_entry(data_set) for data_set in _DATA_SETS)
 
 
@@ -282,7 +282,7 @@ def _entry(data_set: PublishedDataSet) -> str:
 
 def _check(checksum: Checksum | None) -> str:
     if checksum is None:
-        return "no checksum is published; it must be whole and of the right shape"
+        return "no checksum is published; it must be complete and of the right shape"
     return f"{checksum.kind} checksum, published by {checksum.publisher}"
 
 

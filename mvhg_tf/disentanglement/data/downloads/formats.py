@@ -1,4 +1,4 @@
-"""Makes what the loaders read of what is downloaded, and checks it as they do."""
+"""Converts downloads to the files that the loaders read, and checks them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _IMAGES_AT_A_TIME = 1000  # where an array says nothing of its chunks
 
 
 def unpack(data_set: PublishedDataSet, folder: Path) -> None:
-    """Unpacks the archives of a data set to files beside them.
+    """Unpacks the archives of a data set to files next to them.
 
     Args:
       data_set: The data set.
@@ -48,7 +48,7 @@ def unpack(data_set: PublishedDataSet, folder: Path) -> None:
 
 
 def check(data_set: PublishedDataSet, folder: Path) -> None:
-    """Checks the files of a data set by their loader; converts what it maps to memory.
+    """Checks the files of a data set with their loader; converts mapped arrays.
 
     Args:
       data_set: The data set.
@@ -71,7 +71,7 @@ def _unpack_gzip(archive: Path) -> None:
 
 
 def _unpack_cars(archive: Path) -> None:
-    """Takes the cars out of the archive, whatever folder it would put them into."""
+    """Extracts the cars from the archive, whatever their folder there."""
     with _reading(archive) as source, tarfile.open(fileobj=source, mode="r|gz") as tar:
         for member in tar:
             _check_stays_inside(archive, member)
@@ -90,9 +90,8 @@ def _check_stays_inside(archive: Path, member: tarfile.TarInfo) -> None:
         tarfile.data_filter(member, str(archive.parent))
     except tarfile.FilterError as error:
         raise UserError(
-            f"The archive {archive.name} holds {member.name!r}, which would lead out "
-            f"of the folder that it is unpacked to ({error}): get it from where it is "
-            "published."
+            f"The archive {archive.name} holds {member.name!r}, which lies outside the "
+            f"folder that it is unpacked to ({error}): download it from its publisher."
         ) from error
 
 
@@ -157,7 +156,7 @@ def _damage_explained(archive: Path) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise UserError(
-            f"The archive {archive.name} is damaged ({error}): get it again."
+            f"The archive {archive.name} is damaged ({error}): download it again."
         ) from error
 
 

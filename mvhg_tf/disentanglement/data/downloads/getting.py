@@ -1,7 +1,8 @@
-"""Gets a data set: downloads, unpacks, checks and only then puts it where it belongs.
+"""Gets a data set: downloads, unpacks and checks it, and then moves it into place.
 
-All of it is made in `<directory>/download.part/<folder>`, where an unfinished download
-waits for the next call. The folder that the loaders read appears whole, in one step.
+All work happens in `<directory>/download.part/<folder>`, where an unfinished download
+is kept for the next call. The folder that the loaders read appears complete, in one
+step.
 """
 
 from __future__ import annotations
@@ -35,21 +36,21 @@ def get(
     base_url: str | None = None,
     overwrite: bool = False,
 ) -> tuple[Path, bool]:
-    """Gets a data set, unless it is there.
+    """Gets a data set, unless it is already there.
 
     Args:
       name: One of `catalogue.DATA_SETS`.
       directory: The folder of all data; by default where the loaders look.
       base_url: A mirror: the address of a folder that holds the published files. By
-        default each comes from where it is published.
-      overwrite: Whether what is there is replaced, once there is something new.
+        default each file comes from its publisher.
+      overwrite: Whether an existing data set is replaced, once the new one is complete.
 
     Returns:
       The data set's folder, and whether it was there already.
 
     Raises:
-      UserError: If it can't be had. What has arrived is kept for the next call, unless
-        it is damaged; the folder itself is as it was.
+      UserError: If the download fails. What has arrived is kept for the next call,
+        unless it is damaged; the folder itself is unchanged.
     """
     data_set = catalogue.find(name)
     prefix = None if base_url is None else _checked_prefix(base_url)
@@ -100,9 +101,9 @@ def _check_present(data_set: PublishedDataSet, folder: Path) -> None:
         _formats().check(data_set, folder)
     except (UserError, OSError) as error:
         raise UserError(
-            f"The folder {folder} is there, but {data_set.name} can't be read from it "
-            f"({str(error).rstrip('.')}): --overwrite gets it anew, or give another "
-            "--directory."
+            f"The folder {folder} exists, but {data_set.name} can't be read from it "
+            f"({str(error).rstrip('.')}): use --overwrite to download it again, or "
+            "give another --directory."
         ) from error
 
 
@@ -114,7 +115,7 @@ def _formats() -> types.ModuleType:
 
 @contextlib.contextmanager
 def _staging(directory: Path, data_set: PublishedDataSet) -> Iterator[Path]:
-    """The folder where the data set is made, for this process alone."""
+    """The folder in which this process alone prepares the data set."""
     staging = directory / STAGING / data_set.folder
     try:
         staging.mkdir(parents=True, exist_ok=True)
@@ -127,8 +128,8 @@ def _staging(directory: Path, data_set: PublishedDataSet) -> Iterator[Path]:
     try:
         if not _is_alone(lock, staging):
             raise UserError(
-                f"Another download of {data_set.name} to {directory} is under way: "
-                "wait for its end, or give another --directory."
+                f"Another download of {data_set.name} to {directory} is running: wait "
+                "for it to end, or give another --directory."
             )
         yield staging
     finally:
@@ -141,7 +142,7 @@ def _staging(directory: Path, data_set: PublishedDataSet) -> Iterator[Path]:
 
 
 def _is_alone(lock: int, staging: Path) -> bool:
-    """Whether no other process is at work there. A killed one lets go of its lock."""
+    """Whether no other process is working there. A killed process releases its lock."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # A process that has just finished has given the folder its name.
@@ -163,13 +164,13 @@ def _room_besides(
 
 
 def _prepare(data_set: PublishedDataSet, staging: Path) -> None:
-    """Unpacks and checks; deletes what turns out to be of no use."""
+    """Unpacks and checks; deletes what turns out to be unusable."""
     free = shutil.disk_usage(staging).free
     if free < data_set.unpacked_bytes:
         raise UserError(
             f"Unpacking {data_set.name} takes {gigabytes(data_set.unpacked_bytes)}, "
-            f"but {gigabytes(free)} are free in {staging}: make room, and run this "
-            "again, which goes on from there."
+            f"but {gigabytes(free)} are free in {staging}: free some space and run "
+            "this again, which continues from there."
         )
     try:
         _formats().unpack(data_set, staging)
@@ -179,19 +180,19 @@ def _prepare(data_set: PublishedDataSet, staging: Path) -> None:
         # A file that is damaged is an OSError too, but one without a number.
         if getattr(error.__cause__ or error, "errno", None) is not None:
             raise UserError(
-                f"Unpacking {data_set.name} in {staging} failed ({reason}): make room "
-                "there, or see to it that it can be written to, and run this again, "
-                "which goes on from there."
+                f"Unpacking {data_set.name} in {staging} failed ({reason}): free some "
+                "space there or make it writable, and run this again, which continues "
+                "from there."
             ) from error
         shutil.rmtree(staging)
         raise UserError(
-            f"What was downloaded is not {data_set.name} as it is published, and was "
-            f"deleted ({reason}): run this again, or give another --base_url."
+            f"The download is not {data_set.name} as published, and was deleted "
+            f"({reason}): run this again, or give another --base_url."
         ) from error
 
 
 def _put_in_place(staging: Path, folder: Path) -> None:
-    """Gives the data set's folder its name, in place of an earlier one."""
+    """Moves the data set's folder into place, replacing an earlier one."""
     replaced = staging.with_name(f"{folder.name}.replaced")
     try:
         _remove(replaced)  # of a run that was killed right here
@@ -201,8 +202,8 @@ def _put_in_place(staging: Path, folder: Path) -> None:
         _remove(replaced)
     except OSError as error:
         raise UserError(
-            f"{folder} can't be put in its place ({error.strerror}): see to it that "
-            f"{folder.parent} can be written to, and run this again."
+            f"{folder} can't be moved into place ({error.strerror}): make "
+            f"{folder.parent} writable, and run this again."
         ) from error
 
 

@@ -1,9 +1,9 @@
-"""Downloads a file, goes on with what an earlier try left, and checks it.
+"""Downloads a file, resuming what an earlier try left, and checks it.
 
-The bytes go to `<target>.part`, which becomes `<target>` once it is whole and has the
-published size and checksum. Beside it, `<target>.part.json` says of which version of
-the file they are (its entity tag or time, RFC 9110), so that a rest is only ever put
-to the beginning of the same version.
+The bytes go to `<target>.part`, which becomes `<target>` once it is complete and has
+the published size and checksum. Next to it, `<target>.part.json` says which version of
+the file they belong to (its entity tag or time, RFC 9110), so that only parts of the
+same version are joined.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ _PASSING = (429, 500, 502, 503, 504)  # answers that may be others a moment late
 
 
 def fetch(file: PublishedFile, url: str, target: Path, room_besides: int = 0) -> None:
-    """Downloads a file, unless an earlier call has.
+    """Downloads a file, unless an earlier call has done so.
 
     Args:
       file: What is published of it.
       url: Where it is downloaded from.
       target: Where it goes, in a folder that exists.
-      room_besides: Bytes that will be needed in that folder besides the file.
+      room_besides: Bytes that will be needed in that folder in addition to the file.
 
     Raises:
-      UserError: If it can't be had, or is not what is published. What has arrived is
-        kept for the next call unless it is of no use.
+      UserError: If the download fails, or the file is not the published one. What has
+        arrived is kept for the next call unless it is unusable.
     """
     if target.exists():
         return
@@ -58,13 +58,13 @@ def fetch(file: PublishedFile, url: str, target: Path, room_besides: int = 0) ->
     except OSError as error:
         raise UserError(
             f"Writing {file.name} to {target.parent} stopped at "
-            f"{gigabytes(part.num_bytes)} ({error}): make room there, or see to it "
-            "that it can be written to, and run this again, which goes on from there."
+            f"{gigabytes(part.num_bytes)} ({error}): free some space there or make it "
+            "writable, and run this again, which continues from there."
         ) from error
 
 
 class _Part:
-    """The bytes of a file that have arrived, and of which version they are."""
+    """The bytes of a file that have arrived, and the version they belong to."""
 
     def __init__(self, target: Path, url: str):
         self.url = url
@@ -96,7 +96,7 @@ class _Part:
         return self.version.total is not None and self.num_bytes == self.version.total
 
     def start(self, version: _Version) -> None:
-        """Begins anew, with another version."""
+        """Starts again, with another version."""
         self.discard()
         self.version = version
         record = {"url": self.url, **dataclasses.asdict(version)}
@@ -124,7 +124,7 @@ class _Part:
 
 @dataclasses.dataclass(frozen=True)
 class _Version:
-    """What tells one version of a file from another.
+    """What distinguishes one version of a file from another.
 
     Attributes:
       validator: Its strong entity tag, or else when it was modified.
@@ -166,15 +166,15 @@ def _receive_all(file: PublishedFile, part: _Part, room_besides: int) -> None:
             most = max(most, part.num_bytes)
             if failures == _ATTEMPTS:
                 raise UserError(
-                    f"The line to {part.url} breaks again and again after "
+                    f"The connection to {part.url} keeps breaking after "
                     f"{gigabytes(most)} ({_reason(error)}): run this again later, "
-                    "which goes on from there."
+                    "which continues from there."
                 ) from error
             time.sleep(_PAUSE * 2**failures)
 
 
 def _session() -> requests.Session:
-    """A session that asks again where the line or the server fails for a moment."""
+    """A session that retries if the connection or the server fails for a moment."""
     retry = urllib3.Retry(
         total=_ATTEMPTS - 1,
         status_forcelist=_PASSING,
@@ -201,7 +201,7 @@ def _ask(session: requests.Session, part: _Part) -> requests.Response:
         return session.get(part.url, headers=headers, stream=True, timeout=_TIMEOUTS)
     except (requests.RequestException, ValueError) as error:
         raise UserError(
-            f"{part.url} can't be reached ({_reason(error)}): see to the network or "
+            f"{part.url} can't be reached ({_reason(error)}): check the network or "
             "give another --base_url, and run this again."
         ) from error
 
@@ -210,8 +210,8 @@ def _begin(response: requests.Response, file: PublishedFile, part: _Part) -> boo
     """Makes the part ready for an answer's body.
 
     Returns:
-      False if the answer is a rest that doesn't fit what has arrived, which is then
-      of no use: the whole file must be asked for.
+      False if the answer is a remainder that doesn't fit what has arrived: the whole
+      file must be requested.
 
     Raises:
       UserError: If the answer is not the file.
@@ -228,18 +228,19 @@ def _begin(response: requests.Response, file: PublishedFile, part: _Part) -> boo
     version = _Version.of(response)
     if status != requests.codes.ok:
         raise UserError(
-            f"{part.url} can't be had (the answer is {status} {response.reason}): give "
-            "--base_url, the address of a folder that holds it."
+            f"{part.url} can't be downloaded (the answer is {status} "
+            f"{response.reason}): give --base_url, the address of a folder that holds "
+            "it."
         )
     if response.headers.get("Content-Type", "").startswith("text/html"):
         raise UserError(
-            f"{part.url} is a web page and not the file: look at it in a browser, or "
-            "give another --base_url."
+            f"{part.url} is a web page and not the file: open it in a browser, or give "
+            "another --base_url."
         )
     if None not in (file.num_bytes, version.total) and version.total != file.num_bytes:
         raise UserError(
-            f"{part.url} has {version.total} bytes, but {file.name} as it is published "
-            f"has {file.num_bytes}: give another --base_url."
+            f"{part.url} has {version.total} bytes, but {file.name} as published has "
+            f"{file.num_bytes}: give another --base_url."
         )
     part.start(version)
     return True
@@ -266,16 +267,16 @@ def _check_room(part: _Part, room_besides: int) -> None:
         if not part.num_bytes:
             part.discard()
         raise UserError(
-            f"Getting {part.url} takes {gigabytes(needed)}, what is made of it "
-            f"included, but {gigabytes(free)} are free in {part.path.parent}: make "
-            "room, or give another --directory."
+            f"Getting {part.url} takes {gigabytes(needed)}, unpacked data included, "
+            f"but {gigabytes(free)} are free in {part.path.parent}: free some space, "
+            "or give another --directory."
         )
 
 
 def _append(
     response: requests.Response, file: PublishedFile, part: _Part
 ) -> Exception | None:
-    """Appends an answer's body to the part; returns what broke the line, if it did."""
+    """Appends an answer's body to the part; returns a connection's error, if any."""
     progress = tqdm(
         desc=file.name,
         initial=part.num_bytes,
@@ -302,13 +303,13 @@ def _check(file: PublishedFile, part: _Part) -> None:
     if file.num_bytes not in (None, num_bytes):
         fault = f"has {num_bytes} bytes, but should have {file.num_bytes}"
     elif file.checksum and not file.checksum.fits(part.path):
-        fault = f"has another {file.checksum.kind} checksum than it should"
+        fault = f"has the wrong {file.checksum.kind} checksum"
     else:
         return
     part.discard()
     raise UserError(
-        f"What came from {url} is not {file.name} as it is published (it {fault}), "
-        "and was deleted: run this again, or give another --base_url."
+        f"The download from {url} is not {file.name} as published (it {fault}), and "
+        "was deleted: run this again, or give another --base_url."
     )
 
 

@@ -346,7 +346,9 @@ class TestDirectory:
     def test_is_the_working_directory(self, download, tmp_path, monkeypatch):
         monkeypatch.delenv("DISENTANGLEMENT_LIB_DATA")
         monkeypatch.chdir(tmp_path)
-        assert download("--dataset=scream") == (0, "scream is in scream.\n")
+        code, said = download("--dataset=scream")
+        assert code == 0 and said.startswith("scream is in scream.\n")
+        assert "export" not in said
         assert files_in(tmp_path) == ["scream/scream.jpg"]
 
     def test_can_not_be_made(self, download, tmp_path):
@@ -357,7 +359,7 @@ class TestDirectory:
     def test_of_another_download(self, download, folder):
         scream = catalogue.DATA_SETS["scream"]
         with getting._staging(folder, scream):
-            assert_refused(download("--dataset=scream"), "is under way")
+            assert_refused(download("--dataset=scream"), "is running")
         assert download("--dataset=scream")[0] == 0
 
 
@@ -373,7 +375,9 @@ class TestWhatIsThere:
 
     def test_is_refused_if_damaged(self, download, server, earlier, folder):
         outcome = download("--dataset=mpi3d_toy")
-        assert_refused(outcome, str(earlier), "is damaged", "--overwrite gets it anew")
+        assert_refused(
+            outcome, str(earlier), "is damaged", "--overwrite to download it again"
+        )
         assert earlier.read_bytes() == b"half of it"
         assert not server.requests
 
@@ -446,7 +450,7 @@ class TestWrongFiles:
         content[len(content) // 2] ^= 1
         server.files[f"/{file}"] = bytes(content)
         outcome = download(f"--dataset={name}")
-        assert_refused(outcome, file, "checksum than it should", "deleted")
+        assert_refused(outcome, file, "has the wrong", "deleted")
         assert not (folder / catalogue.DATA_SETS[name].folder).exists()
 
     @pytest.fixture
