@@ -36,11 +36,14 @@ def find(path: str) -> str:
 
     Args:
       path: of a file, where `~` is the user's home; if there is no such file, the name
-        of one that comes with mvhg_tf.
+        of one that comes with mvhg_tf, also as it is called in a clone:
+        "gin_configs/metrics/mig.gin".
     """
     path = os.path.expanduser(path)
-    ours = os.path.join(FOLDER, path)
-    return ours if not os.path.exists(path) and os.path.isfile(ours) else path
+    if os.path.exists(path):
+        return path
+    ours = (os.path.join(folder, path) for folder in (FOLDER, FOLDER.parent))
+    return next(filter(os.path.isfile, ours), path)
 
 
 def short_name(path: str) -> str:
@@ -57,4 +60,7 @@ def find_all(pattern: str) -> list[str]:
         our files.
     """
     pattern = os.path.expanduser(pattern)
-    return sorted(glob.glob(pattern) or glob.glob(os.path.join(FOLDER, pattern)))
+    for folder in ("", FOLDER, FOLDER.parent):
+        if found := glob.glob(os.path.join(folder, pattern)):
+            return sorted(found)
+    return []

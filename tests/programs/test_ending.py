@@ -189,6 +189,8 @@ def test_our_gin_files_are_named_shortly(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     ours = gin_files.find("metrics/mig.gin")
     assert gin_files.short_name(ours) == "metrics/mig.gin"
+    assert gin_files.find("gin_configs/metrics/mig.gin") == ours
+    assert ours in gin_files.find_all("gin_configs/metrics/*.gin")
     assert gin_files.short_name("/x/mig.gin") == "/x/mig.gin"
     (tmp_path / "metrics").mkdir()
     (tmp_path / "metrics" / "mig.gin").touch()  # hides ours
