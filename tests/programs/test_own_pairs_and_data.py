@@ -157,7 +157,7 @@ def test_models_that_these_pairs_are_not_for(run):
     said = run(
         "dlib_train", "--model_dir=m", *flags(NETWORKS + LABELVAE + PAIRS), code=2
     )
-    assert "LabelVAE has to know a factor that differs" in said
+    assert "LabelVAE needs a factor that differs" in said
     run("dlib_train", "--model_dir=v", *flags(NETWORKS + VAE + PAIRS))
     assert load_model("v").observation_shape == (6, 5, 1)
 

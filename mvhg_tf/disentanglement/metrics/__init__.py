@@ -1,1 +1,1 @@
-"""Evaluation metrics beside disentanglement_lib's own."""
+"""Evaluation metrics in addition to disentanglement_lib's own."""

@@ -1,11 +1,11 @@
-"""Gradient boosted trees for the metrics: scikit-learn's, in less time.
+"""Gradient boosted trees for the metrics: scikit-learn's, but faster.
 
 For a factor of K values scikit-learn's `GradientBoostingClassifier` grows K trees in
 each of 100 rounds, one after another, and sorts the points anew along each feature in
-each node of each tree. But the points are always the same: here they are sorted once,
-a node's points are taken out of its parent's, which keeps them in order, and all places
-where a node could be split are compared by one running sum. The trees of a round don't
-depend on each other; they grow side by side on the cores.
+each node of each tree. But the points are always the same. Here they are sorted once, a
+node's points are filtered from its parent's, which keeps them in order, and all
+possible splits of a node are compared with one running sum. The trees of a round are
+independent and grow in parallel on the cores.
 
 The splits, and so the scores, are scikit-learn's: the greedy exact search of Friedman,
 "Greedy Function Approximation: A Gradient Boosting Machine" (2001), algorithm 6.
@@ -79,7 +79,7 @@ class GradientBoostingClassifier(ClassifierMixin, BaseEstimator):
         if num_classes < 2:
             raise UserError(
                 f"All {len(codes)} training points have the same value of a factor, so "
-                "there is nothing to predict: give more points, or another data set."
+                "there is nothing to predict: use more points, or another data set."
             )
         priors = np.bincount(codes) / len(codes)
         if num_classes == 2:
@@ -298,7 +298,7 @@ def _checked(X: np.ndarray) -> np.ndarray:
     finite = np.isfinite(points)
     if not finite.all():
         raise UserError(
-            f"Of {finite.size} numbers of a representation {(~finite).sum()} are not "
+            f"{(~finite).sum()} of {finite.size} numbers of a representation are not "
             "finite: use a model whose training did not diverge."
         )
     return points

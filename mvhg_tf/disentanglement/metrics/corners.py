@@ -1,8 +1,8 @@
-"""The library's metrics where they are undefined: said in one sentence.
+"""Explains in one sentence where the library's metrics are undefined.
 
 What a metric can't do with a data set and a representation is found before any work is
-done. What only its own computation finds, such as a value that a small sample lacks, is
-told then.
+done. What only its own computation finds, such as a value missing from a small sample,
+is reported then.
 """
 
 import math
@@ -64,22 +64,22 @@ def check(
         least += gin_config.query(f"{name}.num_factors_to_remove", 0)
     if num_latent is not None and num_latent < least:
         raise UserError(
-            f"@{name} of {_number(num_latent, 'latent')} is undefined, as it needs "
-            f"{least} or more: take another metric"
-            f"{', or remove fewer' if least > 2 else ''}."
+            f"@{name} of {_number(num_latent, 'latent')} is undefined, because it "
+            f"needs {least} or more: use another "
+            f"metric{', or remove fewer' if least > 2 else ''}."
         )
     sizes = list(dataset.factors_num_values)
     if name in _TWO_FACTORS and len(sizes) < 2:
         raise UserError(
-            f"@{name} of {_number(len(sizes), 'factor')} is undefined, as it needs 2 "
-            "or more: take another metric."
+            f"@{name} of {_number(len(sizes), 'factor')} is undefined, because it "
+            "needs 2 or more: use another metric."
         )
     constant = [i for i, size in enumerate(sizes) if size < 2]
     if constant and name in _TWO_VALUES:
         names = getattr(dataset, "factor_names", None) or range(len(sizes))
         raise UserError(
-            f"@{name} is undefined, as the factor {names[constant[0]]!r} has one value "
-            "only: leave the factor out of the data, or take another metric."
+            f"@{name} is undefined, because the factor {names[constant[0]]!r} has only "
+            "one value: leave the factor out of the data, or use another metric."
         )
 
 
@@ -90,7 +90,7 @@ def _number(num: int, noun: str) -> str:
 def scores_of(
     evaluation_fn: Callable, dataset: GroundTruthData, scored: object, **arguments: Any
 ) -> dict[str, object]:
-    """What a metric gives; what is undefined is said on stderr.
+    """The scores of a metric; reports on stderr what is undefined.
 
     `num_active_dims` of IRS is the number of latents that vary; in the library it is
     the sum of all their values.
@@ -124,7 +124,7 @@ def scores_of(
         name = evaluation_fn.__name__.removeprefix("compute_")
         raise UserError(
             f"@{name} is undefined for this model and these data "
-            f"({message_of(error).rstrip('.')}): take more examples (such as "
+            f"({message_of(error).rstrip('.')}): use more examples (such as "
             f"{name}.num_train), or another metric."
         ) from error
     finally:

@@ -1,4 +1,4 @@
-"""Pairs of a data set as a model encodes and divides them."""
+"""Pairs of a data set, as encoded and divided by a model."""
 
 from typing import Any, NamedTuple, Protocol
 

@@ -10,8 +10,8 @@ from sklearn import linear_model
 class LogisticRegressionCV(linear_model.LogisticRegressionCV):
     """scikit-learn's, whose strength is chosen by accuracy.
 
-    That was scikit-learn's default when the metrics were made; it is to change, and
-    scikit-learn says so at each of the thousands of fits.
+    That was scikit-learn's default when the metrics were written. It is going to
+    change, and scikit-learn warns about that at each of thousands of fits.
 
     Args:
       Cs: how many strengths of regularisation are tried.

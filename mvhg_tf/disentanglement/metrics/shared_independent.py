@@ -42,30 +42,30 @@ def compute_shared_independent(
     """Scores the split of the latents of pairs into shared and independent ones.
 
     For each factor, scikit-learn's logistic regressions predict its value from the
-    shared part of the representation, and from the independent part of each view.
-    The regression on the shared part is tested on the pairs that share the factor,
-    those on the independent parts on the pairs that don't: in other pairs the part
-    isn't meant to know the factor (and two views that differ give a shared part no
-    value to predict). The scores are balanced accuracies, adjusted
-    so that 0 is chance and 1 is perfect, averaged over the factors. Beside the shared
-    part's stands what all latents together, averaged over both views, know of the
-    shared factors: the difference is what the division costs.
+    shared part of the representation, and from the independent part of each view. The
+    regression on the shared part is tested on the pairs that share the factor, those on
+    the independent parts on the pairs that don't: in other pairs the part isn't meant
+    to know the factor (and two views that differ give a shared part no value to
+    predict). The scores are balanced accuracies, adjusted so that 0 is chance and 1 is
+    perfect, averaged over the factors. The accuracy of all latents together on the
+    shared factors, averaged over both views, is given for comparison: the difference is
+    the cost of the division.
 
-    Which latents belong to a part varies from pair to pair, but a regression needs
-    an input of fixed size. Of that, and of what it is trained on, there are two forms.
-    In "matched", it is trained on the kind of pairs that it is tested on, and gets 2d
-    numbers: the posterior means, standardised on the training pairs, with zeros for
-    the latents that aren't in the part; and the mask of those that are. The zero is
-    the average value, and the mask lets the regression have an offset for it, so that
-    absent and average differ. In "paper", C.2.5 read literally, it is trained on
-    all pairs (where a shared part is to name the factor of the first view, also if the
-    second view's differs), and gets d numbers, the posterior means as they are, with
-    zeros for the latents that aren't in the part.
+    Which latents belong to a part varies from pair to pair, but a regression needs an
+    input of fixed size. There are two protocols for the input and the training pairs.
+    In "matched", the regression is trained on the kind of pairs that it is tested on.
+    Its input are 2d numbers: the posterior means, standardised on the training pairs,
+    with zeros for latents outside the part; and the mask of the latents in the part.
+    Zero is the average value, and the mask allows an offset, so that absent and average
+    values differ. In "paper", C.2.5 read literally, the regression is trained on all
+    pairs (a shared part must predict the factor of the first view, even if the second
+    view's differs). Its input are d numbers: the unscaled posterior means, with zeros
+    for latents outside the part.
 
-    The number of shared latents is s_hat = d - k_hat. There are two numbers to
-    compare it with, as there are d latents but F factors: s = d - k, the number of
-    latents that would be shared if each factor had one latent ("latent space"), and
-    s = F - k, the number of shared factors ("factor space"). Both errors are given.
+    The number of shared latents is s_hat = d - k_hat. There are two numbers to compare
+    it with, because there are d latents but F factors: s = d - k, the number of latents
+    that would be shared if each factor had one latent ("latent space"), and s = F - k,
+    the number of shared factors ("factor space"). Both errors are given.
 
     Args:
       ground_truth_data: a disentanglement_lib `GroundTruthData`.

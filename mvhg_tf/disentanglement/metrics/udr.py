@@ -1,10 +1,10 @@
-"""Unsupervised disentanglement ranking: which of several models is disentangled best.
+"""Unsupervised disentanglement ranking (UDR) of several models.
 
 Duan et al., "Unsupervised Model Selection for Variational Disentangled Representation
-Learning" (ICLR 2020): models that found the factors agree with one another, up to
-the order and the sign of the latents; entangled ones each have mixtures of their own.
-So a model's score is how one-to-one its latents are with those of the others. No
-label is looked at.
+Learning" (ICLR 2020): models that found the factors agree with one another, up to the
+order and the sign of the latents, while entangled models each have their own mixtures.
+So a model's score measures how close its latents are to a one-to-one match with those
+of the others. It needs no labels.
 
 The names and the scores are disentanglement_lib's (`evaluation/udr`, which its wheel
 lacks). Here a model's regressions on all others are one.
@@ -29,7 +29,7 @@ from mvhg_tf.runs.limits import PositiveInt
 Encoder = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 _PENALTY = 0.1  # of the Lasso
-# A latent that says less is no predictor, whatever the threshold of the filter is.
+# A latent with less information is no predictor, whatever the filter's threshold.
 _SILENT_KL = 0.01  # nats
 
 
@@ -48,7 +48,7 @@ def compute_udr_sklearn(
     include_raw_correlations: bool = True,
     kl_filter_threshold: float = 0.01,
 ) -> dict[str, object]:
-    """Scores each of M models, of d latents each, by its likeness to the others.
+    """Scores each of M models, with d latents each, by its agreement with the others.
 
     Args:
       ground_truth_data: the data set, of which only images are drawn.
@@ -75,7 +75,7 @@ def compute_udr_sklearn(
     if num_data_points % batch_size:
         raise UserError(
             f"udr_sklearn.num_data_points is {num_data_points}, but must be a multiple "
-            f"of udr_sklearn.batch_size, which is {batch_size}: bind one to another."
+            f"of udr_sklearn.batch_size, which is {batch_size}: change one of them."
         )
     points, divergences = _encode(
         ground_truth_data,
@@ -161,8 +161,8 @@ def check_number(num_models: int) -> None:
     """Raises a UserError for fewer models than can be compared."""
     if num_models < 2:
         raise UserError(
-            f"A ranking compares models, but only {num_models} was given: give two or "
-            "more."
+            f"A ranking compares models, but only {num_models} was given: give at "
+            "least two."
         )
 
 
@@ -182,7 +182,7 @@ def _encode(
     if len(widths) > 1:
         raise UserError(
             f"The models have {' and '.join(map(str, widths))} latents: rank models "
-            "with equally many."
+            "with the same number of latents."
         )
     models = list(zip(*batches, strict=True))
     points = [np.concatenate([mean for mean, _ in model]) for model in models]

@@ -1,7 +1,7 @@
-"""Scores that need no factor: of pairs of one's own, or of any data set.
+"""Scores that need no factors: for pairs of your own, or any data set.
 
-Each takes what `evaluation.evaluation_fn` is given: the data set, of listed pairs those
-that are held out; a `Representation`; and a random state.
+Each takes the arguments of an `evaluation.evaluation_fn`: the data set (for listed
+pairs, the held-out ones), a `Representation` and a random state.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ from mvhg_tf.runs.limits import PositiveInt
 
 
 class Representation(PairRepresentation, Protocol):
-    """What these scores ask of a model, see `steps.saved_model.Representation`."""
+    """What these scores use of a model; see `steps.saved_model.Representation`."""
 
     def require(self, *signatures: str) -> None:
         """Makes sure that the model has these signatures."""
@@ -54,7 +54,7 @@ def held_out_elbo(
     num_test: PositiveInt = 5000,
     batch_size: PositiveInt = 64,
 ) -> dict[str, object]:
-    """The evidence lower bound of images that were not trained on, and its parts.
+    """The evidence lower bound of held-out images, and its parts.
 
     Args:
       ground_truth_data: the data set.
@@ -162,7 +162,7 @@ def latents_in_use(
     num_test: PositiveInt = 5000,
     batch_size: PositiveInt = 64,
 ) -> dict[str, object]:
-    """Which latents carry information on an image: half a nat or more.
+    """Which latents carry information about an image: half a nat or more.
 
     Args:
       ground_truth_data: the data set.

@@ -1,1 +1,1 @@
-"""Autoencoders by what they learn from: pairs, images alone, or a few labels too."""
+"""Autoencoders that learn from pairs, from images alone, or also from a few labels."""

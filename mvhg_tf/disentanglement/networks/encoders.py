@@ -72,12 +72,12 @@ def num_strided_layers(observation_shape: Shape, part: str, name: str) -> int:
       name: of the network.
 
     Raises:
-      UserError: if it can't serve such images.
+      UserError: if it can't handle such images.
     """
     height, width, _ = observation_shape
     if not LEAST_PIXELS <= min(height, width) <= max(height, width) <= MOST_PIXELS:
         raise UserError(
-            f"@{name} serves images of {LEAST_PIXELS} to {MOST_PIXELS} pixels a side, "
+            f"@{name} takes images of {LEAST_PIXELS} to {MOST_PIXELS} pixels a side, "
             f"but the data set's are {height} x {width}: resize the images, or bind "
             f"{part}.{part}_fn = @fc_{part}."
         )

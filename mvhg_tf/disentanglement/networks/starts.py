@@ -30,15 +30,15 @@ def start_networks(
 ) -> None:
     """Sets the weights of a new encoder and decoder.
 
-    With "library" they stay as Keras drew them: Glorot's uniform law and biases of 0,
-    as in disentanglement_lib. Signals shrink from layer to layer then: the logits that
-    @deconv_decoder gives of two latents hardly differ, so that latents learn slowly,
-    and some never come into use. With "he" signals keep their scale (He et al. 2015):
-    the weights of hidden layers are normal with variance 2 / fan_in, or 1 / fan_in
-    where the activation is not a rectifier. The fan of a transposed convolution is
-    what one of its outputs sums, 4 C_in of a kernel of 4 and a stride of 2. The
-    encoder's means have variance 1 / fan_in. Its log variances and the decoder's last
-    layer have a tenth of that; its bias makes every image the mean colour.
+    With "library" they stay as initialised by Keras: Glorot's uniform law and biases of
+    0, as in disentanglement_lib. Signals then shrink from layer to layer: the logits of
+    @deconv_decoder hardly differ between latents, so latents learn slowly, and some are
+    never used. With "he" signals keep their scale (He et al. 2015): the weights of
+    hidden layers are normal with variance 2 / fan_in, or 1 / fan_in where the
+    activation is not a rectifier. The fan of a transposed convolution is what one of
+    its outputs sums, 4 C_in of a kernel of 4 and a stride of 2. The encoder's means
+    have variance 1 / fan_in. Its log variances and the decoder's last layer have a
+    tenth of that; its bias makes every image the mean colour.
 
     Layers other than dense ones and convolutions stay as they are.
 

@@ -51,8 +51,8 @@ def check_sizes(factor_sizes: Sequence[int] | np.ndarray, most_relations: int) -
     if min(factor_sizes) < 2 or len(factor_sizes) < most_relations:
         raise UserError(
             f"The data set's factors have {_listed(factor_sizes)} values, but matrices "
-            f"of {most_relations} relations need as many factors or more, each of 2 "
-            "values or more: choose another dataset.name."
+            f"with {most_relations} relations need at least as many factors, each with "
+            "at least 2 values: choose another dataset.name."
         )
 
 
@@ -139,8 +139,8 @@ def _sample_wrong(
             fresh = np.where(kept, solutions, fresh)
         answers = np.where(again[:, :, np.newaxis], fresh, answers)
     raise UserError(
-        f"There are not {NUM_ANSWERS - 1} wrong answers for factors of "
-        f"{_listed(sizes)} values: choose a data set of more values."
+        f"There are not {NUM_ANSWERS - 1} wrong answers for factors with "
+        f"{_listed(sizes)} values: choose a data set with more values."
     )
 
 

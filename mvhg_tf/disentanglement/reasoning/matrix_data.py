@@ -42,7 +42,7 @@ class Batch(NamedTuple):
 class MatrixData:
     """Matrices whose panels are images of a data set, or their factors.
 
-    A factor of many values is left with few of them, evenly spread.
+    Of a factor with many values, a few evenly spread ones are used.
 
     Args:
       dataset: of the images.
@@ -110,9 +110,9 @@ def get_pgm_dataset(pgm_type: str = gin.REQUIRED, inputs: str = "images") -> Mat
     """Makes the matrices of gin's data set.
 
     Args:
-      pgm_type: "easy" or "hard" wrong answers, then the number of relations, 1, 2, 3
-        or mixed (each as likely): "easy_1", "hard_mixed". In the library all are
-        easy: it does not hand the word on.
+      pgm_type: "easy" or "hard" wrong answers, then the number of relations, 1, 2, 3 or
+        mixed (each as likely): "easy_1", "hard_mixed". In the library all are easy,
+        because it does not pass the word on.
       inputs: as `MatrixData` takes it.
 
     Raises:

@@ -51,12 +51,12 @@ def reason(
     batch_size: PositiveInt = gin.REQUIRED,
     name: str = "",
 ) -> None:
-    """Trains a network on matrices without end, and scores it again and again.
+    """Trains a network on an endless stream of matrices, and scores it repeatedly.
 
     Each iteration trains, then takes the validation score and the test score, on new
-    matrices. A run that was stopped goes on from its last finished iteration, and ends
-    with the scores of one never stopped, up to rounding (but for a representation that
-    is drawn at random, `@sampled_representation`, whose draws begin anew).
+    matrices. A stopped run resumes from its last finished iteration, and ends with the
+    same scores as an uninterrupted one, up to rounding (except for a random
+    representation, `@sampled_representation`, whose draws start again).
 
     Args:
       input_dir: the folder of a representation, for `@HubEmbedding` and
@@ -124,8 +124,8 @@ class Solver:
             if sentence_and_code(error) is not None:
                 raise
             raise UserError(
-                "The networks of TwoStageModel can't be called as they should "
-                f"({message_of(error)}): see to embedding_model_class and "
+                "The networks of TwoStageModel can't be called as intended "
+                f"({message_of(error)}): check embedding_model_class and "
                 "reasoning_model_class."
             ) from error
         self._optimizer = model.make_optimizer()
@@ -261,9 +261,8 @@ def _train(solver: Solver, seed: int, num_steps: int, progress: tqdm) -> None:
 def _check_finite(loss: float, progress: tqdm) -> None:
     if not math.isfinite(loss):
         raise UserError(
-            f"The loss became {loss} by step {progress.n}; what finished iterations "
-            "made is kept: lower the optimizer's learning rate, and use --overwrite if "
-            "the folder is there."
+            f"The loss became {loss} by step {progress.n}; finished iterations are "
+            "kept: lower the optimizer's learning rate, and use --overwrite."
         )
 
 

@@ -58,7 +58,7 @@ def _known(what: str, name: str | Callable, get: Callable) -> Callable:
 
 @gin_config.configurable("TwoStageModel")
 class TwoStageModel:
-    """Embeds each panel by itself, and reasons on the embeddings.
+    """Embeds each panel separately, and reasons on the embeddings.
 
     Args:
       embedding_model_class: "values" or "onehot" for the true factors; or what makes
@@ -69,7 +69,7 @@ class TwoStageModel:
       optimizer_fn: such as `@AdamOptimizer`, which is the default.
 
     Raises:
-      UserError: if one of them is no such name, and makes nothing.
+      UserError: if one of them is neither such a name nor makes a layer.
     """
 
     def __init__(
@@ -103,8 +103,8 @@ def _check_no_layer(parameter: str, value: object) -> None:
     """Refuses a layer where what makes one is wanted."""
     if isinstance(value, keras.layers.Layer):
         raise UserError(
-            f"TwoStageModel.{parameter} is a layer, but must be what makes one: bind "
-            "it to its @name without brackets."
+            f"TwoStageModel.{parameter} is a layer, but must be a function that makes "
+            "one: bind it to its @name without brackets."
         )
 
 
@@ -134,7 +134,7 @@ def convolutional_embedding(num_latent: int = gin.REQUIRED) -> PanelEmbedding:
     """Convolutions that are learned with the task.
 
     Args:
-      num_latent: has no effect, as in the library, which asks for it all the same.
+      num_latent: has no effect, as in the library, which requires it anyway.
     """
     del num_latent
     convolutions = [
@@ -219,7 +219,7 @@ def wild_relation_network(
 
 
 class WildRelationNetwork(_Composite):
-    """Judges each answer with the context, by pairs of panels.
+    """Scores each answer together with the context, by pairs of panels.
 
     Each answer is the ninth panel of a set, whose panels are marked with their places
     (one-hot). What the edge MLP makes of all 81 ordered pairs is summed up, and the

@@ -1,4 +1,4 @@
-"""Pairs of a data set of any kind, also where no factor is known."""
+"""Pairs of a data set of any kind, even if no factors are known."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -34,7 +34,7 @@ def any_pairs(
     random_state: np.random.RandomState,
     batch_size: int,
 ) -> Iterator[AnyPairs]:
-    """Draws pairs in batches, of listed ones each at most once.
+    """Draws pairs in batches; listed pairs at most once each.
 
     Args:
       ground_truth_data: a disentanglement_lib `GroundTruthData`.
@@ -43,7 +43,7 @@ def any_pairs(
       batch_size: how many at a time.
 
     Raises:
-      UserError: if no pairs are as gin's `dynamics` says.
+      UserError: if there are no pairs as gin's `dynamics` asks for.
     """
     if isinstance(ground_truth_data, ListedPairs):
         chosen = random_state.permutation(len(ground_truth_data.pairs))[:num]

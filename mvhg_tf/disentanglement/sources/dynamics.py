@@ -12,7 +12,7 @@ from mvhg_tf.runs.limits import Limit
 
 _ALLOWED_K = "an integer from 0 {}, or -1 to draw it for each pair"
 _WITHOUT_K = (
-    "No value is bound to dynamics.k: bind one in a gin file or by "
+    "No value is bound to dynamics.k: bind one in a gin file or with "
     "--gin_bindings='dynamics.k = ...'."
 )
 
@@ -46,14 +46,14 @@ class Dynamics:
         0.
 
     Raises:
-      UserError: if a value is none of those, or `k` and `shared_factors` disagree.
+      UserError: if a value is not one of those, or `k` and `shared_factors` disagree.
     """
 
     k: Annotated[int, Limit(_ALLOWED_K.format("on"), lambda k: k >= -1)] | None = None
     mode: Literal["exact", "fixed", "dlib"] = "exact"
     shared_factors: (
         Annotated[
-            Sequence, Limit("a list of different integers from 0 on", _are_places)
+            Sequence, Limit("a list of different integers of at least 0", _are_places)
         ]
         | None
     ) = None
@@ -76,7 +76,7 @@ class Dynamics:
             )
 
     def check_factors(self, factors_num_values: Sequence[int]) -> None:
-        """Refuses a data set of which such pairs can't be made.
+        """Refuses a data set without such pairs.
 
         Args:
           factors_num_values: number of values of each of the factors.

@@ -1,4 +1,4 @@
-"""Semi-supervised batches: fresh images beside a few that are labelled."""
+"""Semi-supervised batches: fresh images, and a few labelled ones."""
 
 import math
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What a labelled subset's labels say of the true factors, by the library's gin names.
+"""Labellers: labels of the true factors, under the library's gin names.
 
 Each labeller takes factors `[N, F]`, a data set and a `np.random.RandomState`, and
 returns labels float32 `[N, L]` and how many values each of the L may have.
@@ -92,7 +92,7 @@ def partial_labeller(
     random_state: np.random.RandomState,
     num_observed_factors: PositiveInt = 2,
 ) -> Labels:
-    """Some factors alone, chosen at random, in a random order.
+    """Only some factors, chosen at random, in random order.
 
     Raises:
       UserError: if there are not as many factors as `num_observed_factors`.

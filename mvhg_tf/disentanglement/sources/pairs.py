@@ -112,7 +112,7 @@ def sample_pairs(
       ground_truth_data: a disentanglement_lib `GroundTruthData`.
       num: B, the number of pairs.
       random_state: `np.random.RandomState`; the draw depends on it alone.
-      dynamics: which factors differ; `ListedPairs` don't look at it.
+      dynamics: which factors differ; `ListedPairs` ignore it.
       part: if given, both images of each pair are of this part of the grid.
 
     Raises:
@@ -135,8 +135,8 @@ def sample_pairs(
             break
     if num_kept < num:
         raise UserError(
-            "Hardly a pair of this data set lies in one part of its grid, so that "
-            "images to train on can't be set apart from those to test on: bind "
+            "Hardly any pair of this data set lies within one half of its grid, so "
+            "training and test images can't be kept apart: bind "
             "shared_independent_downstream.disjoint to False."
         )
     first, second, labels, *rows = (

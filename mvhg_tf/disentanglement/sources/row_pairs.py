@@ -84,7 +84,7 @@ class ListedPairSource(_RowPairSource):
 
 
 class TablePairSource(_RowPairSource):
-    """Batches of pairs that are found in a table of factors, anew for each step."""
+    """Batches of pairs found in a table of factors, new ones for each step."""
 
     def __init__(
         self, data: ImageTable, batch_size: int, seed: int, dynamics: Dynamics
@@ -108,7 +108,7 @@ def pair_source(dataset: GroundTruthData, batch_size: int, seed: int) -> Source:
     """Batches of pairs of a data set of any kind, by the configured `dynamics`.
 
     Raises:
-      UserError: if there are no pairs as `dynamics` wants them.
+      UserError: if there are no pairs as `dynamics` asks for.
     """
     dynamics = dynamics_of(dataset)
     if dynamics is None:

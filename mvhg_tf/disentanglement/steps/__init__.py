@@ -1,4 +1,4 @@
-"""What is done with a model, step after step; the programs run these.
+"""The steps of a model's life, which the programs run.
 
 It is trained, exported, post-processed, evaluated and drawn, and results are collected.
 """

@@ -14,7 +14,7 @@ from mvhg_tf.runs.whole import write_json
 
 
 def aggregate_results_to_json(result_file_pattern: str, output_path: str) -> int:
-    """Gathers JSON files in one, a row each.
+    """Collects JSON files in one table, with a row for each.
 
     Args:
       result_file_pattern: such as "output/*/results/aggregate/evaluation.json"; "**"
@@ -58,13 +58,13 @@ def _load(path: str) -> dict:
     except (OSError, ValueError, RecursionError) as error:
         problem = getattr(error, "strerror", None) or error
         raise UserError(
-            f"The results in {path} can't be read ({problem}): make them again, or "
-            "choose a --result_file_pattern that leaves them out."
+            f"The results in {path} can't be read ({problem}): create them again, or "
+            "choose a --result_file_pattern that excludes them."
         ) from error
     if not isinstance(result, dict):
         raise UserError(
             f"{path} holds no results (a JSON object of names and values): choose a "
-            "--result_file_pattern that leaves it out."
+            "--result_file_pattern that excludes it."
         )
     return result
 

@@ -69,8 +69,8 @@ def evaluate(
 ) -> None:
     """Computes one metric of a representation, or of several models side by side.
 
-    Where `dynamics.k` is not bound, pairs are drawn as those of the training were. Of
-    `pairs`, those that are held out are scored.
+    If `dynamics.k` is not bound, pairs are drawn as in training. Of `pairs`, the
+    held-out ones are scored.
 
     Args:
       model_dir: the folder of a representation, or those of several trained models.
@@ -86,8 +86,8 @@ def evaluate(
         library puts them into the folder that it reads).
 
     Raises:
-      UserError: if there is no representation or model, the models are of several
-        data sets, the metric is not for what was given, or the folder is not free.
+      UserError: if there is no representation or model, the models were trained on
+        several data sets, the metric does not fit the input, or the folder is not free.
     """
     _check_metric(evaluation_fn, several=not isinstance(model_dir, str))
     scored: Representation | list[udr.Encoder]
@@ -155,7 +155,7 @@ def encoder(model_dir: str) -> udr.Encoder:
 
 
 def _check_metric(evaluation_fn: Callable, several: bool) -> None:
-    """Makes sure that the metric is of what was given."""
+    """Makes sure that the metric fits the input."""
     compares = "representation_functions" in _parameters(evaluation_fn)
     if several and not compares:
         raise UserError(
@@ -176,8 +176,9 @@ def _check_models(model_dirs: Sequence[str]) -> None:
         names = {bound_value(path, "train", "dataset.name") for path in model_dirs}
         if len(names) > 1:
             raise UserError(
-                f"The models were trained on {' and '.join(sorted(names))}: rank those "
-                "of one data set, or bind dataset.name to one that all can encode."
+                f"The models were trained on {' and '.join(sorted(names))}: rank "
+                "models of one data set, or bind dataset.name to one that all can "
+                "encode."
             )
 
 

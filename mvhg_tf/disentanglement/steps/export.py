@@ -14,7 +14,7 @@ from mvhg_tf.runs.whole import written_whole
 def export_saved_model(
     model: Autoencoder, observation_shape: tuple[int, int, int], export_dir: str
 ) -> None:
-    """Writes `model` to `export_dir`, which appears whole or not at all.
+    """Writes `model` to `export_dir`, completely or not at all.
 
     The signatures are float32, with images `[N, H, W, C]` in [0, 1] and d latents;
     as in the library, `reconstructions` and `decoder` give the decoder's logits:

@@ -1,4 +1,4 @@
-"""A model on data that it is not trained on: its losses, latents and best step."""
+"""A model on held-out data: its losses, latents and best step."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ GREATER_IS_BETTER = "elbo"  # the one of the losses that is maximised
 
 
 class Look(NamedTuple):
-    """What was seen of a model on N examples with d latents.
+    """A model's results on N examples with d latents.
 
     Attributes:
       losses: means by the names of the model's `log_names`, nothing drawn but the noise

@@ -1,4 +1,4 @@
-"""The parameters of `model` in gin that semi-supervised models have, and no others."""
+"""The parameters of gin's `model` that only semi-supervised models have."""
 
 import dataclasses
 
@@ -43,7 +43,7 @@ class Labelling:
         if missing:
             raise UserError(
                 f"No value is bound to {', '.join(missing)}: bind one in a gin file or "
-                f"by --gin_bindings='{missing[0]} = ...'."
+                f"with --gin_bindings='{missing[0]} = ...'."
             )
         useless = [
             f"model.{name}" for name, value in other.items() if value is not None
@@ -52,7 +52,7 @@ class Labelling:
             kind = "a semi-supervised" if has_labels else "no semi-supervised"
             raise UserError(
                 f"{', '.join(useless)} is bound, but model.model is {kind} model, "
-                "which has no use for it: take the binding out."
+                "which does not use it: remove the binding."
             )
         return {name: own[name] for name in names}
 

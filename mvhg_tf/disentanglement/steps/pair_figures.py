@@ -62,11 +62,11 @@ def pairs_figure(
     random_state: np.random.RandomState,
     activation: Activation,
 ) -> Figure:
-    """Pairs, each image above its reconstruction, and the latents that differ.
+    """Pairs: each image above its reconstruction, and the latents that differ.
 
-    Where pairs can be drawn, they differ in ever more factors; listed pairs are taken
-    at random. Above each stand k, if it is known, and k_hat; below, the names of the
-    factors that differ, and a row of cells: the latents, dark where they differ.
+    If pairs can be drawn, they differ in more and more factors; listed pairs are chosen
+    at random. Above each pair are k, if it is known, and k_hat; below are the names of
+    the factors that differ, and a row of cells: the latents, dark where they differ.
 
     Args:
       dataset: a disentanglement_lib `GroundTruthData`.

@@ -118,7 +118,7 @@ def sampled_representation(
 def _save_with_representation(
     model: Any, transform: Transform, export_dir: str
 ) -> None:
-    """Saves a loaded model with one more signature; whole or not at all."""
+    """Saves a loaded model with one more signature; completely or not at all."""
     encoder = model.signatures["gaussian_encoder"]
     images = encoder.structured_input_signature[1]["images"]
 

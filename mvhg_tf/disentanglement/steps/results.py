@@ -23,8 +23,8 @@ def write_results(
     """Writes `<output_dir>/results`, with the operative gin configuration.
 
     The files and keys are the library's: `gin/<step>.gin`, `json/<step>_config.json`,
-    `json/<step>_results.json` and `aggregate/<step>.json`. Beside them,
-    `json/<step>_versions.json`, which is aggregated like the others.
+    `json/<step>_results.json` and `aggregate/<step>.json`. In addition,
+    `json/<step>_versions.json` is written and aggregated like the others.
 
     Args:
       output_dir: the run's folder.
@@ -51,8 +51,8 @@ def write_results(
         )
     except PermissionError as error:
         raise UserError(
-            f"{error.filename} can't be read or written ({error.strerror}): see to it "
-            "that you may."
+            f"{error.filename} can't be read or written ({error.strerror}): change its "
+            "permissions."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What is in the folder of a trained model or representation, for use in NumPy."""
+"""The contents of the folder of a trained model or representation, for use in NumPy."""
 
 import contextlib
 import os
@@ -70,7 +70,7 @@ class Representation:
     def pair(
         self, images_1: np.ndarray, images_2: np.ndarray, labels: np.ndarray
     ) -> PairOutputs:
-        """What the model makes of pairs of images.
+        """Infers the shared latents of pairs of images.
 
         Args:
           images_1: `[N, H, W, C]`.
@@ -87,7 +87,7 @@ class Representation:
 
     @property
     def num_latent(self) -> int | None:
-        """d, of the representation; None if it has none or does not tell."""
+        """d, of the representation; None if there is none or d is unknown."""
         function = self._signatures.get("representation")
         if function is None:
             return None
@@ -108,8 +108,8 @@ class Representation:
             if signature not in self._signatures:
                 raise UserError(
                     f"The model in {self._directory} has no signature {signature!r}, "
-                    f"only {', '.join(sorted(self._signatures))}: use one that has "
-                    "(weakly supervised models have 'pair', postprocessed ones "
+                    f"only {', '.join(sorted(self._signatures))}: use a model that has "
+                    "it (weakly supervised models have 'pair', postprocessed ones "
                     "'representation')."
                 )
 
@@ -195,7 +195,7 @@ def _load(path: str) -> Any:
             return tf.saved_model.load(path)
     except Exception as error:  # damage makes TensorFlow raise every kind
         raise UserError(
-            f"The model in {path} is damaged ({message_of(error)}): make it again."
+            f"The model in {path} is damaged ({message_of(error)}): create it again."
         ) from error
 
 
@@ -229,8 +229,8 @@ def bound_value(directory: str, step_name: str, parameter: str) -> Any:
     program = f"dlib_{step_name}"
     if not os.path.isfile(path):
         raise UserError(
-            f"The folder {directory} is not that of a finished {program} run (no "
-            f"{path}): run {program}, and give the folder that it made."
+            f"The folder {directory} does not hold a finished {program} run (no "
+            f"{path}): run {program}, and give its output folder."
         )
     try:
         bindings = gin_macros.read_bindings(path)
@@ -241,7 +241,7 @@ def bound_value(directory: str, step_name: str, parameter: str) -> Any:
         ) from error
     if parameter in bindings:
         return bindings[parameter]
-    raise NotBound(f"{parameter} is not in {path}: bind it.")
+    raise NotBound(f"{parameter} is not in {path}: bind it yourself.")
 
 
 def _gin_file(directory: str, step_name: str) -> str:

@@ -60,8 +60,9 @@ def _mirrored() -> tf.distribute.MirroredStrategy:
 def _multi_worker() -> tf.distribute.MultiWorkerMirroredStrategy:
     if not os.environ.get("TF_CONFIG"):
         raise UserError(
-            'train.strategy is "multi_worker", but the environment variable TF_CONFIG '
-            "is not set: set it to the machines and this one's place among them."
+            'train.strategy is "multi_worker", but the environment variable '
+            "TF_CONFIG is not set: set it to the list of machines and this machine's "
+            "index."
         )
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
@@ -111,9 +112,9 @@ def finished_together(strategy: tf.distribute.Strategy | None) -> Iterator[None]
         if not _has_many_machines(strategy):
             raise
         raise UserError(
-            "Another machine of the run ended, or can't be reached; if it was by a "
-            "mistake, that machine says which: start the run again on all of them, "
-            "and it goes on from the last checkpoint."
+            "Another machine of the run ended or can't be reached; if a mistake ended "
+            "it, that machine reports it: start the run again on all machines, and it "
+            "resumes from the last checkpoint."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""A trained model for use on images of one's own: `load_model`."""
+"""A trained model for use on your own images: `load_model`."""
 
 import os
 from typing import NamedTuple
@@ -13,7 +13,7 @@ _BATCH_SIZE = 256  # examples that the networks are given at a time
 
 
 class PairResult(NamedTuple):
-    """What a model makes of N pairs of images, as arrays; nothing is drawn.
+    """A model's inference for N pairs of images, as arrays, without random draws.
 
     Attributes:
       k_hat: int64 `[N]`, how many latents differ within the pair: the likeliest number.
@@ -39,10 +39,10 @@ class PairResult(NamedTuple):
 
 
 class TrainedModel:
-    """A trained model that takes and gives NumPy arrays; see `load_model`.
+    """A trained model that takes and returns NumPy arrays; see `load_model`.
 
-    Images are `[N, H, W, C]`, uint8 (255 for 1) or float in [0, 1]. What is wrong with
-    an argument is said in one sentence, by a UserError, which is a ValueError.
+    Images are `[N, H, W, C]`, uint8 (255 for 1) or float in [0, 1]. A wrong argument
+    raises a UserError, which is a ValueError, with one clear sentence.
 
     Attributes:
       observation_shape: `(H, W, C)`.
@@ -107,11 +107,11 @@ class TrainedModel:
           images_1: `[N, H, W, C]`.
           images_2: `[N, H, W, C]`, the second of each pair.
           labels: integers `[N]`, a factor that differs (-1: none); only LabelVAE needs
-            them, and no other model looks at them.
+            them; other models ignore them.
 
         Raises:
           UserError: if the model was trained on single images, the images have another
-            shape, type or range, or LabelVAE is given no labels or others.
+            shape, type or range, or LabelVAE gets no labels or wrong ones.
         """
         inputs = self._pair_inputs()
         given = {
@@ -122,7 +122,7 @@ class TrainedModel:
         if numbers[0] != numbers[1]:
             raise UserError(
                 f"images_1 holds {numbers[0]} images and images_2 {numbers[1]}, but a "
-                "pair needs one of each: give as many of both."
+                "pair needs one of each: give the same number of both."
             )
         if "labels" in inputs:
             given["labels"] = _labels(labels, numbers[0])
@@ -208,7 +208,7 @@ def _as_array(name: str, value: object) -> np.ndarray:
         return np.asarray(value)
     except (TypeError, ValueError) as error:
         raise UserError(
-            f"{name} are no array ({error}): give one of numbers."
+            f"{name} are not an array ({error}): give an array of numbers."
         ) from error
 
 
@@ -223,6 +223,6 @@ def _labels(labels: np.ndarray | None, num: int) -> np.ndarray:
     if labels.shape != (num,) or labels.dtype.kind not in "iu" or np.any(labels < -1):
         raise UserError(
             f"labels are {labels.dtype} {list(labels.shape)}, but must be integers "
-            f"[{num}] from -1 on: give one for each pair."
+            f"[{num}] of at least -1: give one for each pair."
         )
     return labels.astype(np.int32)

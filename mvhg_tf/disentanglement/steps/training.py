@@ -1,4 +1,4 @@
-"""Training by gin, and what it leaves in `model_dir`."""
+"""Trains a model configured by gin, and writes `model_dir`."""
 
 import contextlib
 import math
@@ -78,10 +78,10 @@ def train(
 ) -> None:
     """Trains a model on the data set that `dataset.name` names, or on pairs of it.
 
-    The same command on the folder of its own unfinished run goes on from the last
-    checkpoint, and ends with the weights of a run that was never stopped. So does one
-    with more `training_steps` on the folder of a run, finished or not, that differs in
-    nothing else.
+    The same command on the folder of its own unfinished run resumes from the last
+    checkpoint, and ends with the same weights as a run that was never stopped. A
+    command with more `training_steps` also resumes a run, finished or not, if nothing
+    else differs.
 
     Args:
       model_dir: gets `checkpoints`, `tensorboard`, `tfhub` (see `export`) and
@@ -91,8 +91,8 @@ def train(
         `@s2_vae`, which is semi-supervised.
       training_steps: steps of the optimizer.
       random_seed: of the weights, the noise and the data; a semi-supervised model has
-        the following three in its place.
-      batch_size: images or pairs a step, of all devices together.
+        three seeds instead, below.
+      batch_size: images or pairs in a step, over all devices.
       eval_steps: batches of fresh data over which the final losses are averaged.
       name: kept in the results' configuration only.
       model_num: kept in the results' configuration only.
@@ -164,7 +164,7 @@ train_with_gin = gin_config.with_gin(train)
 
 @contextlib.contextmanager
 def _interrupted_at(step: int) -> Iterator[None]:
-    """Lets an interrupt say from which step the same command goes on."""
+    """Lets an interrupt say from which step the same command continues."""
     try:
         yield
     except KeyboardInterrupt as error:
@@ -238,11 +238,11 @@ def _mean_logits(
 
 
 def _check_labels(model: GroupVAE, dataset: GroundTruthData) -> None:
-    """Refuses LabelVAE where nobody knows a factor that differs."""
+    """Refuses LabelVAE if no factor that differs is known."""
     unknown = isinstance(dataset, ListedPairs) and dataset.factors is None
     if unknown and isinstance(model.selection, LabelSelection):
         raise UserError(
-            "LabelVAE has to know a factor that differs, which these pairs don't tell: "
+            "LabelVAE needs a factor that differs, which these pairs don't provide: "
             "store factors_1 and factors_2 in the npz file, or train another model, "
             "such as @group_vae_hypergeometric()."
         )

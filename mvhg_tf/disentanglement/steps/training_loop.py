@@ -22,8 +22,8 @@ from mvhg_tf.runs.limits import PositiveInt, at_least
 
 # Of a call of the compiled loop: a signal is seen to between two calls.
 _SECONDS_A_CALL = 0.5
-# Tries of a step in float16. Each halves the loss's scale, so that no finite gradient
-# overflows that often.
+# Attempts at a step in float16. Each halves the loss's scale, so that no finite
+# gradient overflows that often.
 _MOST_IDLE = 100
 _Steps = Annotated[int, at_least(0)]
 
@@ -31,7 +31,7 @@ _Steps = Annotated[int, at_least(0)]
 @gin_config.configurable("train")
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How training runs, as gin's `train` says; what is trained is in `model`.
+    """How training runs: gin's `train`; gin's `model` says what is trained.
 
     Attributes:
       log_steps: steps between scalars, which are means over these steps, for
@@ -43,12 +43,12 @@ class Options:
       held_out_steps: steps between losses on data that are held out, a multiple of
         `log_steps`; 0 for none; by default they come with each checkpoint.
       held_out_batches: over which these losses are averaged.
-      held_out_loss: which of them `patience` and `keep_best` look at: "loss",
-        "reconstruction_loss", "kl_loss" or "elbo", of which more is better.
-      patience: so many of these losses in a row that are no better than the best end
-        the training; None for all `model.training_steps`.
+      held_out_loss: the loss that `patience` and `keep_best` use: "loss",
+        "reconstruction_loss", "kl_loss" or "elbo" (where more is better).
+      patience: training ends after this many losses in a row without improvement; None
+        for all `model.training_steps`.
       keep_best: whether the checkpoint of the best held-out loss is kept in
-        `checkpoints/best`, beside the last ones, and is what is exported in the end.
+        `checkpoints/best`, and exported at the end.
       strategy: "none" (one device), "mirrored" (all devices of the machine) or
         "multi_worker" (several machines, see `strategies`).
       jit_compile: whether XLA compiles the step.
@@ -76,8 +76,7 @@ class Options:
             if value is not None and value % self.log_steps:
                 raise UserError(
                     f"train.{parameter} is {value}, but must be a multiple of "
-                    f"train.log_steps, which is {self.log_steps}: change one of the "
-                    "two."
+                    f"train.log_steps, which is {self.log_steps}: change one of them."
                 )
         for parameter in ("patience", "keep_best"):
             if getattr(self, parameter) and self.held_out_steps == 0:
@@ -126,9 +125,9 @@ def run_training_loop(
     strategy: tf.distribute.Strategy | None = None,
     held_out: HeldOut | None = None,
 ) -> int:
-    """Trains from the newest whole checkpoint, or the start, to `training_steps`.
+    """Trains from the newest intact checkpoint, or the start, to `training_steps`.
 
-    SIGINT (Ctrl-C) and SIGTERM end it after a checkpoint of the step that is reached.
+    SIGINT (Ctrl-C) and SIGTERM end it after a checkpoint of the current step.
 
     Args:
       model: compiled, its optimizers built. It ends as in the last step, or, with

@@ -1,4 +1,4 @@
-"""What a training run leaves while it runs: TensorBoard's file, and checkpoints."""
+"""What a training run writes while it runs: TensorBoard's file, and checkpoints."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """disentanglement_lib's pictures of models and data sets, in folders that are runs.
 
-The library draws them; here, nothing is left half-drawn, and nothing is deleted that
-no run has made.
+The library draws them. Here, drawings are complete or absent, and only files of runs
+are deleted.
 """
 
 import contextlib
@@ -54,7 +54,7 @@ def visualize_model(
     fps: PositiveInt = 10,
     num_points_irs: Annotated[int, at_least(2)] = 10000,
 ) -> None:
-    """Draws what a model has learned of the data that it was trained on.
+    """Draws what a model has learned about its training data.
 
     Args:
       model_dir: the folder of a trained model, or of a representation.
@@ -140,7 +140,7 @@ def visualize_dataset(
     """
     if dataset_name not in named_data.names():
         raise UserError(
-            f"There is no data set {dataset_name!r}: the name is one of "
+            f"There is no data set {dataset_name!r}: give one of "
             f"{', '.join(named_data.names())}."
         )
     _check_dataset_binding(dataset_name)

@@ -275,10 +275,10 @@ def test_a_metric_that_ranks_no_models_keeps_its_scores(run_program, models, tmp
     ("given", "bindings", "sentence"),
     [
         ("model0", [], "only 1 was given"),
-        ("model0,nowhere", [], "nowhere is not that of a finished dlib_train run"),
+        ("model0,nowhere", [], "nowhere does not hold a finished dlib_train run"),
         ("", [], "--model_dirs is missing"),
         ("model0,model1", ["evaluation.evaluation_fn = @mig"], "bind it to @udr_skl"),
-        ("model0,other", [], "trained on arm3d and shapes3d: rank those of one"),
+        ("model0,other", [], "trained on arm3d and shapes3d: rank models of one"),
     ],
 )
 def test_the_program_tells_mistakes_in_a_sentence(

@@ -149,7 +149,7 @@ def test_sizes_that_convolutions_can_not_serve_are_told(shape, part):
     with pytest.raises(UserError) as caught:
         getattr(networks, name)(*arguments)
     assert message_of(caught.value) == (
-        f"@{name} serves images of 32 to 256 pixels a side, but the data set's are "
+        f"@{name} takes images of 32 to 256 pixels a side, but the data set's are "
         f"{shape[0]} x {shape[1]}: resize the images, or bind {part}.{part}_fn = "
         f"@fc_{part}."
     )

@@ -84,6 +84,8 @@ def test_factors_that_make_no_matrices_are_refused(sizes):
 
 
 def test_too_few_wrong_answers_are_told():
-    with pytest.raises(UserError, match="There are not 5 wrong answers for factors of"):
+    with pytest.raises(
+        UserError, match="There are not 5 wrong answers for factors with"
+    ):
         state = np.random.RandomState(0)
         matrices.sample_matrices([2, 2], np.array([1]), False, state)

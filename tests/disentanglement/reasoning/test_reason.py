@@ -217,7 +217,7 @@ class TestNetworks:
             ),
             (
                 "TwoStageModel.embedding_model_class = @OptimizedWildRelNet",
-                "see to embedding_model_class and reasoning_model_class",
+                "check embedding_model_class and reasoning_model_class",
             ),
         ],
     )
@@ -309,7 +309,7 @@ class TestReason:
         self, trained_model, tmp_path, embedding
     ):
         bindings = [*BINDINGS, f"TwoStageModel.embedding_model_class = {embedding}"]
-        with pytest.raises(UserError, match="not that of a finished dlib_postprocess"):
+        with pytest.raises(UserError, match="not hold a finished dlib_postprocess"):
             reason_with_gin(trained_model, str(tmp_path / "run"), False, [], bindings)
         assert not (tmp_path / "run").exists()
 

@@ -226,7 +226,7 @@ def test_a_saved_model_of_ones_own_without_results_is_scored(tmp_path):
         output = str(tmp_path / f"e{number}")
         evaluate_with_gin(str(tmp_path / source), output, gin_bindings=bindings)
         assert 0 <= results(output)["discrete_mig"] <= 1
-    with pytest.raises(UserError, match="not that of a finished dlib_postprocess run"):
+    with pytest.raises(UserError, match="not hold a finished dlib_postprocess run"):
         evaluate_with_gin(str(tmp_path / "own"), str(tmp_path / "e"), gin_bindings=MIG)
 
 
@@ -266,6 +266,6 @@ def test_every_metric_has_its_gin_name(name):
 
 
 def test_a_model_is_no_representation(trained_model, tmp_path):
-    with pytest.raises(UserError, match="not that of a finished dlib_postprocess run"):
+    with pytest.raises(UserError, match="not hold a finished dlib_postprocess run"):
         evaluate_with_gin(trained_model, str(tmp_path / "e"), gin_bindings=MIG)
     assert not (tmp_path / "e").exists()

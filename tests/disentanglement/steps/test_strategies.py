@@ -108,7 +108,7 @@ def check_lost(process):
     """The process ended by the sentence that tells of another machine."""
     _, errors = process.communicate(timeout=240)
     assert process.returncode == 1
-    sentence = "UserError: Another machine of the run ended, or can't be reached;"
+    sentence = "UserError: Another machine of the run ended or can't be reached;"
     assert sentence in errors, errors[-3000:]
 
 

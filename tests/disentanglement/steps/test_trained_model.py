@@ -220,7 +220,7 @@ def test_no_image_gives_no_row(hypergeometric):
         (some_bytes(2).astype(np.float32), "are float32 from 5 to 251"),
         (some_bytes(2) % 2 - 0.5, "are float64 from -0.5 to 0.5"),
         (np.full((2, *SHAPE), np.nan), "are float64 from nan to nan"),
-        ([[1], [2, 3]], "are no array"),
+        ([[1], [2, 3]], "are not an array"),
     ],
 )
 def test_wrong_images_are_one_sentence(hypergeometric, images, sentence):

@@ -1,8 +1,8 @@
 """Selections that draw which latents are independent, not only how many.
 
 `HypergeometricSelection` draws a number k and takes the k latents that differ most.
-Here each set of k latents has a probability, so that the choice is learned too, and is
-charged for by what it says, not by the logarithm of all choices.
+Here each set of k latents has a probability, so that the choice is learned too, and
+costs its own information rather than the logarithm of the number of choices.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ from mvhg_tf.distributions import (
 
 
 class _DrawnSelection(CountSelection):
-    """Base class: a subclass gives `_choose`.
+    """Base class: a subclass implements `_choose`.
 
     With gamma the symmetric KL of each latent's two posteriors, log(1 + gamma) goes
     through one dense layer to the log weights of the number of independent latents, as
@@ -32,7 +32,7 @@ class _DrawnSelection(CountSelection):
     Args:
       num_latent: d, the number of latents.
       initial_sharpness: of the scores, at the start.
-      **kwargs: as of the base class: `initial_log_odds`, `learn_prior`.
+      **kwargs: as in the base class: `initial_log_odds`, `learn_prior`.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class _DrawnSelection(CountSelection):
 
 @register_keras_serializable(package="mvhg_tf")
 class SubsetSelection(_DrawnSelection):
-    """The number is drawn, then a subset like the product of its latents' weights.
+    """Draws the number, then a subset weighted by the product of its latents' weights.
 
     k, the number of independent latents, follows the noncentral hypergeometric
     distribution, with d elements in each of two groups and d draws. Given k, the subset

@@ -20,7 +20,7 @@ from mvhg_tf.disentanglement.models.shared.gaussian import Gaussian
 
 
 class PairInference(NamedTuple):
-    """What a model makes of B pairs; nothing is drawn.
+    """A model's inference for B pairs, without random draws.
 
     Attributes:
       own_1: posteriors of the first views, before aggregation.
@@ -39,10 +39,10 @@ class PairInference(NamedTuple):
 
 @register_keras_serializable(package="mvhg_tf")
 class GroupVAE(Autoencoder):
-    """Both views are encoded, aggregated, decoded (Locatello et al. 2020; C.2.1).
+    """Encodes, aggregates and decodes both views (Locatello et al. 2020; C.2.1).
 
-    LabelVAE, AdaVAE and HGVAE differ in `selection`, GroupVAE and ML-VAE in
-    `average`, the paper's objective and the pair bound in `regularizer`.
+    LabelVAE, AdaVAE and HGVAE differ in `selection`; GroupVAE and ML-VAE differ in
+    `average`; the paper's objective and the pair bound differ in `regularizer`.
 
     A batch is a dict of `images_1` and `images_2`, `[B, H, W, C]`, float32 in [0, 1] or
     uint8, and `labels`, int32 `[B]`, a factor that differs, for LabelVAE alone.
@@ -87,7 +87,7 @@ class GroupVAE(Autoencoder):
 
     @property
     def optional_names(self) -> tuple[str, ...]:
-        """Labels, but of LabelVAE."""
+        """Labels, except for LabelVAE."""
         return () if isinstance(self.selection, LabelSelection) else ("labels",)
 
     @property
@@ -132,7 +132,7 @@ class GroupVAE(Autoencoder):
         Args:
           images_1: float32 `[B, H, W, C]` in [0, 1].
           images_2: the same of the second views.
-          labels: int32 `[B]`; only LabelVAE looks, others take None.
+          labels: int32 `[B]`; only LabelVAE uses them, others take None.
         """
         own_1, own_2 = self.encode_pair(images_1, images_2)
         selection = self.selection.select(

@@ -111,7 +111,7 @@ def group_vae_subset(
     initial_sharpness: Positive = 2.0,
     learn_prior: bool = True,
 ) -> ModelBuilder:
-    """The number of independent latents is drawn, then which, by learned weights.
+    """Draws the number of independent latents, then which ones, by learned weights.
 
     Its objective is the pair bound; see `SubsetSelection`.
 
@@ -201,19 +201,19 @@ def hgvae(
     final_temperature: Positive = 0.01,
     temperature_steps: PositiveInt = 50_000,
 ) -> ModelBuilder:
-    """What the hypergeometric models share, under the gin name `hgvae`.
+    """The shared options of the hypergeometric models, under the gin name `hgvae`.
 
     Args:
       build: the base model.
       objective: "pair_elbo" or "paper", see `pair_regularizers`.
       gradient_estimator: "mean" or "gumbel_softmax", of a draw of k.
-      log_divergences: whether log(1 + gamma) is used in place of gamma.
+      log_divergences: whether log(1 + gamma) is used instead of gamma.
       initial_log_odds: of an independent against a shared latent, at the start.
       learn_prior: whether the prior over k, which only the pair bound has, is learned.
       charge_subset: whether the pair bound charges log C(d, k) for which latents are
         independent, as a bound of the likelihood must.
       stochastic_sort: whether training sorts with Gumbel noise.
-      relaxed_sort: whether training takes NeuralSort's relaxed matrices in place of
+      relaxed_sort: whether training uses NeuralSort's relaxed matrices instead of
         permutations.
       initial_temperature: tau at step 0.
       final_temperature: tau from `temperature_steps` on.

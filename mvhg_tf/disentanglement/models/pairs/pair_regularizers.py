@@ -1,6 +1,6 @@
 """Regularizers of pairs: what a GroupVAE adds to its reconstruction loss.
 
-Both are in nats for one image. They differ in who pays for a shared latent.
+Both are in nats for one image. They differ in the cost of a shared latent.
 """
 
 from typing import NamedTuple
@@ -31,11 +31,11 @@ class PairTerms(NamedTuple):
 def paper(terms: PairTerms) -> tf.Tensor:
     """The regulariser of the paper and of the library's GroupVAEs, `[B]`.
 
-    Each view pays for all of its latents, shared or not; the selection is free. With
-    the average of the moments, a shared latent costs an image less than an independent
-    one by (m1 - m2)^2 / 8 + log(a / g) / 2, for the views' means m1 and m2, and the
-    arithmetic mean a and the geometric mean g of their variances. That is 0 where the
-    posteriors agree.
+    Each view is charged for all of its latents, shared or not; the selection is free.
+    With the average of the moments, a shared latent costs an image less than an
+    independent one by (m1 - m2)^2 / 8 + log(a / g) / 2, for the views' means m1 and m2,
+    and the arithmetic mean a and the geometric mean g of their variances. That is 0
+    where the posteriors agree.
     """
     own = 0.5 * terms.independent * (terms.kl_1 + terms.kl_2)
     shared = (1.0 - terms.independent) * terms.kl_shared
@@ -46,10 +46,10 @@ def paper(terms: PairTerms) -> tf.Tensor:
 def pair_elbo(terms: PairTerms) -> tf.Tensor:
     """The description length of a pair's latents, halved, `[B]`.
 
-    In the paper's generative story k is drawn, the shared latents are drawn once for
-    a pair, and the independent ones once a view. So a shared latent is paid for once
-    a pair, and the selection pays the divergence of what it has chosen from its prior
-    (see `selection.HypergeometricSelection`: of k, and of the subset of k latents).
+    In the paper's generative story k is drawn, the shared latents are drawn once for a
+    pair, and the independent ones once a view. So a shared latent is charged once for a
+    pair, and the selection is charged its divergence from its prior (see
+    `selection.HypergeometricSelection`: of k, and of the subset of k latents).
     """
     own = terms.independent * (terms.kl_1 + terms.kl_2)
     shared = (1.0 - terms.independent) * terms.kl_shared

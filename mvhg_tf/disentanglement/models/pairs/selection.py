@@ -1,4 +1,4 @@
-"""Which latents of a pair are independent: all in which the GroupVAEs differ.
+"""Which latents of a pair are independent: the difference between the GroupVAEs.
 
 A selection sees a pair's posteriors and says, for each latent, whether it is
 independent (each view keeps its own) or shared (both views get the average of the
@@ -40,7 +40,7 @@ class Selection(NamedTuple):
 
 
 class PairSelection(layers.Layer):
-    """Base class: a subclass gives `select`.
+    """Base class: a subclass implements `select`.
 
     Args:
       num_latent: d, the number of latents.
@@ -65,7 +65,7 @@ class PairSelection(layers.Layer):
         Args:
           posterior_1: of the first views, `[B, d]`.
           posterior_2: of the second views, `[B, d]`.
-          labels: int32 `[B]`, one factor that differs, or -1: only LabelVAE looks.
+          labels: int32 `[B]`, one factor that differs, or -1: only LabelVAE uses it.
           step: integer scalar, the training step.
           seed: int32 `[2]`, a stateless seed.
           training: whether the selection is drawn; otherwise it is deterministic.
@@ -75,7 +75,7 @@ class PairSelection(layers.Layer):
     scalar_names: tuple[str, ...] = ()
 
     def scalars(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
-        """What there is to watch in training, by the names in `scalar_names`."""
+        """Scalars to watch in training, by the names in `scalar_names`."""
         del step
         return {}
 
@@ -129,7 +129,7 @@ class ArgmaxSelection(PairSelection):
 
 
 class CountSelection(PairSelection):
-    """Base class of those that learn a law of the number of independent latents.
+    """Base class of selections that learn a law of the number of independent latents.
 
     It has the dense layer to the log weights of independent and shared latents, and the
     prior's log-odds.
@@ -206,15 +206,15 @@ class HypergeometricSelection(CountSelection):
       num_latent: d, the number of latents.
       temperature: tau of both relaxations, from the step.
       gradient_estimator: "mean" or "gumbel_softmax", how a draw is differentiated.
-      log_divergences: whether log(1 + gamma) is used in place of gamma, which spans
+      log_divergences: whether log(1 + gamma) is used instead of gamma, which spans
         orders of magnitude.
-      charge_subset: whether the choice of the subset is charged for; without it the
-        objective is no bound of the likelihood.
+      charge_subset: whether the choice of the subset is charged; without this, the
+        objective is not a bound on the likelihood.
       stochastic_sort: whether training sorts with Gumbel noise, so that the order is a
         Plackett-Luce draw of these log scores (Grover et al. 2019, section 5).
-      relaxed_sort: whether training takes NeuralSort's relaxed matrices in place of
-        permutations, so that a latent may be in part independent.
-      **kwargs: as of `CountSelection`: `initial_log_odds`, `learn_prior`.
+      relaxed_sort: whether training uses NeuralSort's relaxed matrices instead of
+        permutations, so that a latent may be partly independent.
+      **kwargs: as in `CountSelection`: `initial_log_odds`, `learn_prior`.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """The semi-supervised models that gin files name: `model.model = @s2_vae`.
 
-Names and parameters are disentanglement_lib's. As there, the name stands without
-brackets: `train` calls it with the sizes of the labels, once they are known, for a
-builder such as those of `unsupervised`.
+Names and parameters are disentanglement_lib's. As there, the name has no brackets:
+`train` calls it with the sizes of the labels, once they are known, for a builder such
+as those of `unsupervised`.
 """
 
 import inspect
@@ -113,7 +113,7 @@ def s2_mine_vae(
     gamma_sup: NotNegative = gin.REQUIRED,
     beta: NotNegative = gin.REQUIRED,
 ) -> ModelBuilder:
-    """beta-VAE whose labels ask another thing, see `MineVAE`; no `supervised_loss`."""
+    """beta-VAE with another use of labels, see `MineVAE`; no `supervised_loss`."""
     regularizer = image_regularizers.WeightedKL(beta)
     weight = make_annealer(gamma_sup)
     return _builder(MineVAE, regularizer, label_sizes, weight, MutualInformation)
@@ -121,7 +121,7 @@ def s2_mine_vae(
 
 @gin.configurable("supervised", allowlist=[])
 def supervised(label_sizes: Sequence[int]) -> ModelBuilder:
-    """Labels alone, with a decoder to look at what was learned."""
+    """Trains on labels alone, with a decoder to show what was learned."""
     nothing = image_regularizers.WeightedKL(0.0)
     return _builder(SupervisedVAE, nothing, label_sizes, SupervisedWeight(1.0))
 

@@ -1,4 +1,4 @@
-"""A VAE with few labels whose other latents have no information on them, by MINE."""
+"""A VAE with few labels, of which the other latents carry no information (MINE)."""
 
 import math
 from collections.abc import Sequence
@@ -86,7 +86,7 @@ class MutualInformation(layers.Layer):
 
 @register_keras_serializable(package="mvhg_tf")
 class MineVAE(SemiSupervisedVAE, AdversarialVAE):
-    """Latent j should have no information on any label but label j.
+    """Latent j should carry no information about any label except label j.
 
     Its supervised loss is the sum of the squares of those estimates of mutual
     information that should be none; `supervised_loss` is a `MutualInformation`, which

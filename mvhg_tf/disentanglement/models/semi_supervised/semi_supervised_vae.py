@@ -16,10 +16,10 @@ from mvhg_tf.disentanglement.models.unsupervised.vae import VAE, Regularizer
 
 @register_keras_serializable(package="mvhg_tf")
 class SemiSupervisedVAE(VAE):
-    """A VAE that also minimises a loss of labels, and differs from it in that alone.
+    """A VAE that also minimises a loss of labels.
 
-    A batch has, beside `images`, `labelled_images`, float32 `[B, H, W, C]`, and their
-    `labels`, float32 `[B, L]`.
+    In addition to `images`, a batch has `labelled_images`, float32 `[B, H, W, C]`, and
+    their `labels`, float32 `[B, L]`.
 
     Args:
       encoder: images `[B, H, W, C]` -> mean and log variance, `[B, d]` each.
@@ -89,7 +89,7 @@ class SemiSupervisedFactorVAE(SemiSupervisedVAE, FactorVAE):
 
 @register_keras_serializable(package="mvhg_tf")
 class SupervisedVAE(SemiSupervisedVAE):
-    """The labels alone train the encoder; the decoder only learns to show its code."""
+    """Only the labels train the encoder; the decoder only learns to show its code."""
 
     def decode(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
         return super().decode(tf.stop_gradient(latents), training)

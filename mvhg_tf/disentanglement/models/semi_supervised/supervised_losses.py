@@ -1,4 +1,4 @@
-"""What labels ask of the first latents, under disentanglement_lib's gin names.
+"""Losses of the first latents against labels, under disentanglement_lib's gin names.
 
 Latent j stands for label j. A loss is a layer, since some learn; it takes the
 posterior means of labelled images `[B, d]` and their labels `[B, L]`. Like the
@@ -21,7 +21,7 @@ from mvhg_tf.runs.limits import Positive
 
 
 class SupervisedLoss(layers.Layer):
-    """Base class: a subclass gives `call`.
+    """Base class: a subclass implements `call`.
 
     Args:
       label_sizes: how many values each of the L labels may have.
@@ -98,7 +98,7 @@ class CrossCovariance(SupervisedLoss):
 
 @register_keras_serializable(package="mvhg_tf")
 class Embedding(SupervisedLoss):
-    """Each value of a label has a place on its latent's line, which is learned.
+    """Each value of a label has a learned place on its latent's line.
 
     The loss is the mean over the images of the cross-entropy, in nats and summed over
     the labels, of the softmax of minus the squared distances times sigma squared.
@@ -171,7 +171,7 @@ def make_supervised_loss(
     """The configured loss: `@xent`, `@l2`, `@cov` or `@embed`.
 
     Raises:
-      UserError: if there are fewer latents than labels, which only `@cov` can do with.
+      UserError: if there are fewer latents than labels, which only `@cov` allows.
     """
     loss = loss_fn(label_sizes)
     num_labels = len(label_sizes)

@@ -16,7 +16,7 @@ from mvhg_tf.runs.errors import UserError
 
 
 class EpochMeans:
-    """Means over an epoch; no part of the model, whose checkpoints don't hold them.
+    """Means over an epoch; not part of the model or its checkpoints.
 
     Args:
       names: of the logs.
@@ -33,7 +33,7 @@ class EpochMeans:
 
 
 class Autoencoder(keras.Model):
-    """Base class: a subclass gives `log_names` and `losses_of`.
+    """Base class: a subclass implements `log_names` and `losses_of`.
 
     It trains as any Keras model does: `fit` and `evaluate` take a `tf.data.Dataset` of
     batches, or arrays, and average what `losses_of` returns over the batches. A batch
@@ -78,7 +78,7 @@ class Autoencoder(keras.Model):
         )
 
     def get_compile_config(self) -> None:
-        """Nothing: a loaded model can infer; to train it on, compile it again."""
+        """Nothing: a loaded model only infers; compile it again to train it further."""
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Notes the images' shape for `export`; the parts are built already."""
@@ -118,21 +118,21 @@ class Autoencoder(keras.Model):
         return self.decode(self.encode(images, training).mean, training)
 
     def export(self, filepath: str, *args: Any, **kwargs: Any) -> None:
-        """Writes `call` as Keras's `export` does: a SavedModel without this package.
+        """Exports `call` as Keras's `export` does: the SavedModel needs no mvhg_tf.
 
         Args:
           filepath: the folder to make.
           *args: further arguments of `keras.Model.export`.
           **kwargs: the same by their names.
         """
-        # Keras exports the signature of a call, which training does not make.
+        # Keras exports the signature of a call, and training makes no call.
         shape = self.encoder.input_shape
         self.build(shape)
         self(tf.zeros([1, *shape[1:]]))
         super().export(filepath, *args, **kwargs)
 
     def schedules_at(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
-        """What changes with the step alone, by name: scalars."""
+        """Scalars that depend only on the step, by name."""
         del step
         optimizer: Any = getattr(self.optimizer, "inner_optimizer", self.optimizer)
         return {"learning_rate": tf.convert_to_tensor(optimizer.learning_rate)}
@@ -149,7 +149,7 @@ class Autoencoder(keras.Model):
 
     @property
     def optional_names(self) -> tuple[str, ...]:
-        """What may be missing of a batch."""
+        """The names that may be missing from a batch."""
         return ()
 
     @property
@@ -193,7 +193,7 @@ class Autoencoder(keras.Model):
         """A batch of Keras's as one by name, of float32 images.
 
         Raises:
-          UserError: if something of it is missing.
+          UserError: if a part of it is missing.
         """
         if not isinstance(data, Mapping):
             parts = data if isinstance(data, list | tuple) else [data]
@@ -208,7 +208,7 @@ class Autoencoder(keras.Model):
             raise UserError(
                 f"A batch has {', '.join(batch) or 'nothing'}, but no "
                 f"{' and no '.join(missing)}: give a dict of "
-                f"{', '.join(self.batch_names)}, or a tuple in this order."
+                f"{', '.join(self.batch_names)}, or a tuple in that order."
             )
         return {name: _scaled(name, value) for name, value in batch.items()}
 

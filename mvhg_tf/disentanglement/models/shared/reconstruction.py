@@ -20,8 +20,8 @@ _EPSILON = 1e-6  # of the library: keeps probabilities off 0 and 1
 class ReconstructionLoss:
     """Loss of each reconstruction, as gin's `reconstruction_loss` says.
 
-    Called with images `[B, H, W, C]` in [0, 1] and what the decoder gives, `logits`
-    `[B, H, W, C]`, it is summed over the pixels, `[B]`; in nats for Bernoulli.
+    It takes images `[B, H, W, C]` in [0, 1] and the decoder's output, `logits` `[B, H,
+    W, C]`, and returns sums over the pixels, `[B]`; in nats for Bernoulli.
 
     Attributes:
       loss_fn: `@bernoulli_loss` or `@l2_loss`.

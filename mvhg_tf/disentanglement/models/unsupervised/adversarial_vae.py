@@ -1,4 +1,4 @@
-"""A VAE of whose loss an adversary, trained beside it, estimates a part."""
+"""A VAE with an adversary that estimates a part of its loss, trained alongside."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""FactorVAE (Kim and Mnih 2018): total correlation as a discriminator sees it."""
+"""FactorVAE (Kim and Mnih 2018): total correlation estimated by a discriminator."""
 
 from typing import Any
 
@@ -18,10 +18,10 @@ _EPSILON = 1e-6  # of the library: keeps probabilities off 0 and 1
 class AdversarialTotalCorrelation(layers.Layer):
     """KL + gamma times the discriminator's estimate of the total correlation (eq. 2).
 
-    A regulariser (see `regularizers`) with weights. The discriminator tells latents
+    A regulariser (see `regularizers`) with weights. The discriminator separates latents
     of the batch (class 0) from permuted ones, in which every latent comes from another
-    image (class 1); the log-odds of class 0 estimate the log density ratio of the
-    joint to the product of its marginals, whose mean is the total correlation.
+    image (class 1); the log-odds of class 0 estimate the log density ratio of the joint
+    to the product of its marginals, whose mean is the total correlation.
 
     Args:
       discriminator: latents `[B, d]` -> logits of the two classes `[B, 2]`.
@@ -83,7 +83,7 @@ def _cross_entropy(logits: tf.Tensor, label: int) -> tf.Tensor:
 
 @register_keras_serializable(package="mvhg_tf")
 class FactorVAE(AdversarialVAE):
-    """A VAE with the total correlation that a discriminator sees as regulariser."""
+    """A VAE regularised by the total correlation that a discriminator estimates."""
 
     adversary_loss_name = "discriminator_loss"
     regularizer: AdversarialTotalCorrelation

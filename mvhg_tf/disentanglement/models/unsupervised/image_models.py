@@ -102,7 +102,7 @@ def factor_vae(gamma: NotNegative = gin.REQUIRED) -> ModelBuilder:
 
 
 def with_regularizer(regularizer: image_regularizers.Regularizer) -> ModelBuilder:
-    """A model of one's own: a VAE that minimises a regulariser beside its loss."""
+    """A model of your own: a VAE with an additional regulariser."""
     return functools.partial(_build, regularizer=regularizer)
 
 
@@ -127,8 +127,8 @@ def __getattr__(name: str) -> Any:
     # The library's `vae` is this module.
     if name in _OF_THE_LIBRARY:
         raise AttributeError(
-            f"{name} of disentanglement_lib builds a graph of TensorFlow 1: give a "
-            "regulariser of your own to image_models.with_regularizer, as the page "
-            "docs/how_to/moving_a_script.md shows."
+            f"{name} of disentanglement_lib builds a graph of TensorFlow 1: pass your "
+            "own regulariser to image_models.with_regularizer, as shown in "
+            "docs/how_to/moving_a_script.md."
         )
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

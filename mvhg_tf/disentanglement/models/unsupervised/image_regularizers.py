@@ -1,4 +1,4 @@
-"""Regularizers of images: what a VAE minimises beside its reconstruction loss.
+"""Regularizers of images: what a VAE minimises in addition to its reconstruction loss.
 
 The unsupervised models differ in nothing else. A regularizer is a small object with a
 configuration, so that its model can be saved.
@@ -22,7 +22,7 @@ DipType = Literal["i", "ii"]
 
 
 class ImageTerms(NamedTuple):
-    """What a regulariser may look at, of B images and their d latents.
+    """What a regulariser may use: terms of B images and their d latents.
 
     Attributes:
       posterior: `[B, d]`.
@@ -41,7 +41,7 @@ class ImageTerms(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Regularizer:
-    """Base class: a subclass gives `penalty`.
+    """Base class: a subclass implements `penalty`.
 
     Raises:
       UserError: if a field is not what its annotation allows.
