@@ -127,6 +127,6 @@ def test_a_factor_without_a_second_value_is_told_in_one_sentence(
     assert code == 2
     assert written.strip().endswith(
         "All 1 training points have the same value of a factor, so there is nothing to "
-        "predict: give more points, or another data set."
+        "predict: use more points, or another data set."
     )
     assert "Traceback" not in written
