@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, meaning in {
         "model_dir": "folder of an earlier run whose model to score",
         "gin_model_config_dir": "folder of --gin_model_config_name",
-        "gin_model_config_name": "gin file of the model, or name of one of ours",
+        "gin_model_config_name": "gin file of the model: a path, or a name",
     }.items():
         program.add_text(name, meaning)
     for name, meaning in {
