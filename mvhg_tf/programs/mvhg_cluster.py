@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "Clusters a data set with VaDE. The same command resumes an unfinished run.",
         _cluster,
         "mvhg_cluster --output_dir=clusters\n"
+        "mvhg_cluster --data=my.npz --gin_bindings='cluster.num_clusters = 3'\n"
         "mvhg_cluster --data=mnist --gin_config=clustering_mnist.gin",
     )
     program.add_output_dir("folder for all results", default="clusters")
