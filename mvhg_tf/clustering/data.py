@@ -39,14 +39,16 @@ class Part(NamedTuple):
       x: float32 `[N, D]`.
       labels: int64 `[N]`, from 0 to the number of classes - 1; None where there are
         none.
+      rows: int64 `[N]`, the place of each sample in the source's array, from 0.
     """
 
     x: np.ndarray
     labels: np.ndarray | None
+    rows: np.ndarray
 
     def take(self, indices: np.ndarray) -> Part:
         labels = None if self.labels is None else self.labels[indices]
-        return Part(self.x[indices], labels)
+        return Part(self.x[indices], labels, self.rows[indices])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,6 +116,7 @@ def load(
         Part(
             _as_rows(source, x),
             None if labels is None else np.searchsorted(classes, labels),
+            np.arange(len(x)),
         )
         for x, labels in parts
     ]

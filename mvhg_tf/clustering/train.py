@@ -53,8 +53,8 @@ def train(
 
     Args:
       output_directory: gets `start.npz`, `tensorboard`, `model.keras`, `figures`, and
-        `results` with results.json, test.npz and, for a table, clusters.csv. During
-        training it also holds `checkpoints`.
+        `results` with results.json, assignments.csv, test.npz and, for a table,
+        clusters.csv. During training it also holds `checkpoints`.
       overwrite: whether an earlier run there may be replaced.
       start: the `start.npz` of a run on the same data, of any prior, or "".
       num_clusters: by default the number of classes; required for data without labels.
@@ -247,6 +247,7 @@ def _write_pictures(
             points, labels, clusters[:shown], names, classes, _METHODS[embedding]
         ),
     }
+    _write_assignments(model, data, output_directory)
     if classes:
         pictures["confusion"] = figures.confusion_figure(evaluation, classes)
     if data.is_table:
@@ -266,6 +267,30 @@ def _write_pictures(
         arrays["labels"] = data.test.labels
     path = os.path.join(output_directory, "results", "test.npz")
     np.savez_compressed(path, **arrays)
+
+
+def _write_assignments(
+    model: VaDE, data: data_sets.Data, output_directory: str
+) -> None:
+    """Writes assignments.csv: the cluster of each sample, and its probability.
+
+    By rows of the source's array; by part first where each part has an array.
+    """
+    parts, rows, probs = [], [], []
+    for name, part in (("train", data.train), ("test", data.test)):
+        parts += [name] * len(part.rows)
+        rows.append(part.rows)
+        probs.append(model.predict_proba(part.x))
+    row, prob = np.concatenate(rows), np.concatenate(probs)
+    cluster, most = prob.argmax(axis=-1), prob.max(axis=-1)
+    is_one_array = len(np.unique(row)) == len(row)
+    order = np.argsort(row) if is_one_array else np.lexsort([row, np.array(parts)])
+    path = os.path.join(output_directory, "results", "assignments.csv")
+    with written_whole(path) as whole, open(whole, "w", encoding="utf-8") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(["row", "part", "cluster", "probability"])
+        for i in order:
+            lines.writerow([row[i], parts[i], cluster[i], f"{most[i]:.6g}"])
 
 
 def _samples(model: VaDE, sample_shape: tuple[int, ...]) -> np.ndarray:

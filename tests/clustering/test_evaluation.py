@@ -28,7 +28,7 @@ class FoundClusters:
 
 @pytest.fixture
 def evaluation():
-    part = Part(CLUSTERS[:, None].astype(np.float32), LABELS)
+    part = Part(CLUSTERS[:, None].astype(np.float32), LABELS, np.arange(len(LABELS)))
     return evaluate(FoundClusters(), Data(part, part, ("a", "b"), (1,), UNSCALED))
 
 
@@ -55,7 +55,7 @@ def test_weights_are_the_proportions_unless_the_prior_has_its_own(evaluation):
         proportions=FoundClusters.prior.proportions,
         log_weights=SimpleNamespace(numpy=lambda: log_weights),
     )
-    part = Part(CLUSTERS[:, None].astype(np.float32), LABELS)
+    part = Part(CLUSTERS[:, None].astype(np.float32), LABELS, np.arange(len(LABELS)))
     found = evaluate(model, Data(part, part, ("a", "b"), (1,), UNSCALED))
     np.testing.assert_allclose(found.weights, np.array([3, 1, 4]) / 8, rtol=1e-6)
 
@@ -82,7 +82,7 @@ def test_it_is_json_and_a_table_of_all_clusters(evaluation):
 
 
 def test_without_labels_there_are_shares_and_no_scores():
-    part = Part(CLUSTERS[:, None].astype(np.float32), None)
+    part = Part(CLUSTERS[:, None].astype(np.float32), None, np.arange(len(CLUSTERS)))
     found = evaluate(FoundClusters(), Data(part, part, (), (1,), UNSCALED))
     fields = json.loads(json.dumps(found.as_dict()))
     assert fields == {

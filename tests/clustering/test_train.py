@@ -125,6 +125,18 @@ def test_a_table_without_labels_is_described_by_its_clusters(tmp_path):
     assert table["mean_1"][small] == pytest.approx(-12.0, abs=1.2)
     assert table["std_2"][large] == pytest.approx(40.0, abs=15)
     assert "labels" not in np.load(folder / "results" / "test.npz")
+    assigned = np.genfromtxt(
+        folder / "results" / "assignments.csv",
+        delimiter=",",
+        names=True,
+        dtype=None,
+        encoding="utf-8",
+    )
+    np.testing.assert_array_equal(assigned["row"], np.arange(120))
+    # The first 30 rows lie far from the others.
+    np.testing.assert_array_equal(assigned["cluster"] == small, np.arange(120) < 30)
+    assert (assigned["probability"] > 0.5).all()
+    assert np.sum(assigned["part"] == "test") == 24
 
 
 def test_without_labels_the_number_of_clusters_must_be_bound(tmp_path):
