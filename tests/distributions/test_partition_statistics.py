@@ -171,5 +171,5 @@ class TestRefusals:
 
     def test_other_events(self):
         law = RandomPartition([0.0, 0.0], tf.zeros(3))
-        with pytest.raises(ValueError, match=r"\(3, 2\) and \(4, 2\): give both"):
+        with pytest.raises(ValueError, match=r"\(3, 2\) and \(4, 2\), .*: give both"):
             law.kl_divergence(RandomPartition([0.0, 0.0], tf.zeros(4)))

@@ -166,7 +166,7 @@ def test_refuses_what_is_not_finite(step, value):
     classes = _classes(points, 2)
     model.fit(points, classes)
     points[3, 1] = value
-    with pytest.raises(UserError, match="Of 200 numbers .* 1 are not finite"):
+    with pytest.raises(UserError, match="1 of 200 numbers .* are not finite"):
         model.fit(points, classes) if step == "fit" else model.predict(points)
 
 
