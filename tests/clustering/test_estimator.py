@@ -123,6 +123,7 @@ def test_tables_get_hidden_layers_when_they_hold_ten_numbers_a_weight():
     assert defaults.units_for(20, 20, 10, is_table=False) == (500, 500, 2000)
 
 
+@pytest.mark.slow
 def test_units_of_the_columns_make_no_difference():
     x, _ = make_blobs(150, centers=3, n_features=4, cluster_std=3.0, random_state=2)
     kwargs = {"n_clusters": 3, "units": None, "latent_dim": None, "epochs": 3}

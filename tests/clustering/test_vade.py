@@ -102,6 +102,7 @@ def test_scores_of_samples_are_equation_59_at_shared_noise(prior):
     np.testing.assert_array_equal(scores[5:6], model.score_samples(x[5:6]))
 
 
+@pytest.mark.slow
 def test_a_learned_scale_is_the_likeliest_and_is_trained_and_saved(tmp_path):
     rng = np.random.default_rng(0)
     x, outputs = rng.normal(size=[2, 50, 6]).astype(np.float32)

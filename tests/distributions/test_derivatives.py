@@ -212,7 +212,8 @@ class TestSecondDerivatives:
 
 
 class TestFirstDerivatives:
-    @pytest.mark.parametrize("c", [slow(2), 3])
+    @pytest.mark.slow
+    @pytest.mark.parametrize("c", [2, 3])
     def test_value_and_gradient(self, c):
         theta = start("log_weights", c)
         value, slope = tfp.math.value_and_gradient(ours("log_weights"), theta)

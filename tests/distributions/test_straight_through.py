@@ -84,7 +84,11 @@ class TestBias:
 
 
 @pytest.mark.parametrize(
-    ("function", "dtype"), [("sample", tf.float16), ("sample_one_hot", tf.bfloat16)]
+    ("function", "dtype"),
+    [
+        ("sample", tf.float16),
+        pytest.param("sample_one_hot", tf.bfloat16, marks=pytest.mark.slow),
+    ],
 )
 def test_half_precision_has_the_gradients_of_float32(function, dtype):
     gradients = []

@@ -89,7 +89,7 @@ def check_training(builder, make_source):
         pytest.param("mlvae_argmax", [], marks=pytest.mark.slow),
         pytest.param("mlvae_hypergeometric", [], marks=pytest.mark.slow),
         ("group_vae_subset", []),
-        ("group_vae_partition", []),
+        pytest.param("group_vae_partition", [], marks=pytest.mark.slow),
     ],
 )
 def test_every_operation_of_training_on_pairs_has_a_gpu_kernel(name, bindings):

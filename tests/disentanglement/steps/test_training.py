@@ -320,6 +320,7 @@ def test_a_stopped_run_of_any_kind_ends_like_one_that_was_not(
         np.testing.assert_array_equal(weights(tmp_path / "stopped")[name], value)
 
 
+@pytest.mark.slow
 def test_labels_reach_labelvae(tmp_path):
     model_dir = train(tmp_path / "m", "model.model = @group_vae_labels()")
     saved = tf.saved_model.load(str(model_dir / "tfhub")).signatures

@@ -80,6 +80,7 @@ def test_pairs_come_as_tuples_or_by_name_as_bytes_or_floats(names, kind):
         np.testing.assert_allclose(losses[name], expected[name], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_arrays_are_taken_too():
     history = make_model().fit(IMAGES[0], IMAGES[1], batch_size=8, epochs=20, verbose=0)
     assert history.history["loss"][-1] < history.history["loss"][0]

@@ -217,6 +217,7 @@ def test_a_saved_model_is_the_same_model(tmp_path):
             np.testing.assert_allclose(found[name], expected[name], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_keras_fit_trains_it():
     model = make_model()
     dataset = tf.data.Dataset.from_tensor_slices(make_batch(64)).batch(8)
