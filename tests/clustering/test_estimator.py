@@ -43,6 +43,7 @@ def test_scikit_learns_own_checks():
     check_estimator(_clusterer(), on_skip=None)
 
 
+@pytest.mark.slow
 def test_unscaled_blobs_are_found_and_described():
     tf.config.run_functions_eagerly(False)  # there are many steps
     x, labels = make_blobs(300, centers=3, n_features=5, random_state=1)

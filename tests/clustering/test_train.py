@@ -173,6 +173,7 @@ def test_a_stopped_run_goes_on_and_ends_with_the_same_weights(
     assert results_of(tmp_path / "run") == results_of(finished)
 
 
+@pytest.mark.slow
 def test_runs_of_other_priors_share_a_start(finished, source, tmp_path):
     start = str(finished / "start.npz")
     run(tmp_path / "same", source, start=start)

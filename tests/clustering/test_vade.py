@@ -256,6 +256,7 @@ def test_a_loaded_model_predicts_and_trains_on_as_the_saved_one(tmp_path):
     assert losses[0]["loss"] == pytest.approx(losses[1]["loss"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_seed_gives_the_run():
     x, _ = _separated()
     runs = [_model(prior="uniform", seed=1).fit(x, verbose=0).history for _ in range(2)]

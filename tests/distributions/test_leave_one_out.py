@@ -68,6 +68,7 @@ def test_a_linear_loss_has_the_exact_gradient_in_every_estimate():
     np.testing.assert_allclose(gradients, expected, atol=2e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_in_a_graph_with_variables_of_the_loss(jit_compile):
     """What the loss depends on itself gets the gradient of the mean."""

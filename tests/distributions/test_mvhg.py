@@ -243,9 +243,8 @@ class TestGraph:
         functions = [node for f in graph.library.function for node in f.node_def]
         return [node.op for node in [*graph.node, *functions]]
 
-    @pytest.mark.parametrize(
-        "estimator", [pytest.param("mean", marks=pytest.mark.slow), "gumbel_softmax"]
-    )
+    @pytest.mark.slow
+    @pytest.mark.parametrize("estimator", ["mean", "gumbel_softmax"])
     def test_does_not_grow_with_the_groups(self, estimator):
         few, many = (len(self.ops(self.graph(c, estimator))) for c in (5, 50))
         assert few == many

@@ -93,10 +93,10 @@ class TestSeeds:
         [
             (1, 2, "exact"),
             (300, 4, "exact"),
-            (300, 2, "merged"),
             *(
                 pytest.param(*values, marks=pytest.mark.slow)
                 for values in [
+                    (300, 2, "merged"),
                     (1, 2, "merged"),
                     (1, 4, "exact"),
                     (1, 4, "merged"),

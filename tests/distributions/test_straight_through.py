@@ -211,7 +211,10 @@ class TestFinite:
 
     @pytest.mark.parametrize(
         ("method", "name"),
-        [*(("exact", name) for name in URNS), ("merged", "zero weight")],
+        [
+            *(("exact", name) for name in URNS),
+            pytest.param("merged", "zero weight", marks=pytest.mark.slow),
+        ],
     )
     @pytest.mark.parametrize("groups", [pytest.param(2, marks=pytest.mark.slow), 3])
     def test_at_all_temperatures_and_edges(self, name, groups, method):
