@@ -138,8 +138,8 @@ def check_mean(mean: tf.Tensor, total_count: tf.Tensor, group_sizes: tf.Tensor) 
     error = mean.sum(axis=-1) - total_count
     if np.any(~(np.abs(error) <= _MEAN_TOLERANCE * np.maximum(total_count, 1.0))):
         raise ValueError(
-            f"the means of the groups sum to {mean.sum(axis=-1)}, but total_count is "
-            f"{total_count}: pass means or counts that sum to it."
+            f"the groups' counts, or their means, sum to {mean.sum(axis=-1)}, but "
+            f"total_count is {total_count}: pass some that sum to it."
         )
 
 
@@ -157,7 +157,7 @@ def assert_mean(mean: tf.Tensor, urn: Urn) -> list[tf.Operation]:
         assert_util.assert_equal(
             tf.reduce_all(error <= allowed),
             True,
-            message="the means of the groups must sum to total_count",
+            message="the groups' counts, or their means, must sum to total_count",
         ),
     ]
 
