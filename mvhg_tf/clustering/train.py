@@ -235,7 +235,10 @@ def _write_pictures(
     """Writes `figures`, and what they show of the test part to `results/test.npz`."""
     for name in ("figures", "results"):
         os.makedirs(os.path.join(output_directory, name), exist_ok=True)
-    clusters = model.predict(data.test.x)
+    probs = {"train": model.predict_proba(data.train.x)}
+    probs["test"] = model.predict_proba(data.test.x)
+    _write_assignments(data, probs, output_directory)
+    clusters = probs["test"].argmax(axis=-1)
     embeddings = model.encode(data.test.x)
     points = _in_the_plane(embeddings[:_MOST_POINTS], embedding, model.seed)
     names, classes = evaluation.class_of_cluster, data.classes
@@ -247,11 +250,10 @@ def _write_pictures(
             points, labels, clusters[:shown], names, classes, _METHODS[embedding]
         ),
     }
-    _write_assignments(model, data, output_directory)
     if classes:
         pictures["confusion"] = figures.confusion_figure(evaluation, classes)
     if data.is_table:
-        _write_features(model, data, output_directory)
+        _write_features(data, probs["train"], output_directory)
     elif figures.are_pictures(data.sample_shape):
         samples = _samples(model, data.sample_shape)
         pictures["samples"] = figures.samples_figure(samples, names, classes)
@@ -270,27 +272,29 @@ def _write_pictures(
 
 
 def _write_assignments(
-    model: VaDE, data: data_sets.Data, output_directory: str
+    data: data_sets.Data, probs: dict[str, np.ndarray], output_directory: str
 ) -> None:
     """Writes assignments.csv: the cluster of each sample, and its probability.
 
     By rows of the source's array; by part first where each part has an array.
+
+    Args:
+      data: the samples.
+      probs: of the clusters, by part.
+      output_directory: of the run.
     """
-    parts, rows, probs = [], [], []
-    for name, part in (("train", data.train), ("test", data.test)):
-        parts += [name] * len(part.rows)
-        rows.append(part.rows)
-        probs.append(model.predict_proba(part.x))
-    row, prob = np.concatenate(rows), np.concatenate(probs)
+    row = np.concatenate([data.train.rows, data.test.rows])
+    part = np.repeat(["train", "test"], [len(data.train.rows), len(data.test.rows)])
+    prob = np.concatenate([probs["train"], probs["test"]])
     cluster, most = prob.argmax(axis=-1), prob.max(axis=-1)
     is_one_array = len(np.unique(row)) == len(row)
-    order = np.argsort(row) if is_one_array else np.lexsort([row, np.array(parts)])
+    order = np.argsort(row) if is_one_array else np.lexsort([row, part])
     path = os.path.join(output_directory, "results", "assignments.csv")
     with written_whole(path) as whole, open(whole, "w", encoding="utf-8") as file:
         lines = csv.writer(file, lineterminator="\n")
         lines.writerow(["row", "part", "cluster", "probability"])
         for i in order:
-            lines.writerow([row[i], parts[i], cluster[i], f"{most[i]:.6g}"])
+            lines.writerow([row[i], part[i], cluster[i], f"{most[i]:.6g}"])
 
 
 def _samples(model: VaDE, sample_shape: tuple[int, ...]) -> np.ndarray:
@@ -302,12 +306,14 @@ def _samples(model: VaDE, sample_shape: tuple[int, ...]) -> np.ndarray:
     return np.reshape(samples, shape)
 
 
-def _write_features(model: VaDE, data: data_sets.Data, output_directory: str) -> None:
+def _write_features(
+    data: data_sets.Data, probs: np.ndarray, output_directory: str
+) -> None:
     """Writes clusters.csv: mean and deviation of each feature, in the data's units.
 
     A line for each cluster, of the training samples in it.
     """
-    clusters = model.predict(data.train.x)
+    clusters = probs.argmax(axis=-1)
     path = os.path.join(output_directory, "results", "clusters.csv")
     with written_whole(path) as part, open(part, "w", encoding="utf-8") as file:
         lines = csv.writer(file, lineterminator="\n")
@@ -317,7 +323,7 @@ def _write_features(model: VaDE, data: data_sets.Data, output_directory: str) ->
             for kind in ("mean", "std")
         ]
         lines.writerow(["cluster", "samples", *names])
-        for cluster in range(model.num_clusters):
+        for cluster in range(probs.shape[-1]):
             own = data.train.x[clusters == cluster].astype(np.float64)
             numbers = ["" for _ in names]
             if len(own):
