@@ -293,7 +293,10 @@ def test_what_works_without_the_library(repository):
 @pytest.mark.parametrize(
     "command",
     [
-        ["dlib_train", "--model_dir=m", "--gin_config=hgvae_arm3d.gin"],
+        pytest.param(
+            ["dlib_train", "--model_dir=m", "--gin_config=hgvae_arm3d.gin"],
+            marks=pytest.mark.slow,
+        ),
         pytest.param(["dlib_reproduce", "--list"], marks=pytest.mark.slow),
         ["mvhg_reproduce", "weak", "--preset=smoke", "--output_dir=w"],
     ],

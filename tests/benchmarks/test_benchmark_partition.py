@@ -29,6 +29,7 @@ def test_neural_sort_only_where_its_matrices_fit():
     assert len(names[0]) == 4 and len(names[1]) == 2
 
 
+@pytest.mark.slow
 def test_through_the_mean_is_exact_for_a_linear_loss():
     loss = partition_gradients.losses()["linear"]
     exact = partition_gradients.exact_gradients(loss)

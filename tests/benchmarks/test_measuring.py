@@ -43,6 +43,7 @@ def test_peak_of_a_call_counts_what_it_touches(size):
     assert size * 0.95 < large - tiny < size * 1.05 + 4_000_000
 
 
+@pytest.mark.slow
 def test_graph_of_a_step_does_not_grow_with_the_number_of_groups():
     for estimator in distribution_timings.ESTIMATORS:
         small, large = (distribution_timings.graph_size(c, estimator) for c in (8, 64))

@@ -94,6 +94,7 @@ def test_a_run_leaves_scores_figures_and_a_model(finished, source):
     assert test["embeddings"].shape == (40, 2)
 
 
+@pytest.mark.slow
 def test_a_table_without_labels_is_described_by_its_clusters(tmp_path):
     random = np.random.default_rng(0)
     x = random.normal(size=(120, 3)) * [1.0, 1.0, 40.0]
@@ -152,7 +153,8 @@ def test_a_finished_run_is_not_run_again(finished, source):
         run(finished, source, "cluster.random_seed = 1")
 
 
-@pytest.mark.parametrize("epochs_done", [1, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("epochs_done", [1, 3])
 def test_a_stopped_run_goes_on_and_ends_with_the_same_weights(
     finished, source, tmp_path, monkeypatch, epochs_done
 ):
@@ -267,14 +269,11 @@ def test_a_loss_that_is_no_number_keeps_the_checkpoint(source, tmp_path):
         run(tmp_path, source, *bindings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path",
-    [
-        pytest.param(
-            path, id=path.stem, marks=[pytest.mark.slow] * ("mnist" in path.stem)
-        )
-        for path in sorted(GIN_CONFIGS.glob("clustering_*.gin"))
-    ],
+    sorted(GIN_CONFIGS.glob("clustering_*.gin")),
+    ids=lambda path: path.stem,
 )
 def test_the_gin_files_run(path, source, tmp_path):
     lines = [*BINDINGS, f"data.source = {source!r}"]

@@ -232,7 +232,7 @@ class TestWeightsFarApart:
         ("sizes", "method"),
         [
             ((3, 2), "exact"),
-            ((3, 2), "merged"),
+            pytest.param((3, 2), "merged", marks=pytest.mark.slow),
             ((2, 1, 3), "exact"),
             ((1, 1, 1, 1), "exact"),
         ],

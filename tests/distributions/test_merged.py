@@ -109,6 +109,7 @@ class TestMerged:
         expected = np.sum(out.prob(counts) * ratios)
         np.testing.assert_allclose(finite, expected, atol=1e-10)
 
+    @pytest.mark.slow
     def test_gradients_where_a_marginal_is_zero(self):
         log_weights = tf.Variable([0.0, 900.0])
         with tf.GradientTape() as tape:

@@ -197,6 +197,7 @@ class TestOtherUrns:
         pair.survival_function(3.0)
         pair.sample(seed=index)
 
+    @pytest.mark.slow
     def test_no_trace_and_no_warning(self, monkeypatch):
         traced = []
 
@@ -252,8 +253,8 @@ class TestGraph:
     @pytest.mark.parametrize(
         ("groups", "estimator"),
         [
-            (2, "mean"),
             (5, "gumbel_softmax"),
+            pytest.param(2, "mean", marks=pytest.mark.slow),
             pytest.param(2, "gumbel_softmax", marks=pytest.mark.slow),
             pytest.param(5, "mean", marks=pytest.mark.slow),
         ],

@@ -248,7 +248,9 @@ class TestAgainstEnumeration:
         assert min(row) < -80.0
         np.testing.assert_allclose(dist.marginal_log_prob(0), row, atol=1e-10)
 
-    @pytest.mark.parametrize("method", ["exact", "merged"])
+    @pytest.mark.parametrize(
+        "method", ["exact", pytest.param("merged", marks=pytest.mark.slow)]
+    )
     @pytest.mark.parametrize(
         "total_count", [10, pytest.param(14, marks=pytest.mark.slow)]
     )

@@ -33,6 +33,7 @@ class TestTFP:
         for name in ("mean", "variance", "stddev", "mode"):
             assert getattr(law, name)().shape == [7, 2, 4, 3]
 
+    @pytest.mark.slow
     def test_a_batch_of_temperatures_is_one_of_every_statistic(self):
         law = dist(temperature=[1.0, 2.0, 3.0])
         rows = tf.one_hot([0, 1, 2, 0], 3)
@@ -153,6 +154,7 @@ class TestTFP:
             rtol=1e-5,
         )
 
+    @pytest.mark.slow
     def test_vectorized_map(self):
         scores = tf.constant(np.random.RandomState(0).randn(5, 4))
         rows = tf.one_hot([0, 1, 2, 0], 3, dtype=tf.float64)

@@ -74,7 +74,11 @@ class TestLaw:
     "dtype", [tf.float32, pytest.param(tf.float64, marks=pytest.mark.slow)]
 )
 @pytest.mark.parametrize(
-    "estimators", [("gumbel_softmax", "neural_sort"), ("mean", "race")]
+    "estimators",
+    [
+        ("gumbel_softmax", "neural_sort"),
+        pytest.param(("mean", "race"), marks=pytest.mark.slow),
+    ],
 )
 def test_the_same_draws_eager_in_a_graph_and_under_xla(estimators, dtype):
     law = RandomPartition(

@@ -132,7 +132,9 @@ class TestOneHotRows:
             estimated, (probs * loss) @ (support - mean), atol=1e-10
         )
 
-    @pytest.mark.parametrize("method", ["exact", "merged"])
+    @pytest.mark.parametrize(
+        "method", ["exact", pytest.param("merged", marks=pytest.mark.slow)]
+    )
     @pytest.mark.parametrize("groups", [pytest.param(2, marks=pytest.mark.slow), 3])
     @pytest.mark.parametrize("estimator", ["mean", "gumbel_softmax"])
     def test_rows_and_counts_agree(self, groups, estimator, method):
@@ -271,7 +273,7 @@ class TestCompiled:
         ("groups", "estimator"),
         [
             (2, "mean"),
-            (4, "gumbel_softmax"),
+            pytest.param(4, "gumbel_softmax", marks=pytest.mark.slow),
             pytest.param(2, "gumbel_softmax", marks=pytest.mark.slow),
             pytest.param(4, "mean", marks=pytest.mark.slow),
         ],

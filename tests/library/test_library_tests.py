@@ -107,6 +107,7 @@ def test_a_test_that_skips_itself_fails(outcome, expected):
     assert ("skipped itself" in report.longrepr) == (outcome == "skipped")
 
 
+@pytest.mark.slow
 def test_a_test_of_the_library_runs():
     done = subprocess.run(
         [sys.executable, library_tests.__file__, "-q", "-k", "test_discrete_entropy"],

@@ -303,9 +303,8 @@ def test_a_home_folder_in_a_path(run_program, tmp_path, monkeypatch, command):
     assert code == 2 and f"{tmp_path}/no.npz" in err
 
 
-@pytest.mark.parametrize(
-    "name", ["mpi3d_toy", pytest.param("dsprites_full", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mpi3d_toy", "dsprites_full"])
 def test_a_home_folder_of_all_data(repository, tmp_path, name):
     """In a process of its own: the library reads the variable when it is imported."""
     environment = {"HOME": str(tmp_path), "DISENTANGLEMENT_LIB_DATA": "~/data"}

@@ -284,6 +284,7 @@ def test_the_librarys_defaults(run_program, tmp_path, monkeypatch):
     assert "(default: dataset_visualizations)" in out
 
 
+@pytest.mark.slow
 def test_a_model_and_a_data_set_are_drawn(run_program, trained_model, tmp_path):
     few = ["num_animations = 0", "num_points_irs = 60"]
     model = [f"--model_dir={trained_model}", f"--output_dir={tmp_path}/model"]

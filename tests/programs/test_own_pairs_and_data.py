@@ -162,6 +162,7 @@ def test_models_that_these_pairs_are_not_for(run):
     assert load_model("v").observation_shape == (6, 5, 1)
 
 
+@pytest.mark.slow
 def test_a_table_of_factors_that_is_no_grid(run):
     images = save_pairs().reshape(40, 6, 5, 1)
     factors = np.random.RandomState(1).randint(3, size=(40, 3))

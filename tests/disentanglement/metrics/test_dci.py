@@ -62,6 +62,7 @@ def test_all_metrics_of_the_library_get_the_trees_and_nobody_else():
     assert dci.ensemble.RandomForestClassifier is real.RandomForestClassifier
 
 
+@pytest.mark.slow
 def test_scores_are_the_library_s_within_its_own_spread_over_seeds():
     """Ours on each seed's points, against scikit-learn's on the same points."""
     np.random.seed(0)  # of scikit-learn's draws

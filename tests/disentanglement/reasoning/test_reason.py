@@ -255,6 +255,7 @@ class TestReason:
         gin_file = tmp_path / "run" / "results" / "gin" / "abstract_reasoning.gin"
         assert "pgm.pgm_type = 'easy_mixed'" in gin_file.read_text()
 
+    @pytest.mark.slow
     def test_a_stopped_run_goes_on_to_the_same_scores(self, tmp_path, monkeypatch):
         whole, torn = tmp_path / "whole", tmp_path / "torn"
         reason_with_gin(None, str(whole), gin_bindings=BINDINGS)

@@ -79,7 +79,10 @@ def test_full_disk_while_a_checkpoint_is_written(run_program, tmp_path):
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(export, "export_saved_model"), (results, "write_results")],
+    [
+        pytest.param(export, "export_saved_model", marks=pytest.mark.slow),
+        (results, "write_results"),
+    ],
 )
 def test_full_disk_after_the_last_step(run_program, tmp_path, owner, name):
     command = ["dlib_train", f"--model_dir={tmp_path / 'model'}", *flags(TRAINING)]

@@ -91,7 +91,9 @@ def signal_at(monkeypatch):
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_signal_leaves_a_checkpoint_of_its_step(
     signal_at, monkeypatch, tmp_path, whole, number
 ):
@@ -141,6 +143,7 @@ def test_a_finished_run_that_differs_otherwise_is_refused(whole, steps, other, m
     assert sorted(path for path in whole.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_steps_may_be_a_macro(tmp_path):
     macros = ["model.training_steps = %STEPS", "STEPS = {}"]
     train(tmp_path / "m", 1, macros[0], macros[1].format(5))
@@ -148,6 +151,7 @@ def test_steps_may_be_a_macro(tmp_path):
     assert newest(tmp_path / "m").endswith("ckpt-10")
 
 
+@pytest.mark.slow
 def test_an_extension_that_was_stopped_goes_on(signal_at, monkeypatch, tmp_path, whole):
     folder = train(tmp_path / "m", 10)
     signal_at(signal.SIGTERM, 17)
@@ -203,6 +207,7 @@ def test_training_ends_when_the_held_out_loss_is_no_better(
     )
 
 
+@pytest.mark.slow
 def test_how_long_was_waited_survives_a_stop(
     held_out_elbos, signal_at, monkeypatch, tmp_path
 ):

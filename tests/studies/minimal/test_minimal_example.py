@@ -29,11 +29,13 @@ def recovered(output):
     return {(row["learner"], int(row["omega_2"])): row for row in rows}
 
 
+@pytest.mark.slow
 def test_every_promised_file_is_there(output):
     names = sorted(path.name for path in output.iterdir())
     assert names == sorted(mvhg_minimal_example.RESULTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("learner", "tolerance"),
     [("exact, mean", 0.1), ("exact, gumbel_softmax", 0.1), (FIT, 0.03)],
@@ -48,12 +50,14 @@ def test_exact_learners_recover_every_urns_weights(recovered, learner, tolerance
         assert np.abs(error).max() < tolerance
 
 
+@pytest.mark.slow
 def test_merged_learner_finds_other_weights(recovered):
     # It makes up for what merging does to its draws, so its weights are not the urn's.
     assert float(recovered["merged, gumbel_softmax", 10]["error"]) > 0.15
     assert float(recovered["merged, gumbel_softmax", 1]["error"]) < 0.1
 
 
+@pytest.mark.slow
 def test_losses_fall_to_those_of_the_true_weights(output):
     # Draws of the true urn differ from its observations by twice its variance.
     with open(output / "training.csv", encoding="utf-8") as file:

@@ -187,6 +187,7 @@ def check_mean(values, exact, most):
     assert np.all(error < most)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients_are_finite(kind):
     selection = kind(6)

@@ -60,7 +60,7 @@ def test_it_ends_with_the_weights_of_the_training_loop():
     ("kind", "names"),
     [
         (np.uint8, ("images_1", "images_2")),
-        (np.float32, None),
+        pytest.param(np.float32, None, marks=pytest.mark.slow),
         pytest.param(np.uint8, None, marks=pytest.mark.slow),
         pytest.param(np.float32, ("images_1", "images_2"), marks=pytest.mark.slow),
     ],

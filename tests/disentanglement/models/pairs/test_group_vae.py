@@ -191,6 +191,7 @@ def test_training_lowers_the_loss_and_repeats_exactly():
     assert int(model.optimizer.iterations) == 120
 
 
+@pytest.mark.slow
 def test_a_saved_model_is_the_same_model(tmp_path):
     model = make_model(
         HypergeometricSelection(

@@ -178,6 +178,7 @@ def weights(model_dir):
     }
 
 
+@pytest.mark.slow
 def test_the_recorded_configuration_repeats_the_run(tmp_path):
     first, again = tmp_path / "first", tmp_path / "again"
     train(
