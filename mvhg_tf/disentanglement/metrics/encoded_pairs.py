@@ -19,6 +19,7 @@ class EncodedPairs(NamedTuple):
       log_variances: float `[2, N, d]`, of the same posteriors.
       shared: bool `[N, d]`, which latents the model takes to be shared.
       k_hat: int `[N]`, how many it takes to be independent.
+      codes: float `[N, d]`, the representation of the first view alone.
     """
 
     factors: np.ndarray
@@ -26,6 +27,7 @@ class EncodedPairs(NamedTuple):
     log_variances: np.ndarray
     shared: np.ndarray
     k_hat: np.ndarray
+    codes: np.ndarray
 
     @property
     def shared_factors(self) -> np.ndarray:
@@ -40,6 +42,9 @@ class PairRepresentation(Protocol):
         self, images_1: np.ndarray, images_2: np.ndarray, labels: np.ndarray | None
     ) -> Any:
         """Means, log variances and the selection, see `Representation.pair`."""
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """The representation `[N, d]` of images, see `Representation`."""
 
 
 def encode_pairs(
@@ -76,6 +81,7 @@ def encode_pairs(
                 log_variances=np.stack([outputs.logvar_1, outputs.logvar_2]),
                 shared=outputs.shared,
                 k_hat=outputs.k_hat,
+                codes=representation(pairs.images_1),
             )
         )
     fields = EncodedPairs(*zip(*batches, strict=True))
@@ -85,4 +91,5 @@ def encode_pairs(
         log_variances=np.concatenate(fields.log_variances, axis=1)[:, :num],
         shared=np.concatenate(fields.shared)[:num],
         k_hat=np.concatenate(fields.k_hat)[:num],
+        codes=np.concatenate(fields.codes)[:num],
     )

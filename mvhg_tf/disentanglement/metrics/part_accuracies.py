@@ -40,21 +40,28 @@ def accuracy_scores(
         means = np.where(mask, (means - center) / scale, 0.0)
         return np.concatenate([means, mask], axis=-1, dtype=np.float32)
 
+    def everything(pairs: EncodedPairs) -> np.ndarray:
+        return np.ones_like(pairs.shared)
+
     # Of the regressions: the view whose factors they predict, whether these are the
-    # shared ones, and from which means and which of them.
+    # shared ones (None: all), and from which means and which of them.
     kinds = [
         (0, True, lambda pairs: (pairs.means[0], pairs.shared)),
         (0, False, lambda pairs: (pairs.means[0], ~pairs.shared)),
         (1, False, lambda pairs: (pairs.means[1], ~pairs.shared)),
-        (0, True, lambda pairs: (pairs.means.mean(axis=0), np.ones_like(pairs.shared))),
+        (0, True, lambda pairs: (pairs.means.mean(axis=0), everything(pairs))),
+        (0, None, lambda pairs: (pairs.codes, everything(pairs))),
     ]
     scores = np.full([len(kinds), len(num_values)], np.nan)
     unconverged = 0
     for row, (view, is_shared, part) in enumerate(kinds):
         inputs = [inputs_of(*part(pairs)) for pairs in (train, test)]
-        rows = [pairs.shared_factors == is_shared for pairs in (train, test)]
-        if not is_matched:
-            rows[0] = np.ones_like(rows[0])
+        rows = [
+            np.ones_like(pairs.shared_factors)
+            if is_shared is None or (pairs is train and not is_matched)
+            else pairs.shared_factors == is_shared
+            for pairs in (train, test)
+        ]
         for factor in np.flatnonzero(num_values > 1):
             used = [mask[:, factor] for mask in rows]
             scores[row, factor], converged = _adjusted_accuracy(
@@ -68,6 +75,7 @@ def accuracy_scores(
         "shared_accuracy": scores[0],
         "independent_accuracy": scores[1:3].mean(axis=0),
         "undivided_accuracy": scores[3],
+        "linear_accuracy": scores[4],
     }
     return {
         **{name: _mean_of_known(values) for name, values in accuracies.items()},

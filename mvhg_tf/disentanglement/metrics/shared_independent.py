@@ -49,7 +49,8 @@ def compute_shared_independent(
     predict). The scores are balanced accuracies, adjusted so that 0 is chance and 1 is
     perfect, averaged over the factors. The accuracy of all latents together on the
     shared factors, averaged over both views, is given for comparison: the difference is
-    the cost of the division.
+    the cost of the division. So is that of all latents of one image on all factors,
+    which has nothing to do with pairs (the linear classifier of Figure 11).
 
     Which latents belong to a part varies from pair to pair, but a regression needs an
     input of fixed size. There are two protocols for the input and the training pairs.
@@ -82,8 +83,9 @@ def compute_shared_independent(
 
     Returns:
       - `shared_accuracy`, `independent_accuracy`, `undivided_accuracy` (of all
-        latents, on the shared factors): the means over the factors, NaN if no test
-        pair has such factors; `..._per_factor`: `[F]`.
+        latents, on the shared factors), `linear_accuracy` (of all latents, on all
+        factors): the means over the factors, NaN if no test pair has such factors;
+        `..._per_factor`: `[F]`.
       - `k`, `k_hat`, `s_hat`: means over the test pairs.
       - `mse_latent_space`, `mse_factor_space`: mean (s - s_hat)^2.
       - `confusion`: `[F + 1, d + 1]`, counts of test pairs by k and k_hat.

@@ -111,6 +111,7 @@ METRICS = {
             "independent_accuracy",
             "shared_accuracy_per_factor",
             "independent_accuracy_per_factor",
+            "linear_accuracy",
             "unconverged_fits",
         },
     ),

@@ -36,7 +36,7 @@ class Oracle:
         self.inverted = inverted
         self.random_state = np.random.RandomState(1)
 
-    def encode(self, images):
+    def __call__(self, images):
         factors = images[:, 0, 0, :]
         noise = 0.1 * self.random_state.normal(size=len(images))
         return np.stack(
@@ -53,7 +53,7 @@ class Oracle:
     def pair(self, images_1, images_2, labels):
         same = images_1[:, 0, 0, :] == images_2[:, 0, 0, :]
         shared = same[:, [0, 1, 1, 2, 3]] != self.inverted
-        mean_1, mean_2 = self.encode(images_1), self.encode(images_2)
+        mean_1, mean_2 = self(images_1), self(images_2)
         mean_1, mean_2 = (
             np.where(shared, (mean_1 + mean_2) / 2, mean) for mean in (mean_1, mean_2)
         )
@@ -102,6 +102,15 @@ def test_the_undivided_latents_know_what_a_wrong_part_does_not():
     assert scores["shared_accuracy"] < 0.25
 
 
+@pytest.mark.parametrize("protocol", ["matched", "paper"])
+def test_the_linear_classifier_knows_all_factors_of_one_image(protocol):
+    scores = score(Oracle(inverted=True), k=2, protocol=protocol)
+    # Whatever differs in the pairs, and whatever the parts are.
+    assert scores["linear_accuracy"] == 1
+    found = scores["linear_accuracy_per_factor"]
+    np.testing.assert_array_equal(found, [1, 1, 1, np.nan])
+
+
 def test_counts_of_the_oracle():
     scores = score(Oracle(), k=3)
     assert scores["k"] == 3
@@ -127,6 +136,7 @@ def random_pairs(num=200, num_factors=3, num_latents=5):
         log_variances=np.broadcast_to([-4, -4, -4, 0, 0], [2, num, num_latents]),
         shared=shared,
         k_hat=(~shared).sum(-1),
+        codes=random_state.normal(size=[num, num_latents]),
     )
 
 
@@ -238,7 +248,7 @@ def test_images_to_train_on_and_to_test_on(disjoint):
 def test_a_fit_that_does_not_converge_is_counted(monkeypatch):
     monkeypatch.setattr(part_accuracies, "_MAX_ITERATIONS", 1)
     scores = accuracy_scores(random_pairs(), random_pairs(), np.array([3, 3, 3]))
-    assert scores["unconverged_fits"] == 12
+    assert scores["unconverged_fits"] == 15
 
 
 def test_the_same_seed_gives_the_same_scores():
