@@ -21,6 +21,7 @@ from mvhg_tf.studies.jobs.report_parts import (
 from mvhg_tf.studies.weak import (
     comparisons,
     counts,
+    fixed_pairs,
     weak_figures,
     weak_paper,
     weak_targets,
@@ -243,6 +244,7 @@ _SECTIONS = (
     weak_targets.section,
     counts.section,
     _accuracies,
+    fixed_pairs.section,
     _disentanglement,
     comparisons.ablation,
     _run_times,

@@ -15,7 +15,7 @@ from mvhg_tf.studies.jobs.job import Progress
 from mvhg_tf.studies.jobs.report_parts import Spread
 from mvhg_tf.studies.weak import comparisons, weak_figures, weak_paper, weak_targets
 from mvhg_tf.studies.weak.weak_scores import LABELS, WeakScores, read_scalars
-from mvhg_tf.studies.weak.weak_study import COUNTS, make_jobs
+from mvhg_tf.studies.weak.weak_study import COUNTS, PAPER_PROTOCOL, make_jobs
 
 
 def counts(k, k_hats, **others):
@@ -188,6 +188,31 @@ def test_convergence_is_of_shared_latents_by_estimator(part_finished):
     parts = ("ŝ after 1/4", "1/2", "3/4", "all of it", "s, latent space")
     assert [mean[part] for part in parts] == ["9.0", "8.0", "7.0", "6.0", "6"]
     assert [gumbel[part] for part in parts] == ["1.0", "2.0", "3.0", "4.0", "6"]
+
+
+def test_fixed_pairs_have_a_table_of_their_own(tmp_path):
+    done = {name: {} for name in ("train", "postprocess", "mig", "dci")}
+    scores = {"shared_accuracy": 0.75, "independent_accuracy": 0.5}
+    results = done | {
+        PAPER_PROTOCOL: scores,
+        COUNTS: counts(2, [3, 3], shared_accuracy=0.25),
+    }
+    write_job(tmp_path, "adavae_fixed_s5_seed1", results)
+    report_of(tmp_path)
+    table = "fixed_table_1"
+    ours, paper, printed = rows_of(tmp_path, table, method="AdaVAE")
+    assert (ours["source"], ours["s = 5, S"], ours["s = 5, I"]) == (
+        *("matched", "0.25", ""),
+    )
+    assert (paper["s = 5, S"], paper["s = 5, I"], paper["s = 3, I"]) == (
+        *("0.75", "0.5", ""),
+    )
+    assert (printed["s = 5, S"], printed["s = 3, I"]) == ("0.33", "0.22")
+    [row] = rows_of(tmp_path, "fixed_counts", method="AdaVAE", score="estimate ŝ")
+    assert (row["s = 1"], row["s = 5"]) == ("", "7.0")
+    # They are not of the table of pairs that are drawn anew.
+    [row] = rows_of(tmp_path, "mse_latent_space", method="AdaVAE")
+    assert row["s = 5"] == ""
 
 
 def test_a_torn_result_counts_as_missing(tmp_path):

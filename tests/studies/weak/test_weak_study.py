@@ -52,6 +52,21 @@ def test_counts_are_of_pairs_as_trained():
         assert of_dynamics[0] == of_dynamics[1]
 
 
+def test_fixed_pairs_are_scored_by_both_protocols():
+    group = weak_study.fixed_group("hgvae")
+    jobs = [job for job in make_jobs("cpu") if job.settings["group"] == group]
+    assert len(jobs) == 3 * 3
+    for job in jobs:
+        bindings = {step.name: step.arguments["bindings"] for step in job.steps}
+        paper, ours = bindings[weak_study.PAPER_PROTOCOL], bindings[weak_study.COUNTS]
+        assert [line for line in paper if "protocol =" in line] == [
+            'shared_independent_downstream.protocol = "paper"'
+        ]
+        assert not any("protocol =" in line for line in ours)
+        for lines in (paper, ours):
+            assert 'dynamics.mode = "fixed"' in lines
+
+
 def test_list_prints_each_job(tmp_path, capsys):
     flags = ["weak", "--preset=cpu", "--list", f"--output_dir={tmp_path}"]
     assert mvhg_reproduce.main(flags) == 0
