@@ -28,7 +28,7 @@ def section(scores: WeakScores) -> Section | None:
         return None
     parts: list[Part] = [
         "All pairs share the first s factors in the order of the data set, and differ "
-        'in all others (`dynamics.mode = "fixed"`). The numbers of Table 1 in the paper '
+        'in the rest (`dynamics.mode = "fixed"`). The numbers in Table 1 of the paper '
         "suggest that its pairs were of this kind. *Matched* is the protocol of the "
         "table above, *paper's protocol* is C.2.5 read literally.",
         _accuracies(scores),
