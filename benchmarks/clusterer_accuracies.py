@@ -63,7 +63,9 @@ def run(mnist: str | None, clustpy_python: str | None, num_seeds: int) -> str:
             cluster = _of_clustpy(name, clustpy_python)
             others.append([name, _accuracies(digits, cluster, num_seeds)])
         table = text_tables.markdown_table(["clusterer", "accuracy %"], others)
-        text += f"\nClustPy's defaults on digits, same run:\n\n{table}"
+        text += (
+            f"\nClustPy's defaults on digits, scaled to [0, 1], same run:\n\n{table}"
+        )
     return text
 
 
