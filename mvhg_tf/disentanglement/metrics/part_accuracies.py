@@ -58,10 +58,12 @@ def accuracy_scores(
         inputs = [inputs_of(*part(pairs)) for pairs in (train, test)]
         rows = [
             np.ones_like(pairs.shared_factors)
-            if is_shared is None or (pairs is train and not is_matched)
+            if is_shared is None
             else pairs.shared_factors == is_shared
             for pairs in (train, test)
         ]
+        if not is_matched:
+            rows[0] = np.ones_like(rows[0])
         for factor in np.flatnonzero(num_values > 1):
             used = [mask[:, factor] for mask in rows]
             scores[row, factor], converged = _adjusted_accuracy(

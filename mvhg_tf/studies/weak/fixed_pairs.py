@@ -12,9 +12,14 @@ from mvhg_tf.studies.weak.weak_study import (
     PAPER_PROTOCOL,
     fixed_group,
 )
-from mvhg_tf.studies.weak.weak_tables import shared_label
+from mvhg_tf.studies.weak.weak_tables import (
+    accuracies,
+    accuracy_columns,
+    accuracy_labels,
+    shared_label,
+)
 
-_KEYS = {"S": "shared_accuracy", "I": "independent_accuracy"}
+_PROTOCOLS = {"matched": COUNTS, "paper's protocol": PAPER_PROTOCOL}
 _COUNTED = {
     "estimate ŝ": "s_hat",
     "MSE of s, latent space": "mse_latent_space",
@@ -39,22 +44,16 @@ def section(scores: WeakScores) -> Section | None:
 
 
 def _accuracies(scores: WeakScores) -> Table:
-    columns = [(s, part) for s in FIXED_SHARED for part in "SI"]
+    columns = accuracy_columns(FIXED_SHARED)
     rows: list[list[Cell]] = []
     for method in METHODS:
-        for step, source in (
-            (COUNTS, "matched"),
-            (PAPER_PROTOCOL, "paper's protocol"),
-        ):
-            ours = (
-                scores.spread(fixed_group(method), s, step, _KEYS[part])
-                for s, part in columns
-            )
+        for source, step in _PROTOCOLS.items():
+            ours = accuracies(scores, fixed_group(method), step, columns)
             rows.append([LABELS[method], source, *ours])
-        papers = (weak_paper.TABLE_1[method, s, part] for s, part in columns)
+        papers = (weak_paper.TABLE_1[(method, *column)] for column in columns)
         rows.append([LABELS[method], "paper, on mpi3d_toy", *papers])
-    header = [f"{shared_label(s)}, {part}" for s, part in columns]
-    return Table("fixed_table_1", ["method", "source", *header], rows)
+    header = ["method", "source", *accuracy_labels(columns)]
+    return Table("fixed_table_1", header, rows)
 
 
 def _counts(scores: WeakScores) -> Table:

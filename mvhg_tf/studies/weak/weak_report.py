@@ -32,7 +32,13 @@ from mvhg_tf.studies.weak.weak_study import (
     METHODS,
     num_independent,
 )
-from mvhg_tf.studies.weak.weak_tables import by_shared, shared_label
+from mvhg_tf.studies.weak.weak_tables import (
+    accuracies,
+    accuracy_columns,
+    accuracy_labels,
+    by_shared,
+    shared_label,
+)
 
 # What differs between the jobs of a group, in a gin file.
 _PER_JOB = re.compile(r"^(dynamics\.k|model\.random_seed) = .*$", re.MULTILINE)
@@ -93,21 +99,15 @@ def _configs(scores: WeakScores) -> str:
 
 def _accuracies(scores: WeakScores) -> Section:
     """Table 1."""
-    columns = [
-        (s, part)
-        for s in scores.preset.shared
-        for part in "SI"
-        if (s, part) != (0, "S")
-    ]
-    keys = {"S": "shared_accuracy", "I": "independent_accuracy"}
-    rows = []
+    columns = accuracy_columns(scores.preset.shared)
+    rows: list[list[Cell]] = []
     for group in scores.groups:
-        ours = [scores.spread(group, s, COUNTS, keys[part]) for s, part in columns]
+        ours = accuracies(scores, group, COUNTS, columns)
         rows.append([LABELS[group], "measured", *ours])
         papers = [weak_paper.TABLE_1.get((group, *column)) for column in columns]
         if any(papers):
             rows.append([LABELS[group], "paper", *papers])
-    header = [f"{shared_label(s)}, {part}" for s, part in columns]
+    header = accuracy_labels(columns)
     return Section(
         "Table 1: what the shared and the independent latents know",
         [

@@ -181,6 +181,7 @@ def _fixed(preset: Preset) -> Iterator[Job]:
                     shared,
                     seed,
                     ('dynamics.mode = "fixed"',),
+                    by_paper=True,
                 )
 
 
@@ -211,7 +212,9 @@ def _job(
     shared: int | str,
     seed: int,
     changes: Sequence[str] = (),
+    by_paper: bool = False,
 ) -> Job:
+    """A job; `by_paper` scores it by the paper's protocol too."""
     k = num_independent(shared)
     dynamics = [f"dynamics.k = {k}"]
     # The counts are of pairs as those of the training.
@@ -236,15 +239,17 @@ def _job(
             _COSTS["postprocess"],
         ),
     ]
-    metrics = [(Path(path).stem, path) for path in preset.metrics]
-    if group in map(fixed_group, METHODS):
-        metrics.insert(0, (PAPER_PROTOCOL, f"metrics/{COUNTS}.gin"))
-    for name, path in metrics:
-        bindings = [x for x in preset.metric_bindings if x.startswith(f"{name}.")]
-        if name in (COUNTS, PAPER_PROTOCOL):
+    evaluations = [(Path(path).stem, path, "") for path in preset.metrics]
+    if by_paper:
+        protocol = f'{COUNTS}.protocol = "paper"'
+        evaluations.insert(0, (PAPER_PROTOCOL, f"metrics/{COUNTS}.gin", protocol))
+    for name, path, change in evaluations:
+        metric = Path(path).stem
+        bindings = [x for x in preset.metric_bindings if x.startswith(f"{metric}.")]
+        if metric == COUNTS:
             bindings += dynamics + dynamics_mode
-        if name == PAPER_PROTOCOL:
-            bindings.append(f'{COUNTS}.protocol = "paper"')
+        if change:
+            bindings.append(change)
         steps.append(
             model_steps.evaluation(
                 name,
