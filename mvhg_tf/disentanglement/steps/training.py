@@ -148,7 +148,7 @@ def train(
             vae.encoder,
             vae.decoder,
             lambda: _mean_logits(source, batch_size, reconstruction_loss),
-            model_seed,
+            weights_seed,
         )
         held_out = HeldOut(vae, later)
         last_step = training_loop.run_training_loop(

@@ -182,6 +182,24 @@ def test_exported_signatures_agree_with_each_other(trained):
     assert decoded.shape == (5, 64, 64, 3)
 
 
+def test_the_same_seed_gives_the_same_start(tmp_path):
+    small = [
+        "model.model = @vae()",
+        "vae.beta = 1.0",
+        "networks.start = 'he'",
+        "encoder.encoder_fn = @fc_encoder",
+        "decoder.decoder_fn = @fc_decoder",
+        "model.training_steps = 1",
+        # Too little to change a weight.
+        "AdamOptimizer.learning_rate = 0.0",
+    ]
+    first, again = (weights(train(tmp_path / run, *small)) for run in ("a", "b"))
+    kernels = [name for name in first if np.ndim(first[name]) == 2]
+    assert kernels
+    for name in kernels:
+        np.testing.assert_array_equal(first[name], again[name])
+
+
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_curve_and_another_does_not(trained, tmp_path):
     assert curve(train(tmp_path / "again")) == curve(trained)
