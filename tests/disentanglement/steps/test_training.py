@@ -190,7 +190,7 @@ def test_the_same_seed_gives_the_same_start(tmp_path):
         "encoder.encoder_fn = @fc_encoder",
         "decoder.decoder_fn = @fc_decoder",
         "model.training_steps = 1",
-        # Too little to change a weight.
+        # The weights that are saved are those of the start.
         "AdamOptimizer.learning_rate = 0.0",
     ]
     first, again = (weights(train(tmp_path / run, *small)) for run in ("a", "b"))
