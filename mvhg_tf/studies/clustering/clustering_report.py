@@ -23,6 +23,7 @@ from mvhg_tf.studies.clustering.clustering_study import (
     MAIN,
     PRIORS,
     WEIGHED,
+    WEIGHED_FREE,
     WEIGHED_PRIORS,
     WEIGHTS,
     weighed_run,
@@ -248,25 +249,27 @@ def _weights(results: ClusteringResults) -> Section | None:
     rows = [
         [
             _TITLES[version],
+            start,
             prior,
             *(
-                results.spread(version, weighed_run(prior, weight), "accuracy", WEIGHED)
+                results.spread(version, weighed_run(prior, weight), "accuracy", group)
                 for weight in WEIGHTS
             ),
-            results.spread(version, "uniform", "accuracy", WEIGHED),
+            results.spread(version, "uniform", "accuracy", group),
         ]
         for version in results.versions
+        for group, start in ((WEIGHED, "as configured"), (WEIGHED_FREE, "of any size"))
         for prior in WEIGHED_PRIORS
     ]
-    header = ["version", "prior", *(f"weight {w}" for w in WEIGHTS), "uniform"]
+    header = ["version", "start", "prior", *(f"weight {w}" for w in WEIGHTS), "uniform"]
     return Section(
         "How much the prior counts",
         [
             "Accuracy in percent. The ELBO has a batch's log p(c) once, divided by its "
             "128 samples: weight 1. At 128, each sample's terms have the whole of it "
             "beside them, a reading of the paper under which its priors differ. "
-            '"sizes": the hypergeometric prior with probability_of = "sizes". All '
-            "start alike.",
+            '"sizes": the hypergeometric prior with probability_of = "sizes". The '
+            "runs of a version, a start and a seed start alike.",
             Table("weights", header, rows, 1),
         ],
     )

@@ -47,6 +47,7 @@ MAIN = "main"  # the group of the jobs of Table 2
 CHOSEN = "choices"  # of the hypergeometric prior with each of `CHOICES`
 FREE = "free"  # of a start whose clusters may have any size
 WEIGHED = "weights"  # of each prior with each of `WEIGHTS`
+WEIGHED_FREE = "weights_free"  # the same from such a start
 _RESULTS = os.path.join("results", "results.json")
 _PRETRAINING_COST, _TRAINING_COST = 60.0, 20.0  # only their ratio matters
 
@@ -114,6 +115,7 @@ def make_jobs(preset_name: str, data: str | None = None) -> list[Job]:
         CHOSEN: _chosen_runs(),
         FREE: PRIORS,
         WEIGHED: _weighed_runs(),
+        WEIGHED_FREE: _weighed_runs(),
     }
     seeds = {MAIN: preset.seeds, CHOSEN: preset.comparison_seeds}
     return [
@@ -172,7 +174,7 @@ def _job(
         f"data.version = {version!r}",
         f"cluster.random_seed = {seed}",
     ]
-    if group == FREE:
+    if group in (FREE, WEIGHED_FREE):
         shared.append('pretrain.init = "free"')
     first = next(iter(runs))
     steps = [
