@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from mvhg_tf.clustering import VaDEClusterer, data
 from mvhg_tf.clustering.scores import scores
+from mvhg_tf.runs.errors import UserError
 from mvhg_tf.studies import machine, text_tables
 
 _CLUSTPY = ("VaDE", "DEC", "DipEncoder")
@@ -32,21 +33,41 @@ class _Set(NamedTuple):
     labels: np.ndarray
 
 
-def run(mnist: str | None, clustpy_python: str | None, num_seeds: int) -> str:
-    """Clusters each set with each clusterer and seed, and returns Markdown.
+def measure(
+    mnist: str | None, clustpy_python: str | None, num_seeds: int
+) -> Iterator[str]:
+    """Clusters each set with each clusterer and seed.
 
     Args:
       mnist: of `mvhg_tf.clustering.data.load`; None leaves it out.
       clustpy_python: an interpreter that has ClustPy, for scikit-learn's digits; None
         leaves it out.
       num_seeds: how many.
+
+    Yields:
+      The results so far as Markdown, after each set and each of ClustPy's clusterers.
+
+    Raises:
+      UserError: if `clustpy_python` can't import ClustPy.
     """
-    rows = []
+    if clustpy_python:
+        _check_clustpy(clustpy_python)
+    rows: list[list[str]] = []
+    others: list[list[str]] = []
     for found in tqdm([*_small_sets(), *_mnist_versions(mnist)], unit="set"):
         row = [found.name, f"{found.x.shape[0]} x {found.x.shape[1]}"]
         for cluster in (_vade, _kmeans, _mixture):
             row.append(_accuracies(found, cluster, num_seeds))
         rows.append(row)
+        yield _markdown(rows, others, num_seeds)
+    digits = next(found for found in _small_sets() if found.name == "digits")
+    for name in _CLUSTPY if clustpy_python else ():
+        cluster = _of_clustpy(name, clustpy_python)
+        others.append([name, _accuracies(digits, cluster, num_seeds)])
+        yield _markdown(rows, others, num_seeds)
+
+
+def _markdown(rows: list[list[str]], others: list[list[str]], num_seeds: int) -> str:
     names = ["data", "samples x features", "VaDEClusterer", "k-means", "mixture"]
     text = (
         "# Accuracy of clusterers\n\n"
@@ -56,12 +77,7 @@ def run(mnist: str | None, clustpy_python: str | None, num_seeds: int) -> str:
         " with 10, both of standardised samples. "
         f"{machine.description()}\n\n{text_tables.markdown_table(names, rows)}"
     )
-    if clustpy_python:
-        digits = next(s for s in _small_sets() if s.name == "digits")
-        others = []
-        for name in _CLUSTPY:
-            cluster = _of_clustpy(name, clustpy_python)
-            others.append([name, _accuracies(digits, cluster, num_seeds)])
+    if others:
         table = text_tables.markdown_table(["clusterer", "accuracy %"], others)
         text += (
             f"\nClustPy's defaults on digits, scaled to [0, 1], same run:\n\n{table}"
@@ -97,6 +113,23 @@ def _mixture(x: np.ndarray, num_clusters: int, seed: int) -> np.ndarray | None:
         return None
     x = StandardScaler().fit_transform(x)
     return GaussianMixture(num_clusters, n_init=10, random_state=seed).fit_predict(x)
+
+
+def _check_clustpy(python: str) -> None:
+    command = [python, "-c", "from clustpy import deep"]
+    try:
+        tried = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise UserError(
+            f"--clustpy_python is {python!r}, which does not run ({error.strerror}): "
+            "give the path of a Python interpreter."
+        ) from error
+    if tried.returncode:
+        last_line = tried.stderr.strip().rpartition("\n")[2]
+        raise UserError(
+            f"--clustpy_python is {python!r}, which can't import ClustPy ({last_line}):"
+            " install clustpy and PyTorch there, or leave the flag out."
+        )
 
 
 def _of_clustpy(name: str, python: str) -> Callable:

@@ -6,6 +6,7 @@ bin/benchmark clusterers --data=FOLDER --output=docs/benchmark_clusterers.md
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from benchmarks import programs
 from mvhg_tf.runs.console import quiet_imports
@@ -19,6 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "their defaults. A round is a seed.",
         _run,
         rounds=5,
+        stopped="stopped; --output holds what was measured.",
     )
     program.add_text(
         "data", "MNIST, as mvhg_cluster takes it, of which three versions are clustered"
@@ -32,5 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(flags) -> None:
     with quiet_imports():
         from benchmarks import clusterer_accuracies
-    text = clusterer_accuracies.run(flags.data, flags.clustpy_python, flags.rounds)
-    programs.write(text, flags.output)
+    for text in clusterer_accuracies.measure(
+        flags.data, flags.clustpy_python, flags.rounds
+    ):
+        Path(flags.output).write_text(text, encoding="utf-8")
+    print(text)

@@ -18,6 +18,7 @@ def make_program(
     purpose: str,
     body: Callable[[types.SimpleNamespace], None],
     rounds: int = 9,
+    stopped: str = "stopped; nothing was written.",
 ) -> Program:
     """A program of --output, --overwrite and --rounds.
 
@@ -26,6 +27,7 @@ def make_program(
       purpose: what it measures.
       body: the measurement; it is called once --output is known to be writable.
       rounds: the default of --rounds.
+      stopped: what is printed where the user stops it.
     """
 
     def checked_body(flags: types.SimpleNamespace) -> None:
@@ -38,7 +40,7 @@ def make_program(
         purpose,
         checked_body,
         f"bin/benchmark {subject} --output=docs/{file} --overwrite",
-        "stopped; nothing was written.",
+        stopped,
     )
     program.add_text("output", "the Markdown file", default=file)
     program.add_switch("overwrite", "replace an earlier --output")
