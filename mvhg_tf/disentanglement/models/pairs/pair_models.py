@@ -195,6 +195,7 @@ def hgvae(
     initial_log_odds: float = -3.0,
     learn_prior: bool = True,
     charge_subset: bool = True,
+    divergence_weight: NotNegative = 1.0,
     stochastic_sort: bool = False,
     relaxed_sort: bool = False,
     initial_temperature: Positive = 10.0,
@@ -212,6 +213,8 @@ def hgvae(
       learn_prior: whether the prior over k, which only the pair bound has, is learned.
       charge_subset: whether the pair bound charges log C(d, k) for which latents are
         independent, as a bound of the likelihood must.
+      divergence_weight: how much the pair bound charges for k and for which latents
+        are independent; 1 is the bound, above 1 independent latents are dearer.
       stochastic_sort: whether training sorts with Gumbel noise.
       relaxed_sort: whether training uses NeuralSort's relaxed matrices instead of
         permutations.
@@ -233,6 +236,7 @@ def hgvae(
         initial_log_odds=initial_log_odds,
         learn_prior=learn_prior and objective == "pair_elbo",
         charge_subset=charge_subset,
+        divergence_weight=divergence_weight,
         stochastic_sort=stochastic_sort,
         relaxed_sort=relaxed_sort,
     )

@@ -28,8 +28,8 @@ class Selection(NamedTuple):
     Attributes:
       independent: `[B, d]`, 1 for an independent latent and 0 for a shared one, with
         the gradient of the selection's relaxation, if it has one.
-      divergence: `[B]`, KL of the selection's posterior to its prior, in nats; 0
-        where the selection is not a random variable.
+      divergence: `[B]`, KL of the selection's posterior to its prior, in nats, times
+        a weight if the layer has one; 0 where the selection is not a random variable.
       log_probs: `[B, d + 1]`, log of the posterior probability of each number of
         independent latents, 0 to d; None where the number is not a random variable.
     """
@@ -210,6 +210,8 @@ class HypergeometricSelection(CountSelection):
         orders of magnitude.
       charge_subset: whether the choice of the subset is charged; without this, the
         objective is not a bound on the likelihood.
+      divergence_weight: of the KL and of this charge. Above 1 independent latents are
+        dearer, and the bound is less tight; below 1 it is none.
       stochastic_sort: whether training sorts with Gumbel noise, so that the order is a
         Plackett-Luce draw of these log scores (Grover et al. 2019, section 5).
       relaxed_sort: whether training uses NeuralSort's relaxed matrices instead of
@@ -224,6 +226,7 @@ class HypergeometricSelection(CountSelection):
         gradient_estimator: str = "mean",
         log_divergences: bool = True,
         charge_subset: bool = True,
+        divergence_weight: float = 1.0,
         stochastic_sort: bool = False,
         relaxed_sort: bool = False,
         **kwargs: Any,
@@ -235,6 +238,7 @@ class HypergeometricSelection(CountSelection):
         self.gradient_estimator = gradient_estimator
         self.log_divergences = log_divergences
         self.charge_subset = charge_subset
+        self.divergence_weight = divergence_weight
 
     def select(
         self,
@@ -268,9 +272,8 @@ class HypergeometricSelection(CountSelection):
         divergence = counts.kl_divergence(prior)
         if self.charge_subset:
             divergence += tf.linalg.matvec(tf.exp(log_probs), self.log_subsets())
-        return Selection(
-            independent, replicas.local_rows(divergence), replicas.local_rows(log_probs)
-        )
+        divergence = replicas.local_rows(self.divergence_weight * divergence)
+        return Selection(independent, divergence, replicas.local_rows(log_probs))
 
     scalar_names = ("temperature", "prior_log_odds")
 
@@ -296,6 +299,7 @@ class HypergeometricSelection(CountSelection):
             "gradient_estimator": self.gradient_estimator,
             "log_divergences": self.log_divergences,
             "charge_subset": self.charge_subset,
+            "divergence_weight": self.divergence_weight,
             "stochastic_sort": self.stochastic_sort,
             "relaxed_sort": self.relaxed_sort,
         }

@@ -201,9 +201,10 @@ def test_a_saved_model_is_the_same_model(tmp_path):
             initial_log_odds=-1.0,
             learn_prior=False,
             log_divergences=False,
+            divergence_weight=3.0,
         ),
         average=gaussian.average_precisions,
-        regularizer=pair_regularizers.paper,
+        regularizer=pair_regularizers.pair_elbo,
         beta=ExponentialAnnealing(4.0, 1.0, 10),
         seed=5,
     )

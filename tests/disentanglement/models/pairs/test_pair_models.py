@@ -70,6 +70,7 @@ def test_every_option_of_hgvae_arrives():
         "hgvae.log_divergences = False",
         "hgvae.initial_log_odds = 1.5",
         "hgvae.learn_prior = False",
+        "hgvae.divergence_weight = 2.5",
         "hgvae.initial_temperature = 2.0",
         "hgvae.final_temperature = 0.5",
         "hgvae.temperature_steps = 7",
@@ -79,6 +80,7 @@ def test_every_option_of_hgvae_arrives():
     assert chosen.gradient_estimator == "gumbel_softmax"
     assert not chosen.log_divergences
     assert not chosen.learn_prior
+    assert chosen.divergence_weight == 2.5
     assert chosen.log_weights.bias.numpy().tolist() == [1.5, 0.0]
     assert float(chosen.prior_log_odds) == 1.5
     assert chosen.temperature.get_config() == {
@@ -106,6 +108,10 @@ def test_beta_may_be_a_schedule():
             "final_temperature is 0, but must be positive",
         ),
         ("hgvae.temperature_steps = -1", "hgvae.temperature_steps is -1, but must be"),
+        (
+            "hgvae.divergence_weight = -1.0",
+            "hgvae.divergence_weight is -1.0, but must be at least 0",
+        ),
         ("group_vae.beta = -1.0", "group_vae.beta is -1.0, but must be at least 0"),
     ],
 )

@@ -65,15 +65,20 @@ def test_outside_training_the_count_is_the_mode():
         np.testing.assert_array_equal(tf.reduce_sum(found.independent, -1), mode)
 
 
-@pytest.mark.parametrize("charge_subset", [True, False])
-def test_divergence_is_the_enumerated_kl_to_the_prior(charge_subset):
-    selection = with_log_odds(0.7, charge_subset=charge_subset)
+@pytest.mark.parametrize(
+    ("charge_subset", "weight"), [(True, 1.0), (False, 1.0), (True, 2.0)]
+)
+def test_divergence_is_the_enumerated_kl_to_the_prior(charge_subset, weight):
+    selection = with_log_odds(
+        0.7, charge_subset=charge_subset, divergence_weight=weight
+    )
     selection.prior_log_odds.assign(-1.5)
     p, q = count_probabilities(0.7), count_probabilities(-1.5)
     if charge_subset:  # q of one subset: all of k latents are as likely
         q /= [math.comb(NUM_LATENT, k) for k in range(NUM_LATENT + 1)]
     divergence = select(selection, np.ones([3, 5])).divergence
-    np.testing.assert_allclose(divergence, (p * np.log(p / q)).sum(), rtol=1e-4)
+    expected = weight * (p * np.log(p / q)).sum()
+    np.testing.assert_allclose(divergence, expected, rtol=1e-4)
 
 
 @pytest.mark.slow
