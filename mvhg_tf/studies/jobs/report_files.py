@@ -71,7 +71,8 @@ def write_of_study(
       preset: of the study; a report of "smoke" begins with what that is.
       title: its headline.
       lead: Markdown under the headline.
-      sections: in their order; one that is None or empty is left out.
+      sections: in their order; tables without rows are left out, and sections that
+        are None or empty.
       output_directory: of the study.
 
     Returns:
@@ -80,7 +81,11 @@ def write_of_study(
     Raises:
       UserError: if the report can't be written there.
     """
-    kept = [section for section in sections if section is not None and section.parts]
+    kept = []
+    for section in filter(None, sections):
+        parts = [p for p in section.parts if not isinstance(p, Table) or p.rows]
+        if parts:
+            kept.append(Section(section.title, parts))
     lead = f"{_SMOKE}\n\n{lead.strip()}" if preset == "smoke" else lead
     report = Report(title, lead, kept)
     return write(report, os.path.join(output_directory, _FOLDER))

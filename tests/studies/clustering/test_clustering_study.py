@@ -86,12 +86,9 @@ def made_up(tmp_path):
     return write_jobs(tmp_path, seeds=(0, 1))
 
 
-def write_jobs(tmp_path, seeds):
+def write_jobs(tmp_path, seeds, versions=("uniform", "subsampled_80")):
     for job in make_jobs("smoke"):
-        if (
-            job.settings["version"] == "subsampled_60"
-            or job.settings["seed"] not in seeds
-        ):
+        if job.settings["version"] not in versions or job.settings["seed"] not in seeds:
             continue
         folder = tmp_path / "jobs" / job.name
         for step in job.steps:
@@ -145,6 +142,13 @@ def test_the_report_says_what_is_reached(made_up):
     page = (made_up / "report" / "report.md").read_text()
     assert "4 of 6 jobs are finished" in page
     assert "data.version = (of the job)" in page
+
+
+def test_a_study_whose_targets_are_not_measured_yet_has_a_report(tmp_path):
+    folder = report_of(write_jobs(tmp_path, (0,), versions=("subsampled_80",)))
+    assert not (folder / "targets.csv").exists()
+    page = (folder / "report.md").read_text()
+    assert "What it was to show" not in page and "Table 2" in page
 
 
 def test_distances_are_of_classes(made_up):
