@@ -19,6 +19,7 @@ from mvhg_tf.studies.jobs.report_parts import (
     spread_of,
 )
 from mvhg_tf.studies.weak import (
+    alive_networks,
     comparisons,
     counts,
     fixed_pairs,
@@ -245,6 +246,7 @@ _SECTIONS = (
     counts.section,
     _accuracies,
     fixed_pairs.section,
+    alive_networks.section,
     _disentanglement,
     comparisons.ablation,
     _run_times,

@@ -90,8 +90,9 @@ class WeakScores:
         return np.sum(known, axis=0)[::-1, ::-1] if known else None
 
     def num_latents(self) -> int | None:
-        """d, as far as a score gives it."""
-        table = self.confusion(self.results.jobs)
+        """d of the groups with rows of their own, as far as a score gives it."""
+        jobs = [job for group in self.groups for job in self.select(group)]
+        table = self.confusion(jobs)
         return None if table is None else table.shape[1] - 1
 
     def seconds(self, group: str, shared: int | str, key: str) -> list[float]:

@@ -3,12 +3,13 @@
 A job trains a model on pairs that share s of seven factors, post-processes it and
 scores it. Its settings are its group (a row of the tables), s, k and the seed. The
 study's groups are the methods, the paper's three on pairs that share the same factors
-throughout, and what is compared with HGVAE.
+throughout, two that start alive and train longer, and what is compared with HGVAE.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,10 +25,14 @@ FURTHER_METHODS = ("subsetvae", "drpmvae")
 COUNTS = "shared_independent_downstream"  # the metric that counts latents
 PAPER_PROTOCOL = "paper_protocol"  # the same metric by the paper's protocol
 FIXED_SHARED = (1, 3, 5)  # of the pairs that share the first s factors
+ALIVE_METHODS = ("adavae", "hgvae")  # those of networks.start = "he"
+ALIVE_SHARED = (1, 3, 5)
+_FIXED = ('dynamics.mode = "fixed"',)
 REPRESENTATION, SCORES = "representation", "scores"  # folders of a job
 # Rough seconds, for the time left: only their ratios matter.
 _COSTS = {
     "train": 230.0,
+    "train_alive": 690.0,
     "postprocess": 10.0,
     "mig": 15.0,
     "dci": 30.0,
@@ -49,6 +54,7 @@ class Preset:
       seeds: of the methods.
       comparisons: whether HGVAE's comparisons belong to it.
       fixed: whether pairs that share the first s factors throughout belong to it.
+      alive: whether the methods that start alive belong to it.
     """
 
     configs: dict[str, str]
@@ -59,6 +65,7 @@ class Preset:
     seeds: tuple[int, ...] = (0, 1, 2)
     comparisons: bool = False
     fixed: bool = False
+    alive: bool = False
 
 
 _ARM3D = {method: f"{method}_arm3d.gin" for method in METHODS}
@@ -75,6 +82,7 @@ PRESETS = {
         metrics=(*_QUICK_METRICS, f"metrics/{COUNTS}.gin"),
         comparisons=True,
         fixed=True,
+        alive=True,
     ),
     "smoke": Preset(
         configs=_ARM3D,
@@ -160,12 +168,23 @@ def make_jobs(preset_name: str) -> list[Job]:
         # The paper has no row of its own settings on mixed pairs.
         if (group, shared) != ("hgvae_paper", MIXED)
     ]
-    return jobs + list(_fixed(preset)) + list(_comparisons(preset))
+    further = (_fixed(preset), _alive(preset), _comparisons(preset))
+    return [*jobs, *itertools.chain.from_iterable(further)]
 
 
 def fixed_group(method: str) -> str:
     """The group of a method on pairs that share the first s factors."""
     return f"{method}_fixed"
+
+
+def alive_group(method: str) -> str:
+    """The group of a method whose networks start alive."""
+    return f"{method}_he"
+
+
+def alive_config(method: str) -> str:
+    """Its gin file, in `gin_configs`."""
+    return f"{method}_arm3d_he.gin"
 
 
 def _fixed(preset: Preset) -> Iterator[Job]:
@@ -180,9 +199,21 @@ def _fixed(preset: Preset) -> Iterator[Job]:
                     preset.configs[method],
                     shared,
                     seed,
-                    ('dynamics.mode = "fixed"',),
+                    _FIXED,
                     by_paper=True,
                 )
+
+
+def _alive(preset: Preset) -> Iterator[Job]:
+    if not preset.alive:
+        return
+    for seed, shared, method in itertools.product(
+        preset.seeds, ALIVE_SHARED, ALIVE_METHODS
+    ):
+        group, cost = alive_group(method), _COSTS["train_alive"]
+        for name, changes in ((group, ()), (fixed_group(group), _FIXED)):
+            config = alive_config(method)
+            yield _job(preset, name, config, shared, seed, changes, cost=cost)
 
 
 def _comparisons(preset: Preset) -> Iterator[Job]:
@@ -213,8 +244,12 @@ def _job(
     seed: int,
     changes: Sequence[str] = (),
     by_paper: bool = False,
+    cost: float = _COSTS["train"],
 ) -> Job:
-    """A job; `by_paper` scores it by the paper's protocol too."""
+    """A job; `by_paper` scores it by the paper's protocol too.
+
+    Its training has `cost`, in the units of `_COSTS`.
+    """
     k = num_independent(shared)
     dynamics = [f"dynamics.k = {k}"]
     # The counts are of pairs as those of the training.
@@ -228,7 +263,7 @@ def _job(
                 *dynamics,
                 f"model.random_seed = {seed}",
             ],
-            _COSTS["train"],
+            cost,
         ),
         model_steps.postprocessing(
             "postprocess",

@@ -215,6 +215,27 @@ def test_fixed_pairs_have_a_table_of_their_own(tmp_path):
     assert row["s = 5"] == ""
 
 
+def test_networks_that_start_alive_have_a_table_of_their_own(tmp_path):
+    done = {name: {} for name in ("train", "postprocess", "dci")}
+    ours = counts(4, [3, 4], shared_accuracy=0.5)
+    ours["confusion"] = np.asarray(ours["confusion"])[:, :8].tolist()  # d = 7
+    results = done | {"mig": {"discrete_mig": 0.25}, COUNTS: ours}
+    write_job(tmp_path, "hgvae_he_s3_seed1", results)
+    write_job(tmp_path, "hgvae_he_fixed_s3_seed0", results | {"mig": {}})
+    write_counts(tmp_path, "hgvae_s3_seed0", counts(4, [6]))  # d = 10
+    report_of(tmp_path)
+    anew, fixed = rows_of(tmp_path, "alive", method="HGVAE", s="3")
+    assert (anew["pairs"], anew["MSE of s"], anew["S"], anew["MIG"]) == (
+        *("drawn anew", "0.5", "0.5", "0.25"),
+    )
+    assert (fixed["pairs"], fixed["S"], fixed["MIG"]) == ("fixed", "0.5", "")
+    [ada] = rows_of(tmp_path, "alive", method="AdaVAE", s="3", pairs="fixed")
+    assert ada["S"] == ""
+    # They are not of the tables of the others, whose d is another.
+    [row] = rows_of(tmp_path, "mse_latent_space", method="HGVAE")
+    assert row["s = 3"] == "4.0"
+
+
 def test_a_torn_result_counts_as_missing(tmp_path):
     write_counts(tmp_path, "hgvae_s1_seed0", '{"k_hat": 6', preset="smoke")
     text = report_of(tmp_path, "smoke")

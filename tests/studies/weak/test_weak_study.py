@@ -1,6 +1,7 @@
 """The weakly supervised study's jobs."""
 
 import json
+from pathlib import Path
 
 import gin
 import pytest
@@ -65,6 +66,32 @@ def test_fixed_pairs_are_scored_by_both_protocols():
         assert not any("protocol =" in line for line in ours)
         for lines in (paper, ours):
             assert 'dynamics.mode = "fixed"' in lines
+
+
+def test_what_starts_alive_is_trained_on_both_kinds_of_pairs():
+    for method in weak_study.ALIVE_METHODS:
+        group = weak_study.alive_group(method)
+        for name, is_fixed in ((group, False), (weak_study.fixed_group(group), True)):
+            jobs = [job for job in make_jobs("cpu") if job.settings["group"] == name]
+            assert len(jobs) == 3 * 3
+            for job in jobs:
+                training = job.steps[0].arguments
+                assert training["config"].endswith(f"{method}_arm3d_he.gin")
+                fixed_line = 'dynamics.mode = "fixed"'
+                assert (fixed_line in training["bindings"]) == is_fixed
+
+
+def test_what_starts_alive_differs_in_the_model_alone():
+    ada, hg = (
+        Path(config_path(f"gin_configs/{weak_study.alive_config(method)}"))
+        .read_text()
+        .splitlines()
+        for method in weak_study.ALIVE_METHODS
+    )
+    changed = ("#", "model.model", "group_vae", "ExponentialAnnealing", "hgvae")
+    assert [line for line in ada if not line.startswith(changed)] == [
+        line for line in hg if not line.startswith(changed)
+    ]
 
 
 def test_list_prints_each_job(tmp_path, capsys):
