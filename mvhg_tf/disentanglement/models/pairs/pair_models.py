@@ -26,6 +26,7 @@ from mvhg_tf.disentanglement.models.pairs.selection import (
 from mvhg_tf.disentanglement.models.shared import gaussian
 from mvhg_tf.disentanglement.networks import Shape, make_networks
 from mvhg_tf.runs import gin_config
+from mvhg_tf.runs.errors import UserError
 from mvhg_tf.runs.limits import NotNegative, Positive, PositiveInt, at_least
 from mvhg_tf.schedules import ExponentialAnnealing
 
@@ -223,9 +224,16 @@ def hgvae(
       temperature_steps: steps of the exponential annealing (eq. 52).
 
     Raises:
-      UserError: if `objective` or `gradient_estimator` is unknown, or a temperature
-        or `temperature_steps` is not positive.
+      UserError: if `objective` or `gradient_estimator` is unknown, a temperature or
+        `temperature_steps` is not positive, or the paper's objective is to charge for
+        the selection.
     """
+    if objective == "paper" and (not charge_subset or divergence_weight != 1.0):
+        raise UserError(
+            f"hgvae.charge_subset is {charge_subset} and hgvae.divergence_weight is "
+            f"{divergence_weight}, but hgvae.objective = 'paper' does not charge for "
+            "the selection: leave both out, or bind hgvae.objective = 'pair_elbo'."
+        )
     selection = functools.partial(
         HypergeometricSelection,
         temperature=ExponentialAnnealing(

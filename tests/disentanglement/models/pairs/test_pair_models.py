@@ -62,15 +62,13 @@ def test_models_differ_in_selection_and_average(name, kind, average, beta):
         assert model.regularizer is pair_regularizers.paper
 
 
-def test_every_option_of_hgvae_arrives():
+def test_every_option_of_the_paper_arrives():
     model = build(
         "group_vae_hypergeometric",
         'hgvae.objective = "paper"',
         'hgvae.gradient_estimator = "gumbel_softmax"',
         "hgvae.log_divergences = False",
         "hgvae.initial_log_odds = 1.5",
-        "hgvae.learn_prior = False",
-        "hgvae.divergence_weight = 2.5",
         "hgvae.initial_temperature = 2.0",
         "hgvae.final_temperature = 0.5",
         "hgvae.temperature_steps = 7",
@@ -79,8 +77,7 @@ def test_every_option_of_hgvae_arrives():
     chosen = model.selection
     assert chosen.gradient_estimator == "gumbel_softmax"
     assert not chosen.log_divergences
-    assert not chosen.learn_prior
-    assert chosen.divergence_weight == 2.5
+    assert not chosen.learn_prior  # that objective has no prior over k
     assert chosen.log_weights.bias.numpy().tolist() == [1.5, 0.0]
     assert float(chosen.prior_log_odds) == 1.5
     assert chosen.temperature.get_config() == {
@@ -88,6 +85,30 @@ def test_every_option_of_hgvae_arrives():
         "final": 0.5,
         "num_steps": 7,
     }
+
+
+def test_every_option_of_the_pair_bound_arrives():
+    chosen = build(
+        "group_vae_hypergeometric",
+        "hgvae.learn_prior = False",
+        "hgvae.charge_subset = False",
+        "hgvae.divergence_weight = 2.5",
+        "hgvae.stochastic_sort = True",
+        "hgvae.relaxed_sort = True",
+    ).selection
+    assert not chosen.learn_prior
+    assert not chosen.charge_subset
+    assert chosen.divergence_weight == 2.5
+    assert chosen.stochastic_sort
+    assert chosen.relaxed_sort
+
+
+@pytest.mark.parametrize(
+    "binding", ["hgvae.charge_subset = False", "hgvae.divergence_weight = 2.0"]
+)
+def test_the_papers_objective_refuses_what_it_would_ignore(binding):
+    with pytest.raises(UserError, match="'paper' does not charge for the selection"):
+        build("group_vae_hypergeometric", 'hgvae.objective = "paper"', binding)
 
 
 def test_beta_may_be_a_schedule():
