@@ -6,8 +6,8 @@ from mvhg_tf.studies.jobs.report_parts import Section, Table
 from mvhg_tf.studies.weak.weak_scores import LABELS, WeakScores
 from mvhg_tf.studies.weak.weak_study import (
     ALIVE_METHODS,
-    ALIVE_SHARED,
     COUNTS,
+    FIXED_SHARED,
     alive_config,
     alive_group,
     fixed_group,
@@ -29,7 +29,7 @@ def section(scores: WeakScores) -> Section | None:
         return None
     rows = []
     for pairs, group_of in (("drawn anew", alive_group), ("fixed", _fixed)):
-        for shared in ALIVE_SHARED:
+        for shared in FIXED_SHARED:
             for method in ALIVE_METHODS:
                 group = group_of(method)
                 measured = (

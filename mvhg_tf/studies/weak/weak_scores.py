@@ -91,7 +91,7 @@ class WeakScores:
 
     def num_latents(self) -> int | None:
         """d of the groups with rows of their own, as far as a score gives it."""
-        jobs = [job for group in self.groups for job in self.select(group)]
+        jobs = [job for job in self.results.jobs if job.settings["group"] in LABELS]
         table = self.confusion(jobs)
         return None if table is None else table.shape[1] - 1
 

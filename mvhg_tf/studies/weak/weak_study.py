@@ -24,9 +24,8 @@ METHODS = ("labelvae", "adavae", "hgvae")  # the paper's
 FURTHER_METHODS = ("subsetvae", "drpmvae")
 COUNTS = "shared_independent_downstream"  # the metric that counts latents
 PAPER_PROTOCOL = "paper_protocol"  # the same metric by the paper's protocol
-FIXED_SHARED = (1, 3, 5)  # of the pairs that share the first s factors
+FIXED_SHARED = (1, 3, 5)  # of fixed pairs, and of what starts alive
 ALIVE_METHODS = ("adavae", "hgvae")  # those of networks.start = "he"
-ALIVE_SHARED = (1, 3, 5)
 _FIXED = ('dynamics.mode = "fixed"',)
 REPRESENTATION, SCORES = "representation", "scores"  # folders of a job
 # Rough seconds, for the time left: only their ratios matter.
@@ -190,29 +189,20 @@ def alive_config(method: str) -> str:
 def _fixed(preset: Preset) -> Iterator[Job]:
     if not preset.fixed:
         return
-    for seed in preset.seeds:
-        for shared in FIXED_SHARED:
-            for method in METHODS:
-                yield _job(
-                    preset,
-                    fixed_group(method),
-                    preset.configs[method],
-                    shared,
-                    seed,
-                    _FIXED,
-                    by_paper=True,
-                )
+    for seed, shared, method in itertools.product(preset.seeds, FIXED_SHARED, METHODS):
+        group, config = fixed_group(method), preset.configs[method]
+        yield _job(preset, group, config, shared, seed, _FIXED, by_paper=True)
 
 
 def _alive(preset: Preset) -> Iterator[Job]:
     if not preset.alive:
         return
     for seed, shared, method in itertools.product(
-        preset.seeds, ALIVE_SHARED, ALIVE_METHODS
+        preset.seeds, FIXED_SHARED, ALIVE_METHODS
     ):
-        group, cost = alive_group(method), _COSTS["train_alive"]
+        group, config = alive_group(method), alive_config(method)
         for name, changes in ((group, ()), (fixed_group(group), _FIXED)):
-            config = alive_config(method)
+            cost = _COSTS["train_alive"]
             yield _job(preset, name, config, shared, seed, changes, cost=cost)
 
 

@@ -225,8 +225,8 @@ def hgvae(
 
     Raises:
       UserError: if `objective` or `gradient_estimator` is unknown, a temperature or
-        `temperature_steps` is not positive, or the paper's objective is to charge for
-        the selection.
+        `temperature_steps` is not positive, or `charge_subset` or `divergence_weight`
+        is changed under the paper's objective, which charges for neither.
     """
     if objective == "paper" and (not charge_subset or divergence_weight != 1.0):
         raise UserError(
